@@ -1,0 +1,44 @@
+/** Every bound of the house, with its reason. Bytes unless the name says otherwise. */
+const KIB = 1024
+const MIB = 1024 * KIB
+
+/** Public limits (docs/semantics.md): a request beyond them is refused with INVALID and the field. */
+export const NAME_CHARS_MAX = 128
+export const KEY_BYTES_MAX = 4 * KIB
+export const HEADERS_BYTES_MAX = 16 * KIB
+export const MESSAGE_BYTES_MAX = MIB
+export const FRAME_BYTES_MAX = 4 * MIB
+export const DELAY_MS_MAX = 10 * 366 * 24 * 3600 * 1000
+export const PARTITIONS_MAX = 1024
+export const REPLICATION_FACTOR_MAX = 7
+/** 48 bits of an offset hold the due time. */
+export const DUE_MS_MAX = 2 ** 48 - 1
+
+/** One Raft entry is what a leader was asked for in one turn, up to this: bounds apply time and frame size. */
+export const ENTRY_MESSAGES_MAX = 1024
+export const ENTRY_BYTES_MAX = MIB
+
+/** A frame between nodes: large enough to fill a link, small enough not to block heartbeats behind it. */
+export const PEER_FRAME_BYTES = 256 * KIB
+/** Queued to one peer before frames are dropped and the peer is reported unreachable. */
+export const PEER_QUEUE_BYTES_MAX = 16 * MIB
+/** Proposed but not committed, per group: what a leader without quorum may pile up. */
+export const UNCOMMITTED_BYTES_MAX = 32 * MIB
+export const INFLIGHT_APPENDS_MAX = 64
+export const INFLIGHT_BYTES_MAX = 8 * MIB
+
+/** One LevelDB batch: a checkpoint freezes the top layer before it outgrows this. */
+export const CHECKPOINT_BYTES = 16 * MIB
+export const SEGMENT_BYTES = 64 * MIB
+/** Default of `wal_retain_bytes`: log kept for followers beyond what recovery needs. */
+export const WAL_RETAIN_BYTES = 256 * MIB
+
+/** Leased, parked and due redeliveries of one group and partition; at the bound the cursor waits. */
+export const OUTSTANDING_MAX = 100_000
+/** Stored offsets remembered per (producer, partition). */
+export const PRODUCER_OFFSETS_MAX = 1024
+export const PRODUCER_TTL_MS = 3600 * 1000
+/** Producers remembered per partition; the oldest idle one goes first. */
+export const PRODUCERS_MAX = 10_000
+/** Apply, replay and checkpoint filling give the event loop back after this long. */
+export const SLICE_MS = 5

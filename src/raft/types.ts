@@ -1,0 +1,110 @@
+/**
+ * What crosses the border of the Raft core. The core is a pure state machine: messages and ticks in, a `Ready` out; the
+ * host persists, sends and applies (the shape of etcd's raft library). No I/O, clock or chance of its own.
+ */
+import type { ConfState, Entry, HardState, SnapshotMeta } from '../base/log-entry.ts'
+
+export type Role = 'follower' | 'preCandidate' | 'candidate' | 'leader'
+
+/** Volatile; the host uses it to route. `leader` 0 means unknown. */
+export interface SoftState {
+  readonly leader: number
+  readonly role: Role
+}
+
+export type MessageType =
+  | 'appendEntries'
+  | 'appendEntriesResponse'
+  | 'requestVote'
+  | 'requestVoteResponse'
+  | 'requestPreVote'
+  | 'requestPreVoteResponse'
+  | 'heartbeat'
+  | 'heartbeatResponse'
+  | 'installSnapshot'
+  | 'readIndex'
+  | 'readIndexResponse'
+  | 'transferLeader'
+  | 'timeoutNow'
+  | 'propose'
+  | 'forgetLeader'
+
+/** One flat shape, absent numbers are 0: what travels between replicas of one group. */
+export interface Message {
+  readonly type: MessageType
+  readonly from: number
+  readonly to: number
+  readonly term: number
+  /** prevLogIndex, last log index of a candidate, or the acknowledged index. */
+  readonly index: number
+  readonly logTerm: number
+  readonly commit: number
+  readonly entries: readonly Entry[]
+  readonly reject: boolean
+  readonly rejectHint: number
+  /** ReadIndex request that a heartbeat confirms; on a vote request 1 = campaign by leadership transfer. 0: none. */
+  readonly context: number
+  readonly snapshot?: SnapshotMeta
+}
+
+export interface ReadState {
+  /** A read may be served once this index is applied. */
+  readonly index: number
+  readonly context: number
+}
+
+/** Work for the host. Hand back `token` when hard, entries and snapshot are durable; tokens are confirmed in order. */
+export interface Ready {
+  readonly soft?: SoftState
+  readonly hard?: HardState
+  /** To append to the log; an entry at index i replaces everything from i on. */
+  readonly entries: readonly Entry[]
+  /** To install before `entries`: the log restarts behind it. */
+  readonly snapshot?: SnapshotMeta
+  /** Durable here and committed: to apply in order; then `applied(index)`. */
+  readonly committed: readonly Entry[]
+  /** May leave at once, before anything is durable. */
+  readonly messages: readonly Message[]
+  /** Must not leave before this Ready is durable: votes, acknowledgements. Never holds a message to oneself. */
+  readonly afterPersist: readonly Message[]
+  readonly readStates: readonly ReadState[]
+  readonly token: number
+}
+
+/** The durable log as the core reads it: synchronous, never behind what `persisted` confirmed. */
+export interface LogStorage {
+  /** Index of the first entry present; everything before it is in the snapshot. */
+  firstIndex(): number
+  lastIndex(): number
+  /** Term of `index` in [firstIndex - 1, lastIndex]; undefined outside. */
+  term(index: number): number | undefined
+  /** Entries in [lo, hi), at least one, then up to `maxBytes`. */
+  entries(lo: number, hi: number, maxBytes: number): readonly Entry[]
+  /** The newest snapshot that can be sent; undefined while one is being prepared. */
+  snapshot(): SnapshotMeta | undefined
+}
+
+export interface RaftConfig {
+  readonly id: number
+  readonly storage: LogStorage
+  /** From the log, or absent for an empty one. */
+  readonly hard?: HardState
+  readonly confState: ConfState
+  readonly applied: number
+  readonly electionTicks: number
+  readonly heartbeatTicks: number
+  readonly preVote: boolean
+  readonly checkQuorum: boolean
+  readonly stepDownOnRemoval: boolean
+  readonly maxBytesPerMessage: number
+  readonly maxInflightMessages: number
+  readonly maxInflightBytes: number
+  readonly maxUncommittedBytes: number
+  readonly maxCommittedBytesPerReady: number
+  /** Integer in [0, bound): the randomized election timeout. */
+  readonly random: (bound: number) => number
+  /** Only the script runner sets it: committed entries need not be durable here first. */
+  readonly applyUnstable?: boolean
+}
+
+export type ProposeRefusal = 'notLeader' | 'tooMuchUncommitted' | 'transferring' | 'removed'

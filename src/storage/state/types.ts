@@ -1,0 +1,86 @@
+/**
+ * State of the groups of one shard: per group an ordered key space, a stack of in-memory layers over one LevelDB.
+ * Keys are strings of bytes (every char code 0 to 255), compared as bytes; views see them without the (group,
+ * generation) prefix. Writes are durable only through `checkpoint`; after a crash the log replays from `meta`.
+ */
+import type { GroupId } from '../../base/ids.ts'
+import type { ConfState } from '../../base/log-entry.ts'
+
+export type Key = string
+
+export interface Row {
+  readonly key: Key
+  readonly value: Uint8Array
+}
+
+export interface KeyRange {
+  /** Inclusive. */
+  readonly gte: Key
+  /** Exclusive. */
+  readonly lt: Key
+}
+
+/** Stored with the rows in one atomic synced batch: what the state stands for. */
+export interface CheckpointMeta {
+  readonly applied: number
+  readonly term: number
+  readonly confState: ConfState
+  /** The view's last at', ms. */
+  readonly lastAt: number
+}
+
+/** What apply may do: synchronous point operations on the top layer. */
+export interface ViewStore {
+  get(key: Key): Uint8Array | undefined
+  /** `fresh`: the key is known not to exist, so that deleting it before the next checkpoint costs nothing below. */
+  put(key: Key, value: Uint8Array, fresh?: boolean): void
+  delete(key: Key): void
+}
+
+/** Consistent reads: layers and LevelDB iterator are captured in one synchronous step. */
+export interface StateReader {
+  /** Up to `limit` rows and about `maxBytes`, ascending (or descending with `reverse`). */
+  scan(range: KeyRange, limit: number, options?: { reverse?: boolean; maxBytes?: number }): Promise<readonly Row[]>
+}
+
+export interface GroupState extends ViewStore, StateReader {
+  readonly group: GroupId
+  readonly meta: CheckpointMeta | undefined
+  /** Bytes in memory layers, backing buffers and per-row cost included. */
+  bytes(): number
+  /** Freezes the top layer now, writes it with `meta` in one synced batch, resolves when durable. One at a time. */
+  checkpoint(meta: CheckpointMeta): Promise<void>
+  /** Consistent view of the last completed checkpoint, to be sent to a follower. */
+  openSnapshot(): Promise<SnapshotSource>
+  /** Begins a snapshot from a leader under the next generation; an earlier unfinished one is dropped. */
+  beginInstall(): Promise<SnapshotSink>
+}
+
+export interface SnapshotSource {
+  readonly meta: CheckpointMeta
+  /** Next chunk with its own checksum inside, at most `maxBytes`; undefined at the end. */
+  next(maxBytes: number): Promise<Uint8Array | undefined>
+  close(): Promise<void>
+}
+
+export interface SnapshotSink {
+  /** Rejects a damaged or out-of-order chunk. */
+  write(chunk: Uint8Array): Promise<void>
+  /** One synced batch flips the generation; layers are empty afterwards and `meta` is the snapshot's. */
+  commit(meta: CheckpointMeta): Promise<void>
+  abort(): Promise<void>
+}
+
+export interface StateStore {
+  /** Opens the group's current generation (created empty when unknown). */
+  group(group: GroupId): Promise<GroupState>
+  /** Removes everything of a group; clearing is sliced and survives a restart. */
+  remove(group: GroupId): Promise<void>
+  stats(): StateStats
+  close(): Promise<void>
+}
+
+export interface StateStats {
+  readonly layerBytes: number
+  readonly checkpoints: number
+}

@@ -1,0 +1,75 @@
+/**
+ * The write-ahead log of one shard: one file sequence shared by all groups. What `append` confirms was fdatasynced.
+ * Invariant: per group, entries are contiguous from `base.index + 1` to `lastIndex`.
+ */
+import type { GroupId, ReplicaId } from '../../base/ids.ts'
+import type { Entry, HardState } from '../../base/log-entry.ts'
+
+/** One group's part of a batch. Order of effect: removed, snapshot, entries, hard. */
+export interface WalWrite {
+  readonly group: GroupId
+  readonly replica: ReplicaId
+  /** The first entry's index replaces everything of the group from there on. */
+  readonly entries?: readonly Entry[]
+  readonly hard?: HardState
+  /** The log restarts empty behind this position (a snapshot was installed). */
+  readonly snapshot?: LogPosition
+  /** Tombstone: this replica is gone for good; a later write needs another replica id. */
+  readonly removed?: true
+}
+
+export interface LogPosition {
+  readonly index: number
+  readonly term: number
+}
+
+/** Durable log of one group; satisfies the read side of raft's LogStorage. Reads are synchronous. */
+export interface GroupLog {
+  readonly group: GroupId
+  readonly replica: ReplicaId
+  readonly hard: HardState | undefined
+  /** Position before the first entry. */
+  readonly base: LogPosition
+  firstIndex(): number
+  lastIndex(): number
+  /** undefined outside [base.index, lastIndex]. */
+  term(index: number): number | undefined
+  /** Entries in [lo, hi), at least one, then up to `maxBytes`. From memory if recent, else read from the segment. */
+  entries(lo: number, hi: number, maxBytes: number): readonly Entry[]
+  /** Bytes of log from `index` to the end: what a follower at `index` still needs. */
+  bytesFrom(index: number): number
+}
+
+export type WalState = 'ok' | 'full' | 'failed'
+
+export interface Wal {
+  /** Joins the batch that the end of this turn closes. `done` runs once this batch is durable, in order of append. */
+  append(write: WalWrite, done: () => void): void
+  /** The log of a live replica, created by its first append; undefined when unknown or removed. */
+  group(group: GroupId): GroupLog | undefined
+  groups(): Iterable<GroupLog>
+  /** Everything at or below `index` is covered by a synced checkpoint; `keepFrom`: the lowest index a follower needs. */
+  release(group: GroupId, covered: LogPosition, keepFrom: number): void
+  /** Groups whose entries alone keep the oldest segments alive: they should be checkpointed. */
+  laggards(): readonly GroupId[]
+  stats(): WalStats
+  /** Waits for the batch in flight, writes an empty batch so that the last one is proven, closes. */
+  close(): Promise<void>
+}
+
+export interface WalStats {
+  readonly state: WalState
+  readonly bytes: number
+  readonly segments: number
+  readonly batches: number
+  /** Bytes appended and not yet durable: the replication layer refuses proposals beyond its bound. */
+  readonly pendingBytes: number
+}
+
+/** Groups that lost this replica for good, and where. */
+export interface WalDamage {
+  readonly file: string
+  readonly offset: number
+  readonly reason: string
+  readonly groups: readonly GroupId[]
+}

@@ -1,0 +1,49 @@
+/**
+ * What replication needs of a view. A view is the meaning of a group's log: pure, synchronous, deterministic. It reads
+ * its own log and store, nothing else: no clock, no chance. A client's mistake is a reply; a throw is a bug and stops
+ * the node. Effects are hints for the leader's broker, never the truth.
+ */
+
+/** Structurally storage's ViewStore and StateReader: views/ does not import storage/. */
+export interface Store {
+  get(key: string): Uint8Array | undefined
+  put(key: string, value: Uint8Array, fresh?: boolean): void
+  delete(key: string): void
+}
+
+export interface Reader {
+  scan(
+    range: { readonly gte: string; readonly lt: string },
+    limit: number,
+    options?: { reverse?: boolean; maxBytes?: number },
+  ): Promise<readonly { readonly key: string; readonly value: Uint8Array }[]>
+}
+
+export interface ApplyContext {
+  /** at' in ms: max(the entry's `at`, every earlier at'). */
+  readonly at: number
+  /** Raft index of the entry. */
+  readonly index: number
+  readonly store: Store
+}
+
+export interface Applied<R, E> {
+  readonly reply: R
+  /** Empty for most commands. */
+  readonly effects: readonly E[]
+}
+
+export interface View<R = unknown, E = unknown> {
+  /** Rebuilds what is kept in memory from the rows of a checkpoint or an installed snapshot. Replaces all memory. */
+  load(reader: Reader): Promise<void>
+  /** Applies one command of an entry. Throws UnknownCommandError for a type or version it does not know. */
+  apply(command: Uint8Array, context: ApplyContext): Applied<R, E>
+  /** Called before a checkpoint freezes the top layer: writes what is dirty in memory as rows. */
+  flush(store: Store): void
+  /** Bytes held in memory beside the store's layers. */
+  bytes(): number
+}
+
+export class UnknownCommandError extends Error {
+  override readonly name = 'UnknownCommandError'
+}

@@ -1,0 +1,11 @@
+import { defineConfig } from 'vitest/config'
+
+// Unit tests: no process, no socket, no sleep. Cluster and system tests have configurations of their own.
+export default defineConfig({
+  test: {
+    include: ['test/**/*.test.ts'],
+    exclude: ['test/cluster/**', 'test/system/**'],
+    testTimeout: 20_000,
+    pool: 'threads',
+  },
+})
