@@ -1,0 +1,79 @@
+/**
+ * What the broker sees of one replica on this node. Every proposal is answered exactly once: `applied` with the replies
+ * of its commands in order, `refused` when it was certainly not appended, `unknown` when it was appended and this replica
+ * can no longer tell (stepped down, passed by a snapshot, shutting down).
+ */
+import type { GroupId, NodeId, ReplicaId } from '../base/ids.ts'
+import type { Reader, Store, View } from '../views/view.ts'
+
+export interface Member {
+  readonly replica: ReplicaId
+  readonly node: NodeId
+}
+
+export interface GroupSpec {
+  readonly group: GroupId
+  /** This node's replica. */
+  readonly replica: ReplicaId
+  /** The initial configuration: the same on every member. */
+  readonly members: readonly Member[]
+}
+
+export type RefusalReason = 'NOT_LEADER' | 'OVERLOADED' | 'DISK_FULL' | 'SHUTTING_DOWN'
+
+export type ProposalOutcome<R> =
+  | { readonly type: 'applied'; readonly index: number; readonly at: number; readonly replies: readonly R[] }
+  | { readonly type: 'refused'; readonly reason: RefusalReason }
+  | { readonly type: 'unknown' }
+
+export interface Proposal<R> {
+  /** Leader's time in ms, stamped by the broker. */
+  readonly at: number
+  /** Encoded commands of one turn, at most ENTRY_BYTES_MAX together. */
+  readonly commands: readonly Uint8Array[]
+  done(outcome: ProposalOutcome<R>): void
+}
+
+export type ReadOutcome =
+  | { readonly type: 'ok' }
+  | { readonly type: 'refused'; readonly reason: 'NOT_LEADER' | 'NO_QUORUM' }
+
+export interface GroupStatus {
+  readonly role: 'follower' | 'candidate' | 'leader'
+  readonly term: number
+  /** 0 when unknown. */
+  readonly leaderReplica: ReplicaId
+  readonly leaderNode: NodeId
+  /** Leader, and its own term's first entry is applied: it may dispatch, propose and stamp times. */
+  readonly ready: boolean
+  readonly commit: number
+  readonly applied: number
+  /** The view's last at', ms. */
+  readonly lastAt: number
+  /** On the leader: matchIndex by replica. */
+  readonly match: ReadonlyMap<ReplicaId, number>
+}
+
+export interface GroupObserver<E> {
+  /** Role, term, leader or `ready` changed. */
+  status(status: GroupStatus): void
+  /** After each applied entry, on every replica. */
+  applied(effects: readonly E[], at: number, index: number): void
+  /** A snapshot replaced the view's memory: everything derived from it is void. */
+  reloaded(): void
+}
+
+export interface GroupHandle<R, E, V extends View<R, E> = View<R, E>> {
+  readonly group: GroupId
+  readonly replica: ReplicaId
+  readonly members: readonly Member[]
+  readonly view: V
+  readonly store: Store
+  readonly reader: Reader
+  status(): GroupStatus
+  propose(proposal: Proposal<R>): void
+  /** Calls back once this replica has applied everything committed when the call was made (ReadIndex, §6.4 of Ongaro's thesis). */
+  read(done: (outcome: ReadOutcome) => void): void
+  transferLeadership(to: ReplicaId): void
+  observe(observer: GroupObserver<E>): void
+}
