@@ -107,4 +107,34 @@ export interface RaftConfig {
   readonly applyUnstable?: boolean
 }
 
-export type ProposeRefusal = 'notLeader' | 'tooMuchUncommitted' | 'transferring' | 'removed'
+export type ProposeRefusal = 'notLeader' | 'tooMuchUncommitted' | 'transferring' | 'removed' | 'confChangePending'
+
+export interface RaftStatus {
+  readonly id: number
+  readonly term: number
+  readonly vote: number
+  readonly commit: number
+  /** What the host confirmed with `applied`. */
+  readonly applied: number
+  readonly lastIndex: number
+  readonly leader: number
+  readonly role: Role
+  /** The replica that leadership is being handed to; 0: none. */
+  readonly transferee: number
+  readonly confState: ConfState
+}
+
+/** What a leader knows of one replica's log. */
+export interface Progress {
+  readonly id: number
+  readonly match: number
+  readonly next: number
+  readonly state: 'probe' | 'replicate' | 'snapshot'
+  /** Index of the snapshot on its way; 0 unless in state `snapshot`. */
+  readonly pendingSnapshot: number
+  readonly recentActive: boolean
+  readonly paused: boolean
+  readonly learner: boolean
+  readonly inflight: number
+  readonly inflightFull: boolean
+}
