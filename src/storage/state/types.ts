@@ -3,6 +3,7 @@
  * Keys are strings of bytes (every char code 0 to 255), compared as bytes; views see them without the (group,
  * generation) prefix. Writes are durable only through `checkpoint`; after a crash the log replays from `meta`.
  */
+import type { Env } from '../../base/env.ts'
 import type { GroupId } from '../../base/ids.ts'
 import type { ConfState } from '../../base/log-entry.ts'
 
@@ -45,10 +46,16 @@ export interface StateReader {
 
 export interface GroupState extends ViewStore, StateReader {
   readonly group: GroupId
+  /** Of the last completed checkpoint; undefined before the first. */
   readonly meta: CheckpointMeta | undefined
+  /** Why what lies on disk cannot be trusted (it is healed by installing a snapshot); undefined while all is well. */
+  readonly damage: string | undefined
   /** Bytes in memory layers, backing buffers and per-row cost included. */
   bytes(): number
-  /** Freezes the top layer now, writes it with `meta` in one synced batch, resolves when durable. One at a time. */
+  /**
+   * Freezes the top layer now, writes it with `meta` in one synced batch, resolves when durable. One at a time. Rejects
+   * with DISK_FULL or INTERNAL after several tries; the layers still hold the rows and the next call takes them along.
+   */
   checkpoint(meta: CheckpointMeta): Promise<void>
   /** Consistent view of the last completed checkpoint, to be sent to a follower. */
   openSnapshot(): Promise<SnapshotSource>
@@ -76,6 +83,11 @@ export interface StateStore {
   group(group: GroupId): Promise<GroupState>
   /** Removes everything of a group; clearing is sliced and survives a restart. */
   remove(group: GroupId): Promise<void>
+  /**
+   * undefined while reads work; a promise to await before the next apply while the database is being reopened after a
+   * failed write (a `get` that misses the layers would throw). Changes only between turns of the event loop.
+   */
+  ready(): Promise<void> | undefined
   stats(): StateStats
   close(): Promise<void>
 }
@@ -83,4 +95,27 @@ export interface StateStore {
 export interface StateStats {
   readonly layerBytes: number
   readonly checkpoints: number
+  /** Generations of rows that wait to be cleared. */
+  readonly deadGenerations: number
+  /** How often a failed write closed and reopened the database. */
+  readonly reopened: number
+}
+
+export interface StateOptions {
+  /** Folder of the database; created when missing. One process at a time (see `isLocked`). */
+  readonly dir: string
+  readonly env: Env
+  /** Hears of every failed write, also those that a retry made good. */
+  readonly onError?: (error: unknown) => void
+  /** LevelDB's block cache, bytes. */
+  readonly cacheBytes?: number
+  /** LevelDB's memtable, bytes; up to two of them exist. */
+  readonly writeBufferBytes?: number
+}
+
+/** What `verifyState` found; `damage` is empty when all is well. */
+export interface StateReport {
+  readonly groups: number
+  readonly rows: number
+  readonly damage: readonly string[]
 }
