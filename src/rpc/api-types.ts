@@ -1,0 +1,23 @@
+/** The public gRPC server as the composition root sees it. */
+import type { Env } from '../base/env.ts'
+import type { Directory } from '../broker/directory.ts'
+import type { Broker } from '../broker/types.ts'
+
+export interface ApiServerOptions {
+  readonly env: Env
+  readonly broker: Broker
+  readonly directory: Directory
+  /** One finished call: method name without package, gRPC code, ms. For metrics; never carries payload. */
+  readonly onCall?: (method: string, code: number, handlingMs: number) => void
+}
+
+export interface ApiServer {
+  /** Binds `host:port` (port 0: any) and resolves the port; rejects when it is taken. */
+  listen(address: string): Promise<number>
+  /** What grpc.health.v1 answers from now on: SERVING or NOT_SERVING. */
+  setServing(serving: boolean): void
+  /** Stops accepting, ends streams with SHUTTING_DOWN, waits for unary calls at most `deadlineMs`. */
+  drain(deadlineMs: number): Promise<void>
+  /** Ends everything now. Idempotent. */
+  close(): void
+}
