@@ -1,0 +1,64 @@
+// Is a request within the public limits (docs/semantics.md)? One function a method; each throws INVALID with the field.
+// What needs the state of the cluster (does the topic exist? is this the leader?) is not asked here.
+import { invalid } from '../base/errors.ts'
+import { PARTITIONS_MAX, REPLICATION_FACTOR_MAX } from '../base/limits.ts'
+import { checkName, checkNameOrEmpty, checkPartition } from './fields.ts'
+import {
+  type CreateTopicRequest,
+  type DescribeGroupRequest,
+  type FetchRequest,
+  type GetMessageRequest,
+  type ListGroupsRequest,
+  TopicKind,
+  type TransferLeaderRequest,
+} from './messages.ts'
+
+/** Messages one Fetch gives when the request does not say, and at most. */
+export const FETCH_LIMIT_DEFAULT = 100
+const FETCH_LIMIT_MAX = 1000
+const OFFSET_TEXT = /^[0-9A-HJKMNP-TV-Z]{26}$/
+
+export function checkCreateTopic(request: CreateTopicRequest): void {
+  checkName(request.name, 'name', { reserved: false })
+  between(request.partitions, 1, PARTITIONS_MAX, 'partitions')
+  between(request.replicationFactor, 1, REPLICATION_FACTOR_MAX, 'replication_factor')
+  if (!Object.values<number>(TopicKind).includes(request.kind)) throw invalid('kind', 'Cannot take kind: not known')
+}
+
+/** DescribeTopic and DeleteTopic. */
+export function checkTopicName(request: { readonly name: string }): void {
+  checkName(request.name, 'name', { reserved: true })
+}
+
+export function checkFetch(request: FetchRequest): void {
+  checkName(request.topic, 'topic', { reserved: true })
+  checkPartition(request.partition, 'partition')
+  checkNameOrEmpty(request.channel, 'channel')
+  between(request.limit, 0, FETCH_LIMIT_MAX, 'limit')
+}
+
+/** Only the form of the offset; base/offset.ts decodes it. */
+export function checkGetMessage(request: GetMessageRequest): void {
+  checkName(request.topic, 'topic', { reserved: true })
+  if (!OFFSET_TEXT.test(request.offset)) throw invalid('offset', 'Cannot take offset: not 26 characters of base32')
+}
+
+export function checkListGroups(request: ListGroupsRequest): void {
+  checkNameOrEmpty(request.topic, 'topic')
+}
+
+export function checkDescribeGroup(request: DescribeGroupRequest): void {
+  checkName(request.topic, 'topic', { reserved: true })
+  checkNameOrEmpty(request.channel, 'channel')
+  checkName(request.group, 'group', { reserved: true })
+}
+
+export function checkTransferLeader(request: TransferLeaderRequest): void {
+  checkName(request.topic, 'topic', { reserved: true })
+  checkPartition(request.partition, 'partition')
+  checkName(request.to, 'to', { reserved: true })
+}
+
+function between(value: number, min: number, max: number, field: string): void {
+  if (value < min || value > max) throw invalid(field, `Cannot take ${field} ${value}: must be from ${min} to ${max}`)
+}
