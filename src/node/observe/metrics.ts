@@ -1,0 +1,217 @@
+/**
+ * What Prometheus sees. Totals and gauges are pulled from the layers' `stats()` at each scrape; only distributions are
+ * pushed. Labels are topics and groups, never partitions, ids or keys. `promtool check metrics` finds nothing here,
+ * which is why prom-client's default metrics are not used.
+ */
+import { monitorEventLoopDelay } from 'node:perf_hooks'
+import { Counter, Gauge, Histogram, Registry } from 'prom-client'
+import { VERSION } from '../../base/version.ts'
+import type { BrokerStats } from '../../broker/types.ts'
+import type { MultiRaftStats } from '../../replication/multi-raft.ts'
+import type { WalStats } from '../../storage/wal/types.ts'
+
+export interface MetricsSources {
+  readonly broker: () => BrokerStats
+  readonly raft: () => MultiRaftStats
+  readonly wal: () => WalStats
+}
+
+export interface Metrics {
+  /** Text format 0.0.4. */
+  render(): Promise<string>
+  /** Sources exist only once the node is up; until then their metrics are absent. */
+  connect(sources: MetricsSources): void
+  lateness(topic: string, ms: number): void
+  walSync(ms: number): void
+  checkpoint(ms: number): void
+  call(method: string, code: number, ms: number): void
+  close(): void
+}
+
+const LATENESS_BUCKETS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 60]
+const SYNC_BUCKETS = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1]
+const CALL_BUCKETS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10]
+const NS_PER_S = 1e9
+const MS_PER_S = 1000
+const LOOP_RESOLUTION_MS = 10
+
+type Labels = Readonly<Record<string, string>>
+type Sample = readonly [labels: Labels, value: number]
+
+export function createMetrics(node: string): Metrics {
+  const registry = new Registry()
+  registry.setDefaultLabels({ node })
+  let sources: MetricsSources | undefined
+  const from = <T>(read: (s: MetricsSources) => T, none: T): T => (sources === undefined ? none : read(sources))
+  registerPulled(registry, from)
+  const loop = monitorEventLoopDelay({ resolution: LOOP_RESOLUTION_MS })
+  loop.enable()
+  registerProcess(registry, () => {
+    const p99 = loop.percentile(99)
+    loop.reset()
+    return p99 / NS_PER_S
+  })
+  const histogram = (name: string, help: string, buckets: number[], labelNames: string[] = []) =>
+    new Histogram({ name: `sandglass_${name}`, help, buckets, labelNames, registers: [registry] })
+  const lateness = histogram('delivery_lateness_seconds', 'First delivery after its due time.', LATENESS_BUCKETS, [
+    'topic',
+  ])
+  const sync = histogram('wal_fsync_seconds', 'Duration of one fdatasync of the log.', SYNC_BUCKETS)
+  const checkpoint = histogram('checkpoint_seconds', 'Duration of one checkpoint.', CALL_BUCKETS)
+  const calls = histogram('grpc_server_handling_seconds', 'Handling of one call.', CALL_BUCKETS, ['method', 'code'])
+  return {
+    render: () => registry.metrics(),
+    connect: (given) => {
+      sources = given
+    },
+    lateness: (topic, ms) => lateness.observe({ topic }, ms / MS_PER_S),
+    walSync: (ms) => sync.observe(ms / MS_PER_S),
+    checkpoint: (ms) => checkpoint.observe(ms / MS_PER_S),
+    call: (method, code, ms) => calls.observe({ method, code: String(code) }, ms / MS_PER_S),
+    close: () => loop.disable(),
+  }
+}
+
+type From = <T>(read: (s: MetricsSources) => T, none: T) => T
+
+function registerPulled(registry: Registry, from: From): void {
+  const counter = (
+    name: string,
+    help: string,
+    labelNames: string[],
+    read: (s: MetricsSources) => readonly Sample[],
+  ) => {
+    new Counter({
+      name: `sandglass_${name}`,
+      help,
+      labelNames,
+      registers: [registry],
+      collect() {
+        this.reset()
+        for (const [labels, value] of from(read, [])) this.inc(labels, value)
+      },
+    })
+  }
+  const gauge = (name: string, help: string, labelNames: string[], read: (s: MetricsSources) => readonly Sample[]) => {
+    new Gauge({
+      name: `sandglass_${name}`,
+      help,
+      labelNames,
+      registers: [registry],
+      collect() {
+        this.reset()
+        for (const [labels, value] of from(read, [])) this.set(labels, value)
+      },
+    })
+  }
+  const topics = (pick: (t: TopicNumbers) => number) => (s: MetricsSources) =>
+    [...s.broker().topics].map(([topic, t]): Sample => [{ topic }, pick(t)])
+  counter(
+    'messages_produced_total',
+    'Messages stored.',
+    ['topic'],
+    topics((t) => t.produced),
+  )
+  counter(
+    'messages_delivered_total',
+    'Deliveries handed out, redeliveries included.',
+    ['topic'],
+    topics((t) => t.delivered),
+  )
+  counter(
+    'messages_acked_total',
+    'Deliveries acknowledged.',
+    ['topic'],
+    topics((t) => t.acked),
+  )
+  counter(
+    'messages_nacked_total',
+    'Deliveries refused by their consumer.',
+    ['topic'],
+    topics((t) => t.nacked),
+  )
+  counter(
+    'messages_redelivered_total',
+    'Deliveries beyond the first.',
+    ['topic'],
+    topics((t) => t.redelivered),
+  )
+  counter(
+    'timer_early_total',
+    'Deliveries before their due time. Must stay 0.',
+    ['topic'],
+    topics((t) => t.early),
+  )
+  gauge(
+    'messages_scheduled',
+    'Messages not yet due on partitions led here.',
+    ['topic'],
+    topics((t) => t.scheduled),
+  )
+  gauge(
+    'messages_due',
+    'Messages due and not handed out, all groups.',
+    ['topic'],
+    topics((t) => t.due),
+  )
+  gauge(
+    'leases',
+    'Deliveries under a lease.',
+    ['topic'],
+    topics((t) => t.leases),
+  )
+  gauge('raft_leaders', 'Groups led by this node.', [], (s) => [[{}, s.raft().leaders]])
+  counter('raft_elections_total', 'Elections this node began.', [], (s) => [[{}, s.raft().elections]])
+  counter('raft_proposals_total', 'Raft proposals by how they were answered.', ['outcome'], (s) =>
+    Object.entries(s.raft().proposals).map(([outcome, n]): Sample => [{ outcome }, n]),
+  )
+  gauge('wal_bytes', 'Size of the log on disk.', [], (s) => [[{}, s.wal().bytes]])
+  gauge('clock_gap_seconds', 'Wall clock minus leader time, largest distance of the partitions led here.', [], (s) => [
+    [{}, s.broker().clockGapMs / MS_PER_S],
+  ])
+}
+
+interface TopicNumbers {
+  readonly produced: number
+  readonly delivered: number
+  readonly acked: number
+  readonly nacked: number
+  readonly redelivered: number
+  readonly early: number
+  readonly scheduled: number
+  readonly due: number
+  readonly leases: number
+}
+
+function registerProcess(registry: Registry, loopLagS: () => number): void {
+  const value = (name: string, help: string, read: () => number) => {
+    new Gauge({
+      name,
+      help,
+      registers: [registry],
+      collect() {
+        this.set(read())
+      },
+    })
+  }
+  value('sandglass_event_loop_lag_seconds', 'Event loop delay since the last scrape, 99th percentile.', loopLagS)
+  value('process_resident_memory_bytes', 'Resident memory.', () => process.memoryUsage.rss())
+  value('sandglass_heap_used_bytes', 'JavaScript heap in use.', () => process.memoryUsage().heapUsed)
+  new Counter({
+    name: 'process_cpu_seconds_total',
+    help: 'User and system time.',
+    registers: [registry],
+    collect() {
+      const { user, system } = process.cpuUsage()
+      this.reset()
+      this.inc((user + system) / 1e6)
+    },
+  })
+  const info = new Gauge({
+    name: 'sandglass_build_info',
+    help: 'Always 1.',
+    labelNames: ['version'],
+    registers: [registry],
+  })
+  info.set({ version: VERSION }, 1)
+}

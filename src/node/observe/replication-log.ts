@@ -1,0 +1,30 @@
+/** Replication's events as log lines: what an operator wants to see at which level. */
+import type { ReplicationEvent } from '../../replication/events.ts'
+import type { Log } from './log.ts'
+
+type Level = 'debug' | 'info' | 'warn' | 'error'
+
+const LEVELS = {
+  role: 'debug',
+  damaged: 'error',
+  discarded: 'warn',
+  halted: 'error',
+  checkpointed: 'debug',
+  checkpointFailed: 'error',
+  snapshotSent: 'info',
+  snapshotFailed: 'warn',
+  snapshotInstalled: 'info',
+  badFrame: 'warn',
+  peerDown: 'warn',
+  clock: 'warn',
+  walState: 'warn',
+} as const satisfies Record<ReplicationEvent['type'], Level>
+
+export function logReplication(log: Log, event: ReplicationEvent): void {
+  const { type, ...fields } = event
+  const error = 'error' in fields && fields.error !== undefined ? { error: String(fields.error) } : {}
+  log[LEVELS[type]](
+    type.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`),
+    { ...fields, ...error },
+  )
+}

@@ -1,0 +1,71 @@
+/**
+ * The HTTP side port: /metrics for Prometheus, /livez (the event loop turns), /readyz (this node can serve). Plain
+ * node:http; GET and HEAD only, everything else is refused.
+ */
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+
+export interface SidePort {
+  /** The port listened on (chosen by the system when 0 was asked for). */
+  readonly port: number
+  close(): Promise<void>
+}
+
+export interface Probes {
+  metrics(): Promise<string>
+  /** undefined when ready, else why not. */
+  notReady(): string | undefined
+}
+
+const METRICS_TYPE = 'text/plain; version=0.0.4; charset=utf-8'
+const REQUEST_TIMEOUT_MS = 10_000
+
+/** Rejects with the listen error (EADDRINUSE, ...). */
+export async function openSidePort(host: string, port: number, probes: Probes): Promise<SidePort> {
+  const server = createServer((request, response) => {
+    answer(request, response, probes).catch((error: unknown) => {
+      if (!response.headersSent) send(response, 500, `${error instanceof Error ? error.message : String(error)}\n`)
+      else response.destroy()
+    })
+  })
+  server.requestTimeout = REQUEST_TIMEOUT_MS
+  await listen(server, host, port)
+  const address = server.address()
+  return {
+    port: address !== null && typeof address === 'object' ? address.port : port,
+    close: () => close(server),
+  }
+}
+
+async function answer(request: IncomingMessage, response: ServerResponse, probes: Probes): Promise<void> {
+  if (request.method !== 'GET' && request.method !== 'HEAD') return send(response, 405, 'GET only\n')
+  const path = (request.url ?? '').split('?')[0]
+  if (path === '/livez') return send(response, 200, 'ok\n')
+  if (path === '/readyz') {
+    const reason = probes.notReady()
+    return send(response, reason === undefined ? 200 : 503, `${reason ?? 'ok'}\n`)
+  }
+  if (path === '/metrics') return send(response, 200, await probes.metrics(), METRICS_TYPE)
+  return send(response, 404, 'paths: /metrics /livez /readyz\n')
+}
+
+function send(response: ServerResponse, status: number, body: string, type = 'text/plain; charset=utf-8'): void {
+  response.writeHead(status, { 'content-type': type, 'content-length': Buffer.byteLength(body) })
+  response.end(response.req.method === 'HEAD' ? undefined : body)
+}
+
+function listen(server: Server, host: string, port: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once('error', reject)
+    server.listen(port, host, () => {
+      server.off('error', reject)
+      resolve()
+    })
+  })
+}
+
+function close(server: Server): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.close((error) => (error === undefined ? resolve() : reject(error)))
+    server.closeAllConnections()
+  })
+}

@@ -1,0 +1,39 @@
+/**
+ * The peer port: one gRPC server for formation, Raft and control. It opens before the cluster exists, so everything but
+ * the formation refuses until the parts behind it are set.
+ */
+import type { NodeId } from '../base/ids.ts'
+import type { PeerReceiver } from '../replication/transport.ts'
+import { addControlService } from '../rpc/control-service.ts'
+import type { ControlHandler } from '../rpc/control-types.ts'
+import { addFormationService } from '../rpc/formation-service.ts'
+import type { FormationHandler } from '../rpc/formation-types.ts'
+import { createPeerServer } from '../rpc/peer-port.ts'
+import { addRaftService } from '../rpc/peer-server.ts'
+import type { Identity } from './formation/identity.ts'
+
+export interface PeerPort {
+  readonly port: number
+  /** From now on Raft messages are taken. Called once `formed` is durable. */
+  serve(parts: { identity: Identity; receiver: PeerReceiver; control: ControlHandler }): void
+  close(): void
+}
+
+/** Rejects with the bind error. */
+export async function openPeerPort(address: string, formation: FormationHandler): Promise<PeerPort> {
+  let parts: { identity: Identity; receiver: PeerReceiver; control: ControlHandler } | undefined
+  const clusterId = () => parts?.identity.clusterId
+  const node = (): NodeId | undefined => parts?.identity.nodeId
+  const server = createPeerServer()
+  addFormationService(server.services, formation)
+  addRaftService(server.services, { clusterId, node, receiver: () => parts?.receiver })
+  addControlService(server.services, { clusterId, node, handler: () => parts?.control })
+  const port = await server.listen(address)
+  return {
+    port,
+    serve: (given) => {
+      parts = given
+    },
+    close: () => server.close(),
+  }
+}

@@ -1,0 +1,72 @@
+/** Opens a node's data folder: `shard-0/{wal,state}` (docs/formats.md), the state first because its lock is the node's. */
+import { join } from 'node:path'
+import type { Env } from '../base/env.ts'
+import { nodeDisk } from '../storage/disk.ts'
+import { isLocked, openStateStore } from '../storage/state/store.ts'
+import type { StateStore } from '../storage/state/types.ts'
+import { openWal, type WalBatchStats } from '../storage/wal/open.ts'
+import type { Wal, WalDamage, WalState } from '../storage/wal/types.ts'
+import { StartError } from './start-error.ts'
+
+export interface Storage {
+  readonly state: StateStore
+  readonly wal: Wal
+  readonly damage: readonly WalDamage[]
+  /** The log first: its closing proves the last batch. */
+  close(): Promise<void>
+}
+
+export interface StorageOptions {
+  readonly env: Env
+  readonly data: string
+  readonly walRetainBytes: number
+  readonly diskReserveBytes: number
+  readonly onFatal: (error: Error) => void
+  readonly onWalState: (state: WalState) => void
+  readonly onBatch: (stats: WalBatchStats) => void
+  readonly onStateError: (error: unknown) => void
+}
+
+const SHARD = 'shard-0'
+
+/** Rejects with StartError DATA_LOCKED when another process has the folder. */
+export async function openStorage(options: StorageOptions): Promise<Storage> {
+  const { env } = options
+  const state = await openState(options)
+  try {
+    const { wal, damage } = await openWal({
+      dir: join(options.data, SHARD, 'wal'),
+      disk: nodeDisk,
+      env,
+      retainBytes: options.walRetainBytes,
+      reserveBytes: options.diskReserveBytes,
+      onState: options.onWalState,
+      onFatal: options.onFatal,
+      onBatch: options.onBatch,
+      // For the test that proves that a log without fdatasync is noticed; never set it elsewhere.
+      fsync: process.env.SANDGLASS_UNSAFE_NO_FSYNC !== '1',
+    })
+    const close = async () => {
+      await wal.close()
+      await state.close()
+    }
+    return { state, wal, damage, close }
+  } catch (error) {
+    await state.close()
+    throw error
+  }
+}
+
+async function openState(options: StorageOptions): Promise<StateStore> {
+  try {
+    return await openStateStore({
+      dir: join(options.data, SHARD, 'state'),
+      env: options.env,
+      onError: options.onStateError,
+    })
+  } catch (error) {
+    if (isLocked(error))
+      throw new StartError('DATA_LOCKED', `Cannot use ${options.data}: another process has it`, error)
+    throw error
+  }
+}

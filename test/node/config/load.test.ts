@@ -1,0 +1,101 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { loadConfig } from '../../../src/node/config/load.ts'
+
+let folder = ''
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'sandglass-config-'))
+})
+afterAll(() => rmSync(folder, { recursive: true, force: true }))
+
+function file(name: string, text: string): string {
+  const path = join(folder, name)
+  writeFileSync(path, text)
+  return path
+}
+
+const nothing = { file: undefined, flags: {}, environment: {} }
+
+describe('configuration', () => {
+  test('defaults are the documented ones', async () => {
+    const { config } = await loadConfig(nothing)
+    expect(config).toMatchObject({
+      bindAddr: '127.0.0.1',
+      advertiseAddr: '127.0.0.1',
+      grpcPort: 7170,
+      httpPort: 2108,
+      raftPort: 9190,
+    })
+    expect(config).toMatchObject({ electionTimeoutMs: 400, heartbeatMs: 100, leaseMs: 30_000, reattachMs: 5000 })
+    expect(config).toMatchObject({ reassignAfterMs: 60_000, maxClockSkewMs: 2000 })
+  })
+
+  test('flags beat the environment, which beats the file', async () => {
+    const path = file('a.yaml', 'name: from-file\ngrpc_port: 1\nhttp_port: 2\nraft_port: 3\n')
+    const { config, sources } = await loadConfig({
+      file: path,
+      flags: { 'grpc-port': 10 },
+      environment: { SANDGLASS_GRPC_PORT: '20', SANDGLASS_HTTP_PORT: '21' },
+    })
+    expect(config).toMatchObject({ name: 'from-file', grpcPort: 10, httpPort: 21, raftPort: 3 })
+    expect(sources).toMatchObject({ name: 'file', grpc_port: 'flag', http_port: 'environment', data: 'default' })
+  })
+
+  test('- and _ are the same in every source', async () => {
+    const path = file('b.yaml', 'log-level: debug\n')
+    const { config } = await loadConfig({ ...nothing, file: path, flags: { lease_ms: 5 } })
+    expect(config).toMatchObject({ logLevel: 'debug', leaseMs: 5 })
+  })
+
+  test('an unknown key is an error that names it, wherever it stands', async () => {
+    const path = file('c.yaml', 'colour: red\n')
+    await expect(loadConfig({ ...nothing, file: path })).rejects.toMatchObject({ field: 'colour' })
+    await expect(loadConfig({ ...nothing, flags: { shape: 1 } })).rejects.toMatchObject({ field: 'shape' })
+    await expect(loadConfig({ ...nothing, environment: { SANDGLASS_SIZE: '1' } })).rejects.toMatchObject({
+      field: 'SIZE',
+    })
+  })
+
+  test.each([
+    ['name', 'a b'],
+    ['grpc_port', '70000'],
+    ['lease_ms', '1.5'],
+    ['reassign_after', '60'],
+    ['log_level', 'loud'],
+    ['initial_cluster', 'n1=h:1,n1=h:2'],
+    ['wal_retain_bytes', 'much'],
+  ])('a bad value of %s is an error that names it', async (key, value) => {
+    await expect(loadConfig({ ...nothing, flags: { [key]: value } })).rejects.toMatchObject({ field: key })
+  })
+
+  test('a cluster list without this node is refused', async () => {
+    const flags = { name: 'n9', initial_cluster: 'n1=h:1,n2=h:2' }
+    await expect(loadConfig({ ...nothing, flags })).rejects.toMatchObject({ field: 'initial_cluster' })
+  })
+
+  test('keys of the prototype are taken with a warning that says what replaces them', async () => {
+    const flags = { offset_replication_factor: 1, db_path: '/x', gossip_port: 1 }
+    const { warnings } = await loadConfig({ ...nothing, flags })
+    expect(warnings).toHaveLength(3)
+    expect(warnings.join('\n')).toContain('use data')
+  })
+
+  test('the file may be an http URL', async () => {
+    const server = createServer((_, response) => response.end('name: remote\n'))
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+    const { port } = server.address() as AddressInfo
+    const { config } = await loadConfig({ ...nothing, file: `http://127.0.0.1:${port}/n.yaml` })
+    expect(config.name).toBe('remote')
+    server.closeAllConnections()
+    server.close()
+  })
+
+  test('an unreadable or malformed file is an error that names it', async () => {
+    await expect(loadConfig({ ...nothing, file: join(folder, 'none.yaml') })).rejects.toThrow('none.yaml')
+    await expect(loadConfig({ ...nothing, file: file('list.yaml', '- a\n') })).rejects.toThrow('keys and values')
+  })
+})
