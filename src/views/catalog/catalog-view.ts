@@ -2,11 +2,33 @@
  * The catalog: nodes, topics, and which node carries which partition. All of it is in memory; rows are written at flush.
  * Invariant: a group or replica id below `nextId` that is not found here belonged to something that was deleted.
  */
-
-import type { GroupId, NodeId } from '../../base/ids.ts'
-import type { View } from '../view.ts'
-import { UnknownCommandError } from '../view.ts'
-import type { CatalogEffect, CatalogReply, NodeRecord, PartitionRecord, TopicRecord } from './commands.ts'
+import { unreachable } from '../../base/assert.ts'
+import { FIRST_FREE_ID, type GroupId, type NodeId } from '../../base/ids.ts'
+import type { Applied, ApplyContext, Reader, Store, View } from '../view.ts'
+import { checkCreate, checkNode } from './checks.ts'
+import { decodeCommand } from './command-codec.ts'
+import type {
+  CatalogEffect,
+  CatalogReply,
+  CreateTopicCommand,
+  DeleteTopicCommand,
+  NodeRecord,
+  PartitionRecord,
+  TopicRecord,
+} from './commands.ts'
+import { type NodeLoad, placeTopic } from './placement.ts'
+import {
+  ALL_ROWS,
+  COUNTERS_KEY,
+  decodeRow,
+  encodeCounters,
+  encodeNode,
+  encodeTopic,
+  nodeKey,
+  nodeOfKey,
+  topicKey,
+  topicOfKey,
+} from './rows.ts'
 
 export interface CatalogView extends View<CatalogReply, CatalogEffect> {
   topic(name: string): TopicRecord | undefined
@@ -24,5 +46,198 @@ export interface CatalogView extends View<CatalogReply, CatalogEffect> {
 
 /** An empty catalog. */
 export function createCatalogView(): CatalogView {
-  throw new UnknownCommandError('not built yet')
+  return new Catalog()
+}
+
+const SCAN_ROWS = 256
+/** Heap of one replica's place, and of a record beside its texts. */
+const PLACE_BYTES = 64
+const RECORD_BYTES = 512
+
+class Catalog implements CatalogView {
+  readonly #nodes = new Map<NodeId, NodeRecord>()
+  readonly #topics = new Map<string, TopicRecord>()
+  readonly #partitions = new Map<GroupId, PartitionRecord>()
+  /** Keys of rows that differ from the store's. */
+  readonly #dirty = new Set<string>()
+  #nextId = FIRST_FREE_ID
+  #revision = 0
+  #replicas = 0
+
+  get nextId(): number {
+    return this.#nextId
+  }
+
+  get revision(): number {
+    return this.#revision
+  }
+
+  topic(name: string): TopicRecord | undefined {
+    return this.#topics.get(name)
+  }
+
+  topics(): readonly TopicRecord[] {
+    return [...this.#topics.values()].sort((a, b) => (a.name < b.name ? -1 : 1))
+  }
+
+  node(id: NodeId): NodeRecord | undefined {
+    return this.#nodes.get(id)
+  }
+
+  nodes(): readonly NodeRecord[] {
+    return [...this.#nodes.values()].sort((a, b) => a.id - b.id)
+  }
+
+  partitionOfGroup(group: GroupId): PartitionRecord | undefined {
+    return this.#partitions.get(group)
+  }
+
+  apply(command: Uint8Array, _context: ApplyContext): Applied<CatalogReply, CatalogEffect> {
+    const before = this.#revision
+    const reply = this.#change(command)
+    return { reply, effects: this.#revision === before ? [] : [{ type: 'changed' }] }
+  }
+
+  async load(reader: Reader): Promise<void> {
+    this.#clear()
+    let gte: string = ALL_ROWS.gte
+    for (;;) {
+      const rows = await reader.scan({ gte, lt: ALL_ROWS.lt }, SCAN_ROWS)
+      for (const { key, value } of rows) this.#restore(key, value)
+      const last = rows.at(-1)
+      if (last === undefined) break
+      gte = `${last.key}\0`
+    }
+    this.#revision++
+  }
+
+  flush(store: Store): void {
+    for (const key of this.#dirty) {
+      const value = this.#row(key)
+      if (value === undefined) store.delete(key)
+      else store.put(key, value)
+    }
+    this.#dirty.clear()
+  }
+
+  bytes(): number {
+    return (this.#nodes.size + this.#topics.size + this.#partitions.size) * RECORD_BYTES + this.#replicas * PLACE_BYTES
+  }
+
+  #change(bytes: Uint8Array): CatalogReply {
+    const command = decodeCommand(bytes)
+    switch (command.type) {
+      case 'registerNode':
+        return this.#registerNode(command.node)
+      case 'createTopic':
+        return this.#createTopic(command)
+      case 'deleteTopic':
+        return this.#deleteTopic(command)
+      default:
+        return unreachable(command)
+    }
+  }
+
+  #registerNode(node: NodeRecord): CatalogReply {
+    const refusal = checkNode(node, this.#nodes)
+    if (refusal !== undefined) return refusal
+    const known = this.#nodes.get(node.id)
+    if (known !== undefined && sameNode(known, node)) return { type: 'nodeRegistered', changed: false }
+    this.#nodes.set(node.id, node)
+    this.#touch(nodeKey(node.id))
+    return { type: 'nodeRegistered', changed: true }
+  }
+
+  #createTopic(command: CreateTopicCommand): CatalogReply {
+    const known = this.#topics.get(command.name)
+    if (known !== undefined && known.request === command.request) return { type: 'topicCreated', id: known.id }
+    const refusal = checkCreate(command, {
+      exists: known !== undefined,
+      nodes: this.#nodes.size,
+      partitions: this.#partitions.size,
+    })
+    if (refusal !== undefined) return refusal
+    const { name, kind, replicationFactor, request } = command
+    const id = this.#nextId++
+    const places = placeTopic(this.#loads(), command)
+    const partitions = places.map((nodes, index) => this.#newPartition(name, index, nodes))
+    this.#addTopic({ id, name, kind, replicationFactor, request, partitions })
+    this.#touch(topicKey(name))
+    this.#dirty.add(COUNTERS_KEY)
+    return { type: 'topicCreated', id }
+  }
+
+  #deleteTopic({ name, id }: DeleteTopicCommand): CatalogReply {
+    const topic = this.#topics.get(name)
+    if (topic === undefined || topic.id !== id) {
+      const message = `Cannot delete topic ${name}: there is none`
+      return { type: 'refused', reason: 'TOPIC_NOT_FOUND', message, field: '' }
+    }
+    this.#topics.delete(name)
+    for (const { group, replicas } of topic.partitions) {
+      this.#partitions.delete(group)
+      this.#replicas -= replicas.length
+    }
+    this.#touch(topicKey(name))
+    return { type: 'topicDeleted', id }
+  }
+
+  #newPartition(topic: string, id: number, nodes: readonly NodeId[]): PartitionRecord {
+    const group = this.#nextId++
+    return { topic, id, group, replicas: nodes.map((node) => ({ replica: this.#nextId++, node })) }
+  }
+
+  #addTopic(topic: TopicRecord): void {
+    this.#topics.set(topic.name, topic)
+    for (const partition of topic.partitions) {
+      this.#partitions.set(partition.group, partition)
+      this.#replicas += partition.replicas.length
+    }
+  }
+
+  #loads(): readonly NodeLoad[] {
+    const loads = new Map(this.nodes().map(({ id }) => [id, { node: id, replicas: 0, leaders: 0 }]))
+    for (const { replicas } of this.#partitions.values()) {
+      replicas.forEach(({ node }, place) => {
+        const load = loads.get(node)
+        if (load === undefined) return
+        load.replicas++
+        if (place === 0) load.leaders++
+      })
+    }
+    return [...loads.values()]
+  }
+
+  #touch(key: string): void {
+    this.#dirty.add(key)
+    this.#revision++
+  }
+
+  #row(key: string): Uint8Array | undefined {
+    if (key === COUNTERS_KEY) return encodeCounters(this.#nextId)
+    const topic = this.#topics.get(topicOfKey(key) ?? '')
+    if (topic !== undefined) return encodeTopic(topic)
+    const node = this.#nodes.get(nodeOfKey(key) ?? 0)
+    return node === undefined ? undefined : encodeNode(node)
+  }
+
+  #restore(key: string, value: Uint8Array): void {
+    const row = decodeRow(key, value)
+    if (row.type === 'counters') this.#nextId = row.nextId
+    else if (row.type === 'node') this.#nodes.set(row.node.id, row.node)
+    else this.#addTopic(row.topic)
+  }
+
+  #clear(): void {
+    this.#nodes.clear()
+    this.#topics.clear()
+    this.#partitions.clear()
+    this.#dirty.clear()
+    this.#nextId = FIRST_FREE_ID
+    this.#replicas = 0
+  }
+}
+
+function sameNode(a: NodeRecord, b: NodeRecord): boolean {
+  return a.name === b.name && a.grpc === b.grpc && a.raft === b.raft && a.http === b.http && a.version === b.version
 }

@@ -1,0 +1,150 @@
+/** Commands and replies of the catalog as bytes (docs/formats.md, "Catalog"): type, version, then the fields in order. */
+import { assert, unreachable } from '../../base/assert.ts'
+import { ERROR_TABLE, type ErrorReason } from '../../base/errors.ts'
+import { UnknownCommandError } from '../view.ts'
+import { ByteReader, ByteWriter } from './bytes.ts'
+import type { CatalogCommand, CatalogReply, CreateTopicCommand, NodeRecord, TopicKind } from './commands.ts'
+
+const VERSION = 1
+const COMMAND = { registerNode: 1, createTopic: 2, deleteTopic: 3 } as const satisfies Record<
+  CatalogCommand['type'],
+  number
+>
+const REPLY = { nodeRegistered: 1, topicCreated: 2, topicDeleted: 3, refused: 4 } as const satisfies Record<
+  CatalogReply['type'],
+  number
+>
+const KIND = { timer: 1, kv: 2 } as const satisfies Record<TopicKind, number>
+
+export function encodeCommand(command: CatalogCommand): Uint8Array {
+  const out = new ByteWriter().byte(COMMAND[command.type]).byte(VERSION)
+  switch (command.type) {
+    case 'registerNode':
+      writeNode(out, command.node)
+      break
+    case 'createTopic':
+      out.text(command.request).text(command.name)
+      writeKind(out, command.kind)
+      out.varint(command.partitions).varint(command.replicationFactor)
+      break
+    case 'deleteTopic':
+      out.text(command.name).varint(command.id)
+      break
+    default:
+      unreachable(command)
+  }
+  return out.finish()
+}
+
+/** Throws UnknownCommandError for a type or version of a later build, InvariantError for bytes that no build wrote. */
+export function decodeCommand(bytes: Uint8Array): CatalogCommand {
+  const input = new ByteReader(bytes)
+  const type = input.byte()
+  const version = input.byte()
+  if (version !== VERSION) throw new UnknownCommandError(`catalog command ${type} of version ${version}`)
+  const command = decodeFields(type, input)
+  input.end()
+  return command
+}
+
+function decodeFields(type: number, input: ByteReader): CatalogCommand {
+  switch (type) {
+    case COMMAND.registerNode:
+      return { type: 'registerNode', node: readNode(input) }
+    case COMMAND.createTopic:
+      return readCreateTopic(input)
+    case COMMAND.deleteTopic:
+      return { type: 'deleteTopic', name: input.text(), id: input.varint() }
+    default:
+      throw new UnknownCommandError(`catalog command ${type}`)
+  }
+}
+
+function readCreateTopic(input: ByteReader): CreateTopicCommand {
+  return {
+    type: 'createTopic',
+    request: input.text(),
+    name: input.text(),
+    kind: readKind(input),
+    partitions: input.varint(),
+    replicationFactor: input.varint(),
+  }
+}
+
+export function encodeReply(reply: CatalogReply): Uint8Array {
+  const out = new ByteWriter().byte(REPLY[reply.type]).byte(VERSION)
+  switch (reply.type) {
+    case 'nodeRegistered':
+      out.byte(reply.changed ? 1 : 0)
+      break
+    case 'topicCreated':
+    case 'topicDeleted':
+      out.varint(reply.id)
+      break
+    case 'refused':
+      out.text(reply.reason).text(reply.message).text(reply.field)
+      break
+    default:
+      unreachable(reply)
+  }
+  return out.finish()
+}
+
+/** Throws for bytes that {@link encodeReply} of this version did not make. */
+export function decodeReply(bytes: Uint8Array): CatalogReply {
+  const input = new ByteReader(bytes)
+  const type = input.byte()
+  assert(input.byte() === VERSION, 'a catalog reply has a known version')
+  const reply = decodeReplyFields(type, input)
+  input.end()
+  return reply
+}
+
+function decodeReplyFields(type: number, input: ByteReader): CatalogReply {
+  switch (type) {
+    case REPLY.nodeRegistered:
+      return { type: 'nodeRegistered', changed: input.byte() === 1 }
+    case REPLY.topicCreated:
+      return { type: 'topicCreated', id: input.varint() }
+    case REPLY.topicDeleted:
+      return { type: 'topicDeleted', id: input.varint() }
+    case REPLY.refused:
+      return { type: 'refused', reason: readReason(input), message: input.text(), field: input.text() }
+    default:
+      throw new UnknownCommandError(`catalog reply ${type}`)
+  }
+}
+
+function readReason(input: ByteReader): ErrorReason {
+  const text = input.text()
+  return isReason(text) ? text : 'INTERNAL'
+}
+
+function isReason(text: string): text is ErrorReason {
+  return Object.hasOwn(ERROR_TABLE, text)
+}
+
+export function writeNode(out: ByteWriter, node: NodeRecord): void {
+  out.varint(node.id).text(node.name).text(node.grpc).text(node.raft).text(node.http).text(node.version)
+}
+
+export function readNode(input: ByteReader): NodeRecord {
+  return {
+    id: input.varint(),
+    name: input.text(),
+    grpc: input.text(),
+    raft: input.text(),
+    http: input.text(),
+    version: input.text(),
+  }
+}
+
+export function writeKind(out: ByteWriter, kind: TopicKind): void {
+  out.byte(KIND[kind])
+}
+
+export function readKind(input: ByteReader): TopicKind {
+  const byte = input.byte()
+  assert(byte === KIND.timer || byte === KIND.kv, 'a topic has a known kind')
+  return byte === KIND.timer ? 'timer' : 'kv'
+}
