@@ -2,104 +2,197 @@
  * The Raft core's door: one group, one replica. The host calls in with messages, ticks and requests, takes `ready()`,
  * persists, sends and applies, and confirms with `persisted` and `applied`. Everything here is synchronous.
  */
+import { assert } from '../base/assert.ts'
 import type { ConfState } from '../base/log-entry.ts'
 import type { ConfChange } from './conf-change.ts'
-import type { Message, Progress, ProposeRefusal, RaftConfig, RaftStatus, Ready } from './types.ts'
+import { encodeConfChange } from './conf-change.ts'
+import { checkConfiguration, sameConfiguration } from './configuration.ts'
+import { appliedTo, applyConfChange, restoreConfiguration } from './membership.ts'
+import { viewProgress } from './progress-view.ts'
+import type { Proposed } from './propose.ts'
+import { propose } from './propose.ts'
+import { requestRead } from './read-index.ts'
+import { ReadyQueue } from './ready.ts'
+import { handleSnapshotStatus, handleUnreachable } from './replication.ts'
+import { RaftState } from './state.ts'
+import { stepMessage } from './step.ts'
+import { becomeFollower } from './term.ts'
+import { campaign, tick } from './tick.ts'
+import { transferLeadership } from './transfer.ts'
+import type { Message, Progress, RaftConfig, RaftStatus, Ready, StepRefusal } from './types.ts'
 
-/** Where a proposal went: `index` is that of its first entry, the others follow it. */
-export type Proposed = { readonly term: number; readonly index: number } | { readonly refused: ProposeRefusal }
+export type { Proposed } from './propose.ts'
 
 export class RaftGroup {
+  readonly #raft: RaftState
+  readonly #readies: ReadyQueue
+
+  /**
+   * Starts as a follower from what is durable: `hard` and the log in `storage`, of which the state machine has everything
+   * up to `applied`, whose configuration is `confState`.
+   */
   constructor(config: RaftConfig) {
-    throw new Error(`not there yet: ${config.id}`)
+    const r = new RaftState(config)
+    this.#raft = r
+    checkConfiguration(config.confState)
+    restoreConfiguration(r, config.confState)
+    assert(sameConfiguration(r.conf, config.confState), 'the configuration is taken over as it was stored')
+    if (config.hard !== undefined) {
+      r.term = config.hard.term
+      r.vote = config.hard.vote
+      r.log.commitTo(config.hard.commit)
+    }
+    assert(config.applied <= r.log.committed, 'nothing is applied beyond the commit index')
+    r.log.window.appliedTo(config.applied)
+    becomeFollower(r, r.term, 0)
+    this.#readies = new ReadyQueue(r)
+    const peers = [...r.progress.keys()]
+    const { committed, applied, last } = r.log
+    r.observe?.({ type: 'started', peers, term: r.term, commit: committed, applied, last })
   }
 
   /** Whether {@link ready} has anything to say. Cheap. */
   hasReady(): boolean {
-    throw new Error('not there yet')
+    return this.#readies.has()
   }
 
   /** Takes what is new. Several may be in flight; their tokens are confirmed in order. */
   ready(): Ready {
-    throw new Error('not there yet')
+    return this.#readies.take()
   }
 
   /** Everything of the Ready with `token`, and of those before it, is durable and readable through LogStorage. */
   persisted(token: number): void {
-    throw new Error(`not there yet: ${token}`)
+    this.#readies.persisted(token)
   }
 
   /** The state machine has applied everything up to `index`. */
   applied(index: number): void {
-    throw new Error(`not there yet: ${index}`)
+    appliedTo(this.#raft, index)
   }
 
-  /** A message from a peer. Stale or foreign ones are dropped. */
-  step(message: Message): void {
-    throw new Error(`not there yet: ${message.type}`)
+  /** A message from a peer. Stale ones are dropped; the answer says why one was not acted upon at all. */
+  step(message: Message): StepRefusal | undefined {
+    if (message.to !== this.#raft.id) return 'misrouted'
+    if (isResponse(message) && !this.#raft.progress.has(message.from)) return 'unknownPeer'
+    return stepMessage(this.#raft, message)
   }
 
   /** One tick of the host's monotonic clock. */
   tick(): void {
-    throw new Error('not there yet')
+    tick(this.#raft)
   }
 
   /** Appends one entry per element, all or none. The arrays are kept, not copied. */
   propose(data: readonly Uint8Array[]): Proposed {
-    throw new Error(`not there yet: ${data.length}`)
+    assert(data.length > 0, 'a proposal has at least one entry')
+    return propose(
+      this.#raft,
+      data.map((bytes) => ({ type: 'normal', data: bytes })),
+    )
   }
 
-  /** Proposes a change of membership (§6). At most one may be unapplied: a second one is refused. */
+  /**
+   * Proposes a change of membership (§6). At most one may be unapplied: a second one is refused, as is one that does not
+   * fit the configuration. In the place of a change refused for these reasons an empty entry is appended.
+   */
   proposeConfChange(change: ConfChange): Proposed {
-    throw new Error(`not there yet: ${change.transition}`)
+    return propose(this.#raft, [{ type: 'confChange', data: encodeConfChange(change) }])
   }
 
   /** To be called when a `confChange` entry is applied, before `applied(index)`. Answers the configuration from then on. */
   applyConfChange(change: ConfChange): ConfState {
-    throw new Error(`not there yet: ${change.transition}`)
+    return applyConfChange(this.#raft, change)
   }
 
-  /** Asks for a linearizable read point (§6.4 of the dissertation); `context` > 0 comes back in `readStates`. False: no leader, ask again. */
+  /**
+   * Asks for a linearizable read point (§6.4 of the dissertation); `context` > 0 comes back in `readStates`. False: no leader is known
+   * or too many wait. A request is lost with its leader: ask again after an election timeout or a change of leader.
+   */
   readIndex(context: number): boolean {
-    throw new Error(`not there yet: ${context}`)
+    return requestRead(this.#raft, this.#raft.id, context)
   }
 
   /** Hands leadership to the voter `to`; gives up after an election timeout. Proposals are refused meanwhile. */
   transferLeadership(to: number): void {
-    throw new Error(`not there yet: ${to}`)
+    transferLeadership(this.#raft, to)
   }
 
   /** Messages to `id` were lost: replicates to it carefully until it answers. */
   reportUnreachable(id: number): void {
-    throw new Error(`not there yet: ${id}`)
+    const peer = this.#peerOfLeader(id)
+    if (peer !== undefined) handleUnreachable(this.#raft, peer)
   }
 
   /** How sending a snapshot to `id` ended. Must be called for every `installSnapshot` message. */
   reportSnapshot(id: number, ok: boolean): void {
-    throw new Error(`not there yet: ${id} ${ok}`)
+    const peer = this.#peerOfLeader(id)
+    if (peer !== undefined) handleSnapshotStatus(this.#raft, peer, ok)
   }
 
   /** The host knows that `id` is gone: if it was the leader there is none from now on, and votes are judged without its lease. */
   leaderUnreachable(id: number): void {
-    throw new Error(`not there yet: ${id}`)
+    if (this.#raft.leader === id) this.forgetLeader()
   }
 
   /** Starts an election now, with a pre-vote if so configured. */
   campaign(): void {
-    throw new Error('not there yet')
+    campaign(this.#raft)
   }
 
   /** A follower forgets who leads and so may vote for another before the election timeout. */
   forgetLeader(): void {
-    throw new Error('not there yet')
+    const r = this.#raft
+    if (r.role !== 'follower') return
+    if (r.config.leaseReads === true) {
+      // The lease that serves reads rests on followers that do not vote while they know a leader.
+      r.observe?.({ type: 'forgetLeaderIgnored' })
+      return
+    }
+    if (r.leader === 0) return
+    r.observe?.({ type: 'leaderForgotten' })
+    r.leader = 0
+  }
+
+  /** Overrides the randomized election timeout until the next term or role, to stagger elections of many groups. */
+  setElectionTimeout(ticks: number): void {
+    assert(ticks > 0, 'an election timeout is at least one tick')
+    this.#raft.randomizedElectionTicks = ticks
   }
 
   status(): RaftStatus {
-    throw new Error('not there yet')
+    const r = this.#raft
+    return {
+      id: r.id,
+      term: r.term,
+      vote: r.vote,
+      commit: r.log.committed,
+      applied: r.log.applied,
+      lastIndex: r.log.lastIndex,
+      leader: r.leader,
+      role: r.role,
+      transferee: r.transferee,
+      confState: r.conf,
+    }
   }
 
   /** Per replica, ascending; empty unless this one leads. */
   progress(): readonly Progress[] {
-    throw new Error('not there yet')
+    if (this.#raft.role !== 'leader') return []
+    return [...this.#raft.progress.values()].map(viewProgress)
   }
+
+  #peerOfLeader(id: number) {
+    return this.#raft.role === 'leader' ? this.#raft.progress.get(id) : undefined
+  }
+}
+
+function isResponse(m: Message): boolean {
+  return (
+    m.type === 'appendEntriesResponse' ||
+    m.type === 'requestVoteResponse' ||
+    m.type === 'requestPreVoteResponse' ||
+    m.type === 'heartbeatResponse' ||
+    m.type === 'readIndexResponse'
+  )
 }

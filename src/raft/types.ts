@@ -65,7 +65,10 @@ export interface Ready {
   readonly committed: readonly Entry[]
   /** May leave at once, before anything is durable. */
   readonly messages: readonly Message[]
-  /** Must not leave before this Ready is durable: votes, acknowledgements. Never holds a message to oneself. */
+  /**
+   * Must not leave before this Ready and all before it are durable, even if this one has nothing to write: votes,
+   * acknowledgements, requests for votes. Never holds a message to oneself.
+   */
   readonly afterPersist: readonly Message[]
   readonly readStates: readonly ReadState[]
   readonly token: number
@@ -103,11 +106,30 @@ export interface RaftConfig {
   readonly maxCommittedBytesPerReady: number
   /** Integer in [0, bound): the randomized election timeout. */
   readonly random: (bound: number) => number
+  /** Reads are answered on CheckQuorum's word, without a round of heartbeats: safe only while clocks run alike. */
+  readonly leaseReads?: boolean
+  /** Followers pass proposals on to the leader, and never learn their place. */
+  readonly forwardProposals?: boolean
   /** Only the script runner sets it: committed entries need not be durable here first. */
   readonly applyUnstable?: boolean
+  /** Only the script runner sets it: votes are asked for before the candidate's own term and log are durable. */
+  readonly earlyVoteRequests?: boolean
+  /** Only the script runner sets it: a configuration change may be proposed while another is under way. */
+  readonly skipConfChangeChecks?: boolean
 }
 
-export type ProposeRefusal = 'notLeader' | 'tooMuchUncommitted' | 'transferring' | 'removed' | 'confChangePending'
+export type ProposeRefusal =
+  | 'notLeader'
+  | 'tooMuchUncommitted'
+  | 'transferring'
+  | 'removed'
+  /** An earlier change is not applied yet. An empty entry was appended in its place. */
+  | 'confChangePending'
+  /** It cannot follow the present configuration. An empty entry was appended in its place. */
+  | 'confChangeInvalid'
+
+/** Why a message was not acted upon at all: not a current member, meant for another, or a forwarded proposal's refusal. */
+export type StepRefusal = ProposeRefusal | 'unknownPeer' | 'misrouted'
 
 export interface RaftStatus {
   readonly id: number

@@ -1,0 +1,103 @@
+/**
+ * Configurations in force (§6; §4 of the dissertation): a change counts from the moment it is applied. A joint one that
+ * leaves by itself does so as soon as the leader has applied it.
+ */
+import { assert } from '../base/assert.ts'
+import type { ConfState, Entry } from '../base/log-entry.ts'
+import { broadcastAppend, trySendAppend } from './append-entries.ts'
+import { maybeCommit } from './commit.ts'
+import type { ConfChange } from './conf-change.ts'
+import { encodeConfChange, LEAVE_JOINT } from './conf-change.ts'
+import { changeConfiguration, members, voterIds } from './configuration.ts'
+import type { PeerProgress } from './progress.ts'
+import { propose } from './propose.ts'
+import { releaseEarlyReads } from './read-index.ts'
+import type { RaftState } from './state.ts'
+import { becomeFollower } from './term.ts'
+import { abortTransfer } from './transfer.ts'
+
+/** The scan for unapplied changes reads the log in pieces of this many bytes. */
+const SCAN_BYTES = 1024 * 1024
+
+/** A committed change is applied. It was checked when proposed, so that failing here means that the log is not ours. */
+export function applyConfChange(r: RaftState, change: ConfChange): ConfState {
+  const changed = changeConfiguration(r.conf, change)
+  assert(!('refused' in changed), 'a committed configuration change can be applied')
+  switchTo(r, changed.next, changed.restarted)
+  return changed.next
+}
+
+/** Takes over a configuration known from a snapshot or a start, all progress beginning anew. */
+export function restoreConfiguration(r: RaftState, conf: ConfState): void {
+  r.progress = new Map()
+  switchTo(r, conf, new Set())
+}
+
+/** The host applied everything up to `index`. */
+export function appliedTo(r: RaftState, index: number): void {
+  assert(index <= r.log.committed, 'only committed entries are applied')
+  const payload = r.log.window.appliedTo(index)
+  r.uncommittedBytes = Math.max(0, r.uncommittedBytes - payload)
+  if (!r.conf.autoLeave || r.role !== 'leader' || r.log.applied < r.pendingConfIndex) return
+  // Its payload is empty, so that only a transfer can refuse it; it is tried again after each applied entry.
+  const left = propose(r, [{ type: 'confChange', data: encodeConfChange(LEAVE_JOINT) }])
+  if ('refused' in left) r.observe?.({ type: 'autoLeaveRefused', conf: r.conf, reason: 'transferring' })
+  else r.observe?.({ type: 'autoLeaveStarted', conf: r.conf })
+}
+
+/** A replica that may vote here without knowing a committed change must not start an election under the old one. */
+export function hasUnappliedConfChange(r: RaftState): boolean {
+  const end = r.log.committed + 1
+  for (let at = r.log.applied + 1; at < end; ) {
+    const page = r.log.slice(at, end, SCAN_BYTES)
+    if (page.some(isConfChange)) return true
+    at += page.length
+  }
+  return false
+}
+
+function isConfChange(entry: Entry): boolean {
+  return entry.type === 'confChange'
+}
+
+function switchTo(r: RaftState, conf: ConfState, restarted: ReadonlySet<number>): void {
+  r.conf = conf
+  r.progress = progressFor(r, conf, restarted)
+  r.observe?.({ type: 'configurationSwitched', conf })
+  const own = r.progress.get(r.id)
+  if (r.role !== 'leader') return
+  if (own === undefined || own.learner) {
+    // Removed or demoted: it may finish what it began, or make room for a leader that is a member.
+    if (r.config.stepDownOnRemoval) becomeFollower(r, r.term, 0)
+    return
+  }
+  reconsider(r)
+}
+
+/** A new configuration may need fewer acknowledgements, have replicas that know nothing yet, or lack the heir. */
+function reconsider(r: RaftState): void {
+  if (maybeCommit(r)) {
+    releaseEarlyReads(r)
+    broadcastAppend(r)
+  } else {
+    for (const peer of r.progress.values()) {
+      if (peer.id !== r.id) trySendAppend(r, peer, false)
+    }
+  }
+  if (r.transferee !== 0 && !voterIds(r.conf).includes(r.transferee)) abortTransfer(r)
+}
+
+function progressFor(r: RaftState, conf: ConfState, restarted: ReadonlySet<number>): RaftState['progress'] {
+  const last = r.log.lastIndex
+  const next: [number, PeerProgress][] = []
+  for (const id of members(conf)) {
+    const learner = conf.learners.includes(id)
+    const kept = restarted.has(id) ? undefined : r.progress.get(id)
+    const peer = kept ?? r.newProgress(id, Math.max(last, 1), learner)
+    // Counted as active at first, or the next quorum check would depose the leader that has just added it.
+    if (kept === undefined) peer.recentActive = true
+    peer.learner = learner
+    next.push([id, peer])
+  }
+  return new Map(next)
+}

@@ -1,0 +1,39 @@
+/**
+ * Time (§5.2, §6.2 of the dissertation), counted in the host's ticks: election timeouts on one side, heartbeats, quorum checks and
+ * the end of a leadership transfer on the other.
+ */
+import { checkQuorum, isPromotable, startElection } from './election.ts'
+import { broadcastHeartbeat } from './heartbeat.ts'
+import type { RaftState } from './state.ts'
+import { abortTransfer } from './transfer.ts'
+
+export function tick(r: RaftState): void {
+  if (r.role === 'leader') tickLeader(r)
+  else tickElection(r)
+}
+
+/** Starts an election as its timeout does: with a pre-vote if so configured. */
+export function campaign(r: RaftState): void {
+  startElection(r, r.config.preVote ? 'preElection' : 'election')
+}
+
+function tickElection(r: RaftState): void {
+  r.electionElapsed++
+  if (!isPromotable(r) || r.electionElapsed < r.randomizedElectionTicks) return
+  r.electionElapsed = 0
+  campaign(r)
+}
+
+function tickLeader(r: RaftState): void {
+  r.heartbeatElapsed++
+  r.electionElapsed++
+  if (r.electionElapsed >= r.config.electionTicks) {
+    r.electionElapsed = 0
+    if (r.config.checkQuorum) checkQuorum(r)
+    if (r.role !== 'leader') return
+    abortTransfer(r)
+  }
+  if (r.heartbeatElapsed < r.config.heartbeatTicks) return
+  r.heartbeatElapsed = 0
+  broadcastHeartbeat(r)
+}
