@@ -6,8 +6,10 @@ import { assert } from '../base/assert.ts'
 import type { ConfState } from '../base/log-entry.ts'
 import type { ConfChange } from './conf-change.ts'
 import { encodeConfChange } from './conf-change.ts'
-import { checkConfiguration, sameConfiguration } from './configuration.ts'
+import { checkConfiguration } from './configuration.ts'
+import type { RaftEvent } from './events.ts'
 import { appliedTo, applyConfChange, restoreConfiguration } from './membership.ts'
+import type { PeerProgress } from './progress.ts'
 import { viewProgress } from './progress-view.ts'
 import type { Proposed } from './propose.ts'
 import { propose } from './propose.ts'
@@ -29,20 +31,19 @@ export class RaftGroup {
 
   /**
    * Starts as a follower from what is durable: `hard` and the log in `storage`, of which the state machine has everything
-   * up to `applied`, whose configuration is `confState`.
+   * up to `applied`, whose configuration is `confState`. `observe` is told of what happens inside, for tracing.
    */
-  constructor(config: RaftConfig) {
-    const r = new RaftState(config)
+  constructor(config: RaftConfig, observe?: (event: RaftEvent) => void) {
+    const r = new RaftState(config, observe)
     this.#raft = r
     checkConfiguration(config.confState)
     restoreConfiguration(r, config.confState)
-    assert(sameConfiguration(r.conf, config.confState), 'the configuration is taken over as it was stored')
     if (config.hard !== undefined) {
       r.term = config.hard.term
       r.vote = config.hard.vote
-      r.log.commitTo(config.hard.commit)
     }
-    assert(config.applied <= r.log.committed, 'nothing is applied beyond the commit index')
+    // Only committed entries were applied, whatever commit index was last written down.
+    r.log.commitTo(Math.max(config.hard?.commit ?? 0, config.applied))
     r.log.window.appliedTo(config.applied)
     becomeFollower(r, r.term, 0)
     this.#readies = new ReadyQueue(r)
@@ -182,7 +183,7 @@ export class RaftGroup {
     return [...this.#raft.progress.values()].map(viewProgress)
   }
 
-  #peerOfLeader(id: number) {
+  #peerOfLeader(id: number): PeerProgress | undefined {
     return this.#raft.role === 'leader' ? this.#raft.progress.get(id) : undefined
   }
 }

@@ -70,7 +70,9 @@ export class ReadyQueue {
       ...this.#changes(),
       ...(snapshot === undefined ? {} : { snapshot }),
     }
-    this.#inFlight.push({ token, term: r.term, mark, snapshot, toSelf })
+    if (mark !== undefined || snapshot !== undefined || toSelf.length > 0) {
+      this.#inFlight.push({ token, term: r.term, mark, snapshot, toSelf })
+    }
     r.observe?.({ type: 'awaitsPersist', token, term: r.term, messages: waiting, mark })
     r.messages = []
     r.afterPersist = []
