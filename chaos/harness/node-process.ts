@@ -1,7 +1,7 @@
 /** One real node in a process of its own: started through bin/sandglass, watched through its ready line and its exit. */
 import { type ChildProcess, spawn } from 'node:child_process'
-import { appendFileSync } from 'node:fs'
-import { resolve } from 'node:path'
+import { appendFileSync, existsSync } from 'node:fs'
+import { dirname, join, resolve } from 'node:path'
 import { createInterface } from 'node:readline'
 import { within } from './deadline.ts'
 
@@ -28,7 +28,7 @@ export interface NodeOptions {
   readonly wrapper?: readonly string[]
 }
 
-const ROOT = resolve(import.meta.dirname, '../../..')
+const ROOT = projectFolder(import.meta.dirname)
 const READY_MS = 30_000
 const LOG_LINES_KEPT = 400
 
@@ -120,6 +120,13 @@ export class NodeProcess {
   log(): string {
     return this.#log.join('\n')
   }
+}
+
+/** The folder with bin/, whether this file runs from its source or from dist/. */
+function projectFolder(from: string): string {
+  const found = existsSync(join(from, 'bin/sandglass'))
+  if (!found && dirname(from) === from) throw new Error('no bin/sandglass above this file')
+  return found ? from : projectFolder(dirname(from))
 }
 
 function isReady(value: unknown): value is ReadyLine {

@@ -1,0 +1,103 @@
+/** One of the demo's consumers: acknowledges, but nacks or drops 2 % of first deliveries on purpose. */
+import { createHash } from 'node:crypto'
+import type { Delivery, SandglassClient } from '../src/client/index.ts'
+import type { FILES, Line } from './records.ts'
+import type { Tally } from './tally.ts'
+
+const GROUP = 'workers'
+const LEASE_MS = 5000
+const CREDIT = 240
+const NACK_SHARE = 0.01
+const DROP_SHARE = 0.01
+const NACK_DELAY_MS = 500
+
+export interface ConsumeOptions {
+  readonly client: SandglassClient
+  readonly topic: string
+  readonly name: string
+  /** Shared by all consumers: when every task is in `acked`, the work is done. */
+  readonly seen: { readonly acked: Set<number>; readonly total: number }
+  readonly tally: Tally
+  write(file: keyof typeof FILES, line: Line): void
+}
+
+export interface Worker {
+  /** Resolves when the group has acknowledged every task; rejects when this consumer fails. */
+  readonly sawAll: Promise<void>
+  stop(): void
+}
+
+export function consume(options: ConsumeOptions): Worker {
+  const consumer = options.client.consumer({
+    topic: options.topic,
+    group: GROUP,
+    name: options.name,
+    leaseMs: LEASE_MS,
+    credit: CREDIT,
+  })
+  const deliveries = consumer[Symbol.asyncIterator]()
+  const stop = () => void deliveries.return?.()
+  const sawAll = new Promise<void>((done, failed) => {
+    const loop = async () => {
+      for (let next = await deliveries.next(); next.done !== true; next = await deliveries.next()) {
+        handle(options, next.value).then(() => {
+          if (options.seen.acked.size === options.seen.total) done()
+        }, failed)
+      }
+      done()
+    }
+    loop().catch(failed)
+  })
+  return { sawAll, stop }
+}
+
+async function handle(options: ConsumeOptions, delivery: Delivery): Promise<void> {
+  const { tally, write } = options
+  const receivedMs = Date.now()
+  const task = taskOf(delivery)
+  const then = delivery.deliveryCount > 1 ? 'ack' : plan(task)
+  const { offset, partition, dueMs, deliveredMs, deliveryCount, fence } = delivery
+  write('delivered', {
+    type: 'delivered',
+    task,
+    offset,
+    partition,
+    consumer: options.name,
+    dueMs,
+    deliveredMs,
+    receivedMs,
+    deliveryCount,
+    fence,
+    leaseMs: LEASE_MS,
+    then,
+  })
+  tally.delivered += 1
+  if (deliveryCount > 1) tally.redelivered += 1
+  else tally.late(receivedMs - dueMs)
+  if (then === 'drop') return
+  try {
+    if (then === 'nack') await delivery.nack({ delayMs: NACK_DELAY_MS, reason: 'on purpose' })
+    else await delivery.ack()
+  } catch {
+    // The lease was lost with its leader or by time: the task comes again, and that delivery counts.
+    return
+  }
+  if (then === 'nack') return
+  write('acked', { type: 'acked', task, offset, fence, ackedMs: Date.now() })
+  tally.acked += 1
+  options.seen.acked.add(task)
+}
+
+function taskOf(delivery: Delivery): number {
+  const value: unknown = JSON.parse(new TextDecoder().decode(delivery.value))
+  if (typeof value === 'object' && value !== null && 'task' in value && typeof value.task === 'number')
+    return value.task
+  throw new Error(`not a task: ${delivery.offset}`)
+}
+
+/** The same for the same task in every run. */
+function plan(task: number): 'ack' | 'nack' | 'drop' {
+  const roll = createHash('sha256').update(`plan/${task}`).digest().readUInt32BE(0) / 2 ** 32
+  if (roll < NACK_SHARE) return 'nack'
+  return roll < NACK_SHARE + DROP_SHARE ? 'drop' : 'ack'
+}

@@ -1,0 +1,90 @@
+/**
+ * The bookkeeper's judgement over the demo's records: every task acknowledged, none early, every duplicate explained by
+ * a nack, an ended lease or a killed leader. Knows nothing of how the records came about.
+ */
+import type { AckedLine, DeliveredLine, KilledLine, Line, ProducedLine } from './records.ts'
+
+export interface Books {
+  readonly tasks: number
+  readonly acked: number
+  readonly lost: number
+  readonly early: number
+  readonly duplicates: number
+  readonly explained: number
+  /** Per kill: longest time without a produce acknowledged on the partition whose leader was killed. */
+  readonly gapsMs: readonly number[]
+  readonly ok: boolean
+}
+
+/** After a kill, silence that begins within this long counts as caused by it. */
+const AFTERMATH_MS = 10_000
+/** Leader time is in whole ms on both ends of a lease. */
+const ROUNDING_MS = 2
+
+export function keepBooks(lines: readonly Line[]): Books {
+  const of = <T extends Line['type']>(type: T) =>
+    lines.filter((line): line is Extract<Line, { type: T }> => line.type === type)
+  const produced = of('produced')
+  const delivered = of('delivered')
+  const kills = of('killed')
+  const acks = of('acked')
+  const tasks = of('plan').reduce((sum, plan) => sum + plan.tasks, 0)
+  const acked = countAcked(produced, acks)
+  const early = delivered.filter((d) => d.deliveredMs < d.dueMs).length
+  const { duplicates, explained } = judgeDuplicates(delivered, acks, kills)
+  const gapsMs = kills.map((kill) => gapOf(kill, produced))
+  const lost = tasks - acked
+  const ok = tasks > 0 && lost === 0 && early === 0 && duplicates === explained
+  return { tasks, acked, lost, early, duplicates, explained, gapsMs, ok }
+}
+
+/** Tasks with an acknowledgement of the very message that was produced for them. */
+function countAcked(produced: readonly ProducedLine[], acks: readonly AckedLine[]): number {
+  const offsets = new Map(produced.map((p) => [p.task, p.offset]))
+  return new Set(acks.filter((a) => offsets.get(a.task) === a.offset).map((a) => a.task)).size
+}
+
+function judgeDuplicates(
+  delivered: readonly DeliveredLine[],
+  acks: readonly AckedLine[],
+  kills: readonly KilledLine[],
+): { duplicates: number; explained: number } {
+  const settled = new Set(acks.map((a) => `${a.task}/${a.fence}`))
+  const byTask = new Map<number, DeliveredLine[]>()
+  for (const line of delivered) {
+    const list = byTask.get(line.task)
+    if (list === undefined) byTask.set(line.task, [line])
+    else list.push(line)
+  }
+  let duplicates = 0
+  let explained = 0
+  for (const list of byTask.values()) {
+    list.sort((a, b) => a.fence - b.fence)
+    for (const [i, next] of list.entries()) {
+      const before = list[i - 1]
+      if (before === undefined) continue
+      duplicates += 1
+      const wasAcked = settled.has(`${before.task}/${before.fence}`)
+      if (!wasAcked && isExplained(before, next, kills)) explained += 1
+    }
+  }
+  return { duplicates, explained }
+}
+
+function isExplained(before: DeliveredLine, next: DeliveredLine, kills: readonly KilledLine[]): boolean {
+  if (before.then === 'nack') return true
+  if (next.deliveredMs + ROUNDING_MS >= before.deliveredMs + before.leaseMs) return true
+  return kills.some((k) => k.led.includes(next.partition) && k.atMs >= before.deliveredMs && k.atMs <= next.receivedMs)
+}
+
+function gapOf(kill: KilledLine, produced: readonly ProducedLine[]): number {
+  const times = produced.filter((p) => p.partition === kill.partition).map((p) => p.ackedMs)
+  times.sort((a, b) => a - b)
+  let longest = 0
+  for (const [i, time] of times.entries()) {
+    const before = times[i - 1]
+    if (before === undefined || time < kill.atMs || before > kill.atMs + AFTERMATH_MS) continue
+    longest = Math.max(longest, time - before)
+  }
+  return longest
+}

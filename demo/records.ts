@@ -1,0 +1,56 @@
+/** Lines of the demo's three files: what was produced, delivered and acknowledged, as the clients saw it. Times: epoch ms. */
+export interface PlanLine {
+  readonly type: 'plan'
+  readonly tasks: number
+}
+
+export interface ProducedLine {
+  readonly type: 'produced'
+  readonly task: number
+  readonly offset: string
+  readonly partition: number
+  readonly dueMs: number
+  readonly sentMs: number
+  readonly ackedMs: number
+}
+
+export interface DeliveredLine {
+  readonly type: 'delivered'
+  readonly task: number
+  readonly offset: string
+  readonly partition: number
+  readonly consumer: string
+  readonly dueMs: number
+  /** By the leader's time. */
+  readonly deliveredMs: number
+  /** By the consumer's clock. */
+  readonly receivedMs: number
+  readonly deliveryCount: number
+  readonly fence: number
+  readonly leaseMs: number
+  /** What the consumer then did; `drop` lets the lease run out. */
+  readonly then: 'ack' | 'nack' | 'drop'
+}
+
+/** In delivered.jsonl: a node was killed with SIGKILL. */
+export interface KilledLine {
+  readonly type: 'killed'
+  readonly node: string
+  readonly atMs: number
+  /** The partition whose leader was to be killed. */
+  readonly partition: number
+  /** All partitions it led. */
+  readonly led: readonly number[]
+}
+
+export interface AckedLine {
+  readonly type: 'acked'
+  readonly task: number
+  readonly offset: string
+  readonly fence: number
+  readonly ackedMs: number
+}
+
+export type Line = PlanLine | ProducedLine | DeliveredLine | KilledLine | AckedLine
+
+export const FILES = { produced: 'produced.jsonl', delivered: 'delivered.jsonl', acked: 'acked.jsonl' } as const
