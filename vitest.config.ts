@@ -1,8 +1,10 @@
 import { defineConfig } from 'vitest/config'
+import { reporters } from './vitest.reporters.ts'
 
 // Unit tests: no process, no socket, no sleep. Cluster and system tests have configurations of their own.
 export default defineConfig({
   test: {
+    ...reporters('unit'),
     include: ['test/**/*.test.ts'],
     exclude: ['test/cluster/**', 'test/system/**'],
     testTimeout: 20_000,

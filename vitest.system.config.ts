@@ -1,0 +1,14 @@
+import { defineConfig } from 'vitest/config'
+import { reporters } from './vitest.reporters.ts'
+
+// Needs gcc, libfaketime and promtool; their absence is a failure, not a skip.
+export default defineConfig({
+  test: {
+    ...reporters('system'),
+    include: ['test/system/**/*.test.ts'],
+    testTimeout: 180_000,
+    hookTimeout: 60_000,
+    fileParallelism: false,
+    pool: 'forks',
+  },
+})
