@@ -1,27 +1,160 @@
-/** The state store's doors: a shard's database on disk, and the same in memory for tests and simulation. */
+/** The state of all groups of one shard, over one database: on disk, or in memory for tests and simulation. */
 import type { Env } from '../../base/env.ts'
 import { SandglassError } from '../../base/errors.ts'
-import type { StateOptions, StateReport, StateStore } from './types.ts'
-
-/** What outlives a memory store: hand the same one to a new store and it finds the last checkpoints (a restart). */
-export class MemoryDisk {}
+import type { GroupId } from '../../base/ids.ts'
+import { Clearing, type Found, findDead } from './clearing.ts'
+import type { Database } from './database.ts'
+import { type Shard, StoredGroupState } from './group-state.ts'
+import { decodeHead, findChainDamage, type Head } from './head.ts'
+import { headKey } from './keys.ts'
+import { openLevelDatabase } from './level-database.ts'
+import { MemoryDatabase, MemoryDisk } from './memory-database.ts'
+import type { GroupState, StateOptions, StateReport, StateStats, StateStore } from './types.ts'
+import { examine } from './verify.ts'
 
 /** Opens the state of one shard. Rejects with an error for which {@link isLocked} holds when another process has it. */
-export function openStateStore(options: StateOptions): Promise<StateStore> {
-  return Promise.reject(new SandglassError('UNSUPPORTED', `Cannot open ${options.dir}: not built yet`))
+export async function openStateStore(options: StateOptions): Promise<StateStore> {
+  const { env, ...level } = options
+  const pause = (ms: number) => new Promise<void>((resolve) => env.after(ms, resolve))
+  const database = await openLevelDatabase({ ...level, pause })
+  const found = await findDead(database)
+  return new ShardStateStore(database, env, Promise.resolve(found))
 }
 
-/** The same store in memory. A second store over the same `disk` takes it over; writes of the first are then lost. */
-export function memoryStateStore(_env: Env, _disk: MemoryDisk = new MemoryDisk()): StateStore {
-  throw new SandglassError('UNSUPPORTED', 'Cannot open a memory store: not built yet')
+/** The same in memory. A second store over the same `disk` takes it over; the first can then no longer write. */
+export function memoryStateStore(env: Env, disk: MemoryDisk = new MemoryDisk()): StateStore {
+  return stateStoreOver(new MemoryDatabase(disk, env), env)
 }
 
-/** Checks everything in `dir` without changing damaged data. */
+/** For a database other than the two above (tests inject failures). The store closes it. */
+export function stateStoreOver(database: Database, env: Env): StateStore {
+  return new ShardStateStore(database, env, findDead(database))
+}
+
+/** Checks everything in `dir`, which no process may have open. Where files are damaged it changes nothing. */
 export function verifyState(dir: string): Promise<StateReport> {
-  return Promise.reject(new SandglassError('UNSUPPORTED', `Cannot verify ${dir}: not built yet`))
+  return examine(dir)
 }
 
-/** Whether an error of {@link openStateStore} or {@link verifyState} means that another process holds the folder. */
-export function isLocked(_error: unknown): boolean {
-  return false
+/** Whether an error of {@link openStateStore} or `verifyState` means that another process holds the folder. */
+export function isLocked(error: unknown): boolean {
+  if (!(error instanceof Error)) return false
+  return ('code' in error && error.code === 'LEVEL_LOCKED') || isLocked(error.cause)
+}
+
+class ShardStateStore implements StateStore {
+  readonly #database: Database
+  readonly #clearing: Clearing
+  readonly #shard: Shard
+  /** Highest generation ever used here; one number per group that was ever opened. */
+  #highest = new Map<GroupId, number>()
+  /** What earlier processes left behind must be known before a generation is chosen. */
+  readonly #ready: Promise<void>
+  readonly #opening = new Map<GroupId, Promise<StoredGroupState>>()
+  readonly #open = new Map<GroupId, StoredGroupState>()
+  readonly #removing = new Map<GroupId, Promise<void>>()
+  #checkpoints = 0
+
+  constructor(database: Database, env: Env, found: Promise<Found>) {
+    this.#database = database
+    this.#clearing = new Clearing(database, env)
+    this.#shard = {
+      database,
+      env,
+      clearing: this.#clearing,
+      newGeneration: (group) => this.#newGeneration(group),
+      checkpointed: () => {
+        this.#checkpoints++
+      },
+    }
+    this.#ready = found.then(({ highest, dead }) => {
+      this.#highest = highest
+      for (const generations of dead) this.#clearing.add(generations)
+    })
+    // Whoever opens a group hears of it.
+    this.#ready.catch(() => undefined)
+  }
+
+  async group(group: GroupId): Promise<GroupState> {
+    await this.#ready
+    await this.#removing.get(group)
+    let opening = this.#opening.get(group)
+    if (opening === undefined) {
+      opening = this.#openGroup(group)
+      this.#opening.set(group, opening)
+      opening.catch(() => this.#opening.delete(group))
+    }
+    return opening
+  }
+
+  async remove(group: GroupId): Promise<void> {
+    await this.#ready
+    await this.#removing.get(group)
+    const removing = this.#remove(group)
+    this.#removing.set(
+      group,
+      removing.catch(() => undefined),
+    )
+    try {
+      await removing
+    } finally {
+      this.#removing.delete(group)
+    }
+  }
+
+  ready(): Promise<void> | undefined {
+    return this.#database.ready()
+  }
+
+  stats(): StateStats {
+    let layerBytes = 0
+    for (const group of this.#open.values()) layerBytes += group.bytes()
+    return {
+      layerBytes,
+      checkpoints: this.#checkpoints,
+      deadGenerations: this.#clearing.size,
+      reopened: this.#database.reopened(),
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.#clearing.stop()
+    await Promise.all([...this.#open.values()].map((group) => group.idle()))
+    await this.#database.close()
+  }
+
+  async #openGroup(group: GroupId): Promise<StoredGroupState> {
+    let head: Head | undefined
+    let damage: string | undefined
+    try {
+      const value = this.#database.get(headKey(group))
+      head = value === undefined ? undefined : decodeHead(value)
+      if (head !== undefined) {
+        damage = await findChainDamage(this.#database, { group, generation: head.generation }, head.chain)
+      }
+    } catch (error) {
+      if (error instanceof SandglassError && error.reason === 'SHUTTING_DOWN') throw error
+      damage = error instanceof Error ? error.message : String(error)
+    }
+    const state = new StoredGroupState(group, this.#shard, head, damage)
+    this.#open.set(group, state)
+    return state
+  }
+
+  async #remove(group: GroupId): Promise<void> {
+    const opening = this.#opening.get(group)
+    this.#opening.delete(group)
+    await (await opening)?.retire()
+    this.#open.delete(group)
+    const batch = await this.#database.batch()
+    batch.delete(headKey(group))
+    await batch.write()
+    this.#clearing.add({ group, from: 1, to: this.#highest.get(group) ?? 0 })
+  }
+
+  #newGeneration(group: GroupId): number {
+    const next = (this.#highest.get(group) ?? 0) + 1
+    this.#highest.set(group, next)
+    return next
+  }
 }

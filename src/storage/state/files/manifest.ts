@@ -1,0 +1,57 @@
+/** Which files make up a LevelDB database: its manifest is a log of edits (google/leveldb, db/version_edit.cc). */
+import { ByteReader } from './byte-reader.ts'
+
+export interface LiveFiles {
+  readonly tables: ReadonlySet<number>
+  /** Logs from this number on hold what is in no table yet. */
+  readonly firstLog: number
+}
+
+interface Edited {
+  readonly tables: Set<number>
+  firstLog: number
+}
+
+/** Throws RangeError for what is not a manifest. */
+export function readManifest(records: readonly Buffer[]): LiveFiles {
+  const edited: Edited = { tables: new Set(), firstLog: 0 }
+  for (const record of records) {
+    const reader = new ByteReader(record)
+    while (!reader.ended) applyField(reader, edited)
+  }
+  return edited
+}
+
+function applyField(reader: ByteReader, edited: Edited): void {
+  const tag = reader.varint()
+  switch (tag) {
+    case 1: // comparator
+      reader.slice()
+      return
+    case 2:
+      edited.firstLog = reader.varint()
+      return
+    case 3: // next file number
+    case 4: // last sequence
+    case 9: // log before the first, unused since LevelDB 1.0
+      reader.varint()
+      return
+    case 5: // compact pointer: level, key
+      reader.varint()
+      reader.slice()
+      return
+    case 6: // deleted file: level, number
+      reader.varint()
+      edited.tables.delete(reader.varint())
+      return
+    case 7: // new file: level, number, size, least key, greatest key
+      reader.varint()
+      edited.tables.add(reader.varint())
+      reader.varint()
+      reader.slice()
+      reader.slice()
+      return
+    default:
+      throw new RangeError(`tag ${tag} is unknown`)
+  }
+}

@@ -1,0 +1,212 @@
+/**
+ * One group's key space: layers over the rows of its current generation in the shard's database.
+ * Invariants: what is in the database is exactly what the head's `meta` stands for; a checkpoint writes under the
+ * generation it began with or not at all; layers are dropped only when the database has their rows.
+ */
+import { assert } from '../../base/assert.ts'
+import type { Env } from '../../base/env.ts'
+import { SandglassError } from '../../base/errors.ts'
+import type { GroupId } from '../../base/ids.ts'
+import { writeCheckpoint } from './checkpoint.ts'
+import type { Clearing } from './clearing.ts'
+import type { Database } from './database.ts'
+import { decodeHead, encodeHead, type Head } from './head.ts'
+import { headKey, type Place, PREFIX_BYTES, rowPrefix, rowRange } from './keys.ts'
+import { Layers } from './layers.ts'
+import { readRows } from './scan.ts'
+import { StateSnapshotSink } from './snapshot-sink.ts'
+import { StateSnapshotSource } from './snapshot-source.ts'
+import type { CheckpointMeta, GroupState, Key, KeyRange, Row, SnapshotSink, SnapshotSource } from './types.ts'
+
+/** What a group has from its store. */
+export interface Shard {
+  readonly database: Database
+  readonly env: Env
+  readonly clearing: Clearing
+  /** A generation of the group that was never used. */
+  newGeneration(group: GroupId): number
+  checkpointed(): void
+}
+
+export class StoredGroupState implements GroupState {
+  readonly group: GroupId
+  readonly #shard: Shard
+  readonly #layers = new Layers()
+  #head: Head | undefined
+  #damage: string | undefined
+  #place: Place
+  #prefix: string
+  #checkpoint: Promise<void> | undefined = undefined
+  #sink: StateSnapshotSink | undefined = undefined
+  #flipping = false
+  #removed = false
+
+  constructor(group: GroupId, shard: Shard, head: Head | undefined, damage: string | undefined) {
+    this.group = group
+    this.#shard = shard
+    this.#head = head
+    this.#damage = damage
+    this.#place = { group, generation: head?.generation ?? shard.newGeneration(group) }
+    this.#prefix = rowPrefix(this.#place)
+  }
+
+  get meta(): CheckpointMeta | undefined {
+    return this.#head?.meta
+  }
+
+  get damage(): string | undefined {
+    return this.#damage
+  }
+
+  bytes(): number {
+    return this.#layers.bytes
+  }
+
+  get(key: Key): Uint8Array | undefined {
+    const value = this.#layers.get(key)
+    if (value !== undefined) return value ?? undefined
+    if (this.#head === undefined) return undefined
+    try {
+      return this.#shard.database.get(this.#prefix + key)
+    } catch (error) {
+      throw this.#noteDamage(error)
+    }
+  }
+
+  put(key: Key, value: Uint8Array, fresh = false): void {
+    this.#layers.put(key, value, fresh)
+  }
+
+  delete(key: Key): void {
+    this.#layers.delete(key)
+  }
+
+  async scan(
+    range: KeyRange,
+    limit: number,
+    options: { reverse?: boolean; maxBytes?: number } = {},
+  ): Promise<readonly Row[]> {
+    if (this.#shard.database.ready() !== undefined) await this.#readable()
+    const bounds = { limit, maxBytes: options.maxBytes ?? Number.POSITIVE_INFINITY, reverse: options.reverse ?? false }
+    if (limit <= 0 || range.gte >= range.lt) return []
+    // One synchronous step: what a checkpoint moves down from here on is in one of the two, and hidden in the other.
+    const stored = rowRange(this.#place, range)
+    const { database, env } = this.#shard
+    const below = this.#head === undefined ? undefined : database.iterate(stored, bounds.reverse, PREFIX_BYTES)
+    const above = this.#layers.capture(range, bounds)
+    try {
+      return await readRows(env, above, below, bounds)
+    } catch (error) {
+      throw this.#noteDamage(error)
+    }
+  }
+
+  checkpoint(meta: CheckpointMeta): Promise<void> {
+    assert(this.#checkpoint === undefined, 'one checkpoint of a group at a time')
+    assert(meta.applied >= (this.#head?.meta.applied ?? 0), 'a checkpoint never goes back')
+    if (this.#removed || this.#flipping) return Promise.reject(this.#gone('write a checkpoint'))
+    this.#checkpoint = this.#writeDown(meta).finally(() => {
+      this.#checkpoint = undefined
+    })
+    return this.#checkpoint
+  }
+
+  async openSnapshot(): Promise<SnapshotSource> {
+    await this.#readable()
+    if (this.#damage !== undefined) throw new SandglassError('INTERNAL', `Cannot open a snapshot: ${this.#damage}`)
+    const { value, rows } = this.#shard.database.capture(headKey(this.group), rowRange(this.#place), PREFIX_BYTES)
+    // The database may already hold a checkpoint whose completion this turn has not heard of.
+    const head = value === undefined ? undefined : decodeHead(value)
+    if (head?.generation === this.#place.generation) return new StateSnapshotSource(head.meta, rows)
+    await rows.close()
+    throw new SandglassError('INTERNAL', 'Cannot open a snapshot: there is no checkpoint')
+  }
+
+  async beginInstall(): Promise<SnapshotSink> {
+    await this.#sink?.abort()
+    if (this.#removed) throw this.#gone('install a snapshot')
+    const { database, env, clearing } = this.#shard
+    const place = { group: this.group, generation: this.#shard.newGeneration(this.group) }
+    this.#sink = new StateSnapshotSink({
+      database,
+      env,
+      place,
+      flip: (head) => this.#flip(head),
+      discard: () => clearing.add({ group: this.group, from: place.generation, to: place.generation }),
+    })
+    return this.#sink
+  }
+
+  /** Resolves when no write of this group is under way. */
+  async idle(): Promise<void> {
+    await Promise.allSettled([this.#checkpoint, this.#sink?.idle()])
+  }
+
+  /** Ends all writing for good; what is in the database is the store's to delete. */
+  async retire(): Promise<void> {
+    this.#removed = true
+    await this.#sink?.abort()
+    await this.#checkpoint?.catch(() => undefined)
+    this.#layers.clear()
+    this.#head = undefined
+  }
+
+  async #writeDown(meta: CheckpointMeta): Promise<void> {
+    const frozen = this.#layers.freeze()
+    this.#head = await writeCheckpoint(this.#shard, this.#place, frozen, {
+      meta,
+      head: this.#head,
+      cancelled: () => this.#removed,
+    })
+    this.#layers.drop(frozen)
+    this.#shard.checkpointed()
+  }
+
+  async #flip(head: Head): Promise<void> {
+    assert(!this.#flipping, 'one flip at a time')
+    this.#flipping = true
+    try {
+      await this.#checkpoint?.catch(() => undefined)
+      if (this.#removed) throw this.#gone('install a snapshot')
+      await this.#writeHead(head)
+    } finally {
+      this.#flipping = false
+    }
+    this.#head = head
+    this.#damage = undefined
+    this.#place = { group: this.group, generation: head.generation }
+    this.#prefix = rowPrefix(this.#place)
+    this.#layers.clear()
+    this.#shard.clearing.add({ group: this.group, from: 1, to: head.generation - 1 })
+  }
+
+  async #writeHead(head: Head): Promise<void> {
+    const { database } = this.#shard
+    const batch = await database.batch()
+    batch.put(headKey(this.group), encodeHead(head))
+    try {
+      await batch.write()
+    } catch (error) {
+      // The batch may have reached the disk all the same: after the reopening the database says which head counts.
+      const now = database.get(headKey(this.group))
+      if (now === undefined || decodeHead(now).generation !== head.generation) throw error
+    }
+  }
+
+  /** Only while the database is being reopened does a read wait before it captures. */
+  async #readable(): Promise<void> {
+    for (let ready = this.#shard.database.ready(); ready !== undefined; ready = this.#shard.database.ready()) {
+      await ready
+    }
+  }
+
+  #noteDamage(error: unknown): unknown {
+    if (error instanceof SandglassError && error.reason === 'INTERNAL') this.#damage ??= error.message
+    return error
+  }
+
+  #gone(action: string): SandglassError {
+    const why = this.#removed ? 'the group was removed' : 'a snapshot takes its place'
+    return new SandglassError('INTERNAL', `Cannot ${action}: ${why}`)
+  }
+}

@@ -1,0 +1,210 @@
+/**
+ * The state database on LevelDB, the only place that knows classic-level. LevelDB by itself hands out damaged values,
+ * skips damaged blocks and forgets damaged batches; the checksum behind every value and the checks at an iterator's end
+ * make the first two visible, the chain of batches (head.ts) the third.
+ * Invariants: at most two jobs run in the thread pool, one of them a write; a failed write reopens the database.
+ */
+import { ClassicLevel } from 'classic-level'
+import { SandglassError } from '../../base/errors.ts'
+import type { Database, RowIterator, WriteBatch } from './database.ts'
+import { LevelBatch } from './level-batch.ts'
+import { type Level, LevelIterator, unreadable } from './level-iterator.ts'
+import { openValue } from './sealed-value.ts'
+import { Slots } from './slots.ts'
+import type { KeyRange, StateOptions } from './types.ts'
+
+export interface LevelOptions extends Omit<StateOptions, 'env'> {
+  /** false: a folder without a database is refused. */
+  readonly create?: boolean
+  /** Waits before the next try to reopen. */
+  pause(ms: number): Promise<void>
+}
+
+/** LevelDB shares the thread pool with the log's fdatasync, which must not wait behind it. */
+const JOBS_MAX = 2
+const CACHE_BYTES = 32 * 1024 * 1024
+/** Larger than one checkpoint would only lengthen recovery. */
+const WRITE_BUFFER_BYTES = 16 * 1024 * 1024
+const AS_BUFFERS = { keyEncoding: 'buffer', valueEncoding: 'buffer' } as const
+const REOPEN_DELAY_MS = 100
+const REOPEN_DELAY_MS_MAX = 2000
+
+/** Rejects with the reason as `cause`. */
+export async function openLevelDatabase(options: LevelOptions): Promise<LevelDatabase> {
+  const level: Level = new ClassicLevel(options.dir, { keyEncoding: 'buffer', valueEncoding: 'buffer' })
+  const open = {
+    createIfMissing: options.create ?? true,
+    cacheSize: options.cacheBytes ?? CACHE_BYTES,
+    writeBufferSize: options.writeBufferBytes ?? WRITE_BUFFER_BYTES,
+  }
+  try {
+    await level.open(open)
+  } catch (error) {
+    throw new SandglassError('INTERNAL', `Cannot open ${options.dir}: ${reasonOf(error)}`, { cause: error })
+  }
+  return new LevelDatabase(level, open, options)
+}
+
+export class LevelDatabase implements Database {
+  readonly #level: Level
+  readonly #open: object
+  readonly #pause: (ms: number) => Promise<void>
+  readonly #onError: (error: unknown) => void
+  readonly #writer = new Slots(1)
+  readonly #jobs = new Slots(JOBS_MAX)
+  #ready: Promise<void> | undefined = undefined
+  #reopened = 0
+  #scans = 0
+  #scansEnded: (() => void) | undefined = undefined
+  #closing = false
+
+  constructor(level: Level, open: object, options: LevelOptions) {
+    this.#level = level
+    this.#open = open
+    this.#pause = options.pause
+    this.#onError = options.onError ?? (() => undefined)
+  }
+
+  get(key: string): Uint8Array | undefined {
+    this.#assertOpen()
+    const bytes = Buffer.from(key, 'latin1')
+    let sealed: Buffer | undefined
+    try {
+      sealed = this.#level.getSync(bytes)
+    } catch (error) {
+      throw unreadable(error)
+    }
+    return sealed === undefined ? undefined : openValue(bytes, sealed)
+  }
+
+  iterate(range: KeyRange, reverse: boolean, cut: number): RowIterator {
+    this.#assertOpen()
+    this.#scans++
+    return new LevelIterator(this.#level, this.#jobs, { range, reverse, cut }, () => this.#scanEnded())
+  }
+
+  capture(key: string, range: KeyRange, cut: number): { value: Uint8Array | undefined; rows: RowIterator } {
+    this.#assertOpen()
+    const snapshot = this.#level.snapshot()
+    const rows = new LevelIterator(this.#level, this.#jobs, { range, reverse: false, cut, snapshot }, () => {
+      void snapshot.close()
+    })
+    const bytes = Buffer.from(key, 'latin1')
+    const sealed = this.#level.getSync<Buffer, Buffer>(bytes, { snapshot, ...AS_BUFFERS })
+    return { value: sealed === undefined ? undefined : openValue(bytes, sealed), rows }
+  }
+
+  async firstKey(range: KeyRange): Promise<string | undefined> {
+    this.#assertOpen()
+    const keys = this.#level.keys<Buffer>({ ...rangeBuffers(range), limit: 1, keyEncoding: 'buffer' })
+    try {
+      const first = await this.#jobs.run(() => keys.next())
+      return first?.toString('latin1')
+    } finally {
+      await keys.close()
+    }
+  }
+
+  async batch(): Promise<WriteBatch> {
+    await this.#writer.acquire()
+    try {
+      this.#assertOpen()
+      return new LevelBatch(this.#level.batch(), (write) => this.#finish(write))
+    } catch (error) {
+      this.#writer.release()
+      throw error
+    }
+  }
+
+  async clear(range: KeyRange, rowsMax: number): Promise<boolean> {
+    await this.#writer.acquire()
+    await this.#finish(async () => {
+      this.#assertOpen()
+      await this.#level.clear({ ...rangeBuffers(range), limit: rowsMax })
+    })
+    return (await this.firstKey(range)) !== undefined
+  }
+
+  ready(): Promise<void> | undefined {
+    return this.#ready
+  }
+
+  reopened(): number {
+    return this.#reopened
+  }
+
+  async close(): Promise<void> {
+    this.#closing = true
+    await this.#ready
+    await this.#level.close()
+  }
+
+  /** The end of a batch: writes it if there is something to write, and lets the next one begin. */
+  async #finish(write: (() => Promise<void>) | undefined): Promise<void> {
+    try {
+      if (write !== undefined) await this.#jobs.run(write)
+    } catch (error) {
+      this.#onError(error)
+      await this.#reopen()
+      throw failure(error)
+    } finally {
+      this.#writer.release()
+    }
+  }
+
+  /** After a failed write LevelDB's log may end in half a record, and what follows it would not be read again. */
+  async #reopen(): Promise<void> {
+    if (this.#closing || this.#level.status !== 'open') return
+    let reopened: () => void = () => undefined
+    this.#ready = new Promise((resolve) => {
+      reopened = resolve
+    })
+    if (this.#scans > 0) {
+      await new Promise<void>((resolve) => {
+        this.#scansEnded = resolve
+      })
+    }
+    await this.#level.close()
+    for (let delayMs = REOPEN_DELAY_MS; !this.#closing; delayMs = Math.min(delayMs * 2, REOPEN_DELAY_MS_MAX)) {
+      try {
+        await this.#level.open(this.#open)
+        this.#reopened++
+        break
+      } catch (error) {
+        this.#onError(error)
+        await this.#pause(delayMs)
+      }
+    }
+    this.#ready = undefined
+    reopened()
+  }
+
+  #scanEnded(): void {
+    this.#scans--
+    if (this.#scans > 0) return
+    this.#scansEnded?.()
+    this.#scansEnded = undefined
+  }
+
+  #assertOpen(): void {
+    if (this.#level.status !== 'open') {
+      throw new SandglassError('SHUTTING_DOWN', `Cannot use the state database: it is ${this.#level.status}`)
+    }
+  }
+}
+
+function rangeBuffers(range: KeyRange): { gte: Buffer; lt: Buffer } {
+  return { gte: Buffer.from(range.gte, 'latin1'), lt: Buffer.from(range.lt, 'latin1') }
+}
+
+function failure(error: unknown): SandglassError {
+  if (error instanceof SandglassError) return error
+  const reason = reasonOf(error)
+  const full = /no space left|disk quota/i.test(reason)
+  return new SandglassError(full ? 'DISK_FULL' : 'INTERNAL', `Cannot write state: ${reason}`, { cause: error })
+}
+
+function reasonOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error)
+  return error.cause instanceof Error ? `${error.message}: ${error.cause.message}` : error.message
+}

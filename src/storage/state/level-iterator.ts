@@ -1,0 +1,113 @@
+/**
+ * Reads rows of LevelDB in order. LevelDB passes over a block that it cannot read and tells only at an iterator's end;
+ * so one that stops early is moved to its end before the rows count as complete.
+ */
+import type { ClassicLevel, Iterator as NativeIterator, Snapshot } from 'classic-level'
+import { SandglassError } from '../../base/errors.ts'
+import type { RowIterator } from './database.ts'
+import { openValue } from './sealed-value.ts'
+import type { Slots } from './slots.ts'
+import type { KeyRange, Row } from './types.ts'
+
+export type Level = ClassicLevel<Buffer, Buffer>
+
+const ROWS_FIRST = 64
+const ROWS_MAX = 1024
+const BYTES_MAX = 256 * 1024
+
+export interface LevelScan {
+  readonly range: KeyRange
+  readonly reverse: boolean
+  /** Bytes to leave out at the beginning of each key. */
+  readonly cut: number
+  readonly snapshot?: Snapshot
+}
+
+export class LevelIterator implements RowIterator {
+  readonly #level: Level
+  readonly #jobs: Slots
+  readonly #cut: number
+  readonly #iterator: NativeIterator<Level, Buffer, Buffer>
+  readonly #past: Buffer
+  readonly #done: () => void
+  #rows = ROWS_FIRST
+  #first: Buffer | undefined = undefined
+  #last: Buffer | undefined = undefined
+  #ended = false
+  #closed = false
+
+  constructor(level: Level, jobs: Slots, scan: LevelScan, done: () => void) {
+    this.#level = level
+    this.#jobs = jobs
+    this.#cut = scan.cut
+    this.#done = done
+    this.#past = Buffer.from(scan.range.lt, 'latin1')
+    this.#iterator = level.iterator<Buffer, Buffer>({
+      gte: Buffer.from(scan.range.gte, 'latin1'),
+      lt: this.#past,
+      reverse: scan.reverse,
+      highWaterMarkBytes: BYTES_MAX,
+      ...(scan.snapshot === undefined ? {} : { snapshot: scan.snapshot }),
+    })
+  }
+
+  async next(): Promise<readonly Row[]> {
+    if (this.#ended) return []
+    const entries = await this.#jobs.run(() => this.#iterator.nextv(this.#rows)).catch(rethrow)
+    this.#rows = Math.min(this.#rows * 2, ROWS_MAX)
+    this.#ended = entries.length === 0
+    const rows: Row[] = []
+    for (const [key, sealed] of entries) {
+      this.#first ??= key
+      this.#last = key
+      rows.push({ key: key.toString('latin1', this.#cut), value: openValue(key, sealed) })
+    }
+    return rows
+  }
+
+  async close(): Promise<void> {
+    if (this.#closed) return
+    this.#closed = true
+    try {
+      if (!this.#ended && this.#last !== undefined) await this.#check(this.#last)
+    } finally {
+      await this.#iterator.close()
+      this.#done()
+    }
+  }
+
+  /** Was anything passed over up to `last`? */
+  async #check(last: Buffer): Promise<void> {
+    try {
+      this.#iterator.seek(this.#past)
+      await this.#jobs.run(() => this.#iterator.nextv(1))
+    } catch {
+      // The way to the end may have met damage elsewhere: only what lies within the rows that were read counts.
+      await this.#readAgain(this.#first ?? last, last)
+    }
+  }
+
+  async #readAgain(one: Buffer, other: Buffer): Promise<void> {
+    const [gte, lte] = one.compare(other) <= 0 ? [one, other] : [other, one]
+    const again = this.#level.iterator<Buffer, Buffer>({ gte, lte, highWaterMarkBytes: BYTES_MAX })
+    try {
+      for (let more = true; more; ) {
+        more = (await this.#jobs.run(() => again.nextv(ROWS_MAX)).catch(rethrow)).length > 0
+      }
+    } finally {
+      await again.close()
+    }
+  }
+}
+
+function rethrow(error: unknown): never {
+  throw unreadable(error)
+}
+
+/** INTERNAL when the database said that it cannot read; SHUTTING_DOWN when it was closed meanwhile. */
+export function unreadable(error: unknown): SandglassError {
+  const code = error instanceof Error && 'code' in error ? error.code : undefined
+  const damaged = code === 'LEVEL_CORRUPTION' || code === 'LEVEL_IO_ERROR'
+  const text = `Cannot read state: ${error instanceof Error ? error.message : String(error)}`
+  return new SandglassError(damaged ? 'INTERNAL' : 'SHUTTING_DOWN', text, { cause: error })
+}

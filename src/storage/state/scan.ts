@@ -1,0 +1,82 @@
+/** A scan: what was captured of the layers, merged with what the database's iterator brings. Newest wins. */
+import type { Env } from '../../base/env.ts'
+import type { RowIterator } from './database.ts'
+import type { ScanBounds } from './layers.ts'
+import { isBefore, type Source } from './merge.ts'
+import { Slice } from './slice.ts'
+import type { Row } from './types.ts'
+
+/** `below` is undefined when the group has nothing in the database; it is closed at the end. */
+export async function readRows(
+  env: Env,
+  above: Source,
+  below: RowIterator | undefined,
+  bounds: ScanBounds,
+): Promise<readonly Row[]> {
+  const rows: Row[] = []
+  const stored = new StoredRows(below)
+  const slice = new Slice(env)
+  let bytes = 0
+  try {
+    while (rows.length < bounds.limit && (rows.length === 0 || bytes < bounds.maxBytes)) {
+      if (stored.dry) await stored.refill()
+      if (slice.spent()) await slice.rest()
+      const step = nextRow(above, stored, bounds.reverse)
+      if (step === undefined) break
+      if (step.value === null) continue
+      rows.push({ key: step.key, value: step.value })
+      bytes += step.key.length + step.value.byteLength
+    }
+  } finally {
+    await below?.close()
+  }
+  return rows
+}
+
+/** The next row or tombstone of the two, taken off both. undefined at the end. */
+function nextRow(
+  above: Source,
+  stored: StoredRows,
+  reverse: boolean,
+): { key: string; value: Uint8Array | null } | undefined {
+  const row = stored.row
+  const key = above.key
+  if (key === undefined || (row !== undefined && isBefore(row.key, key, reverse))) {
+    stored.advance()
+    return row
+  }
+  const value = above.value
+  above.advance()
+  if (row?.key === key) stored.advance()
+  return { key, value }
+}
+
+class StoredRows {
+  readonly #below: RowIterator | undefined
+  #rows: readonly Row[] = []
+  #at = 0
+  #ended: boolean
+
+  constructor(below: RowIterator | undefined) {
+    this.#below = below
+    this.#ended = below === undefined
+  }
+
+  get row(): Row | undefined {
+    return this.#rows[this.#at]
+  }
+
+  get dry(): boolean {
+    return !this.#ended && this.#at === this.#rows.length
+  }
+
+  advance(): void {
+    this.#at++
+  }
+
+  async refill(): Promise<void> {
+    this.#rows = (await this.#below?.next()) ?? []
+    this.#at = 0
+    this.#ended = this.#rows.length === 0
+  }
+}
