@@ -35,10 +35,16 @@ export const WAL_RETAIN_BYTES = 256 * MIB
 
 /** Leased, parked and due redeliveries of one group and partition; at the bound the cursor waits. */
 export const OUTSTANDING_MAX = 100_000
+/** Names that one partition's view keeps in memory: channels of a partition, groups of a channel, sessions of a group. */
+export const CHANNELS_MAX = 256
+export const GROUPS_MAX = 1_000
+export const SESSIONS_MAX = 10_000
 /** Stored offsets remembered per (producer, partition). */
 export const PRODUCER_OFFSETS_MAX = 1024
 export const PRODUCER_TTL_MS = 3600 * 1000
 /** Producers remembered per partition; the oldest idle one goes first. */
 export const PRODUCERS_MAX = 10_000
+/** Runs of stored offsets remembered over all producers of a partition (about 40 bytes each). */
+export const PRODUCER_RUNS_MAX = 1_000_000
 /** Apply, replay and checkpoint filling give the event loop back after this long. */
 export const SLICE_MS = 5

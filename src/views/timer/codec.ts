@@ -2,15 +2,146 @@
  * Commands of a timer partition as bytes: [type, version, fields ...] (docs/formats.md, "Timer view"). Unknown types and
  * versions stop the replica, because guessing what a committed command means would split the replicas.
  */
+import { unreachable } from '../../base/assert.ts'
 import { UnknownCommandError } from '../view.ts'
-import type { TimerCommand } from './commands.ts'
+import { ByteReader, ByteWriter } from './bytes.ts'
+import type { AttachCommand, GroupStart, NackItem, TimerCommand } from './commands.ts'
+import { decodeDeliver, encodeDeliver } from './deliver-codec.ts'
+import { readGroup, readHeld, readPosition, writeGroup, writeHeld, writePosition } from './parts-codec.ts'
+import { decodeProduce, encodeProduce, produceBytes } from './produce-codec.ts'
 
-/** Asserts what the broker has validated: integers in range, names of ASCII. Bodies are copied once. */
+const VERSION = 1
+/** Never reused; new commands take the next number. */
+const TYPE = {
+  produce: 1,
+  attach: 2,
+  detach: 3,
+  deliver: 4,
+  ack: 5,
+  nack: 6,
+  extend: 7,
+  expire: 8,
+} as const satisfies Record<TimerCommand['type'], number>
+
+const SMALL = 512
+
+/** Asserts what the broker has validated: whole numbers in range, names of latin1. Bodies are copied once. */
 export function encodeTimerCommand(command: TimerCommand): Uint8Array {
-  throw new UnknownCommandError(command.type)
+  const out = new ByteWriter(command.type === 'produce' ? produceBytes(command) : SMALL)
+  out.number(TYPE[command.type])
+  out.number(VERSION)
+  encodeFields(out, command)
+  return out.finish()
 }
 
 /** Bodies are subarrays of `bytes`. Throws UnknownCommandError for a type or version it does not know. */
 export function decodeTimerCommand(bytes: Uint8Array): TimerCommand {
-  throw new UnknownCommandError(`type ${bytes[0]}`)
+  const input = new ByteReader(bytes, 2)
+  if (bytes[1] !== VERSION) throw new UnknownCommandError(`timer command ${bytes[0]}, version ${bytes[1]}`)
+  const command = decodeFields(bytes[0], input)
+  input.end()
+  return command
+}
+
+function encodeFields(out: ByteWriter, command: TimerCommand): void {
+  if (command.type === 'produce') {
+    encodeProduce(out, command)
+    return
+  }
+  writeGroup(out, command)
+  switch (command.type) {
+    case 'attach':
+      encodeAttach(out, command)
+      return
+    case 'detach':
+      out.latin1(command.session)
+      return
+    case 'deliver':
+      encodeDeliver(out, command)
+      return
+    case 'ack':
+      writeHeld(out, command.items)
+      return
+    case 'nack':
+      writeHeld(out, command.items)
+      for (const item of command.items) writeNack(out, item)
+      return
+    case 'extend':
+      out.endless(command.leaseMs)
+      writeHeld(out, command.items)
+      return
+    case 'expire':
+      writeHeld(out, command.items)
+      for (const item of command.items) out.endless(item.deadline)
+      return
+    default:
+      unreachable(command)
+  }
+}
+
+function decodeFields(type: number | undefined, input: ByteReader): TimerCommand {
+  switch (type) {
+    case TYPE.produce:
+      return decodeProduce(input)
+    case TYPE.attach:
+      return decodeAttach(input)
+    case TYPE.detach:
+      return { type: 'detach', ...readGroup(input), session: input.latin1() }
+    case TYPE.deliver:
+      return decodeDeliver(input)
+    case TYPE.ack:
+      return { type: 'ack', ...readGroup(input), items: readHeld(input) }
+    case TYPE.nack:
+      return { type: 'nack', ...readGroup(input), items: readHeld(input).map((held) => readNack(input, held)) }
+    case TYPE.extend:
+      return { type: 'extend', ...readGroup(input), leaseMs: input.endless(), items: readHeld(input) }
+    case TYPE.expire: {
+      const group = readGroup(input)
+      const items = readHeld(input).map(({ index, fence }) => ({ index, fence, deadline: input.endless() }))
+      return { type: 'expire', ...group, items }
+    }
+    default:
+      throw new UnknownCommandError(`timer command ${type}`)
+  }
+}
+
+const START = { earliest: 0, latest: 1, position: 2 } as const satisfies Record<GroupStart['type'], number>
+
+function encodeAttach(out: ByteWriter, command: AttachCommand): void {
+  out.latin1(command.consumer)
+  out.latin1(command.session)
+  out.number(START[command.start.type])
+  if (command.start.type === 'position') writePosition(out, command.start.position)
+  out.number(command.holds === undefined ? 0 : 1)
+  if (command.holds !== undefined) writeHeld(out, command.holds)
+}
+
+function decodeAttach(input: ByteReader): AttachCommand {
+  const base = { ...readGroup(input), consumer: input.latin1(), session: input.latin1(), start: readStart(input) }
+  if (input.number() === 0) return { type: 'attach', ...base }
+  return { type: 'attach', ...base, holds: readHeld(input) }
+}
+
+function readStart(input: ByteReader): GroupStart {
+  const start = input.number()
+  if (start === START.position) return { type: 'position', position: readPosition(input) }
+  return { type: start === START.latest ? 'latest' : 'earliest' }
+}
+
+/** Delay and place in one number, so that the usual nack costs one byte and an empty reason. */
+function writeNack(out: ByteWriter, item: NackItem): void {
+  out.number(item.delayMs * 2 + (item.keepPlace ? 1 : 0))
+  out.text(item.reason)
+}
+
+function readNack(input: ByteReader, held: { index: number; fence: number }): NackItem {
+  const delay = input.number()
+  const reason = input.text()
+  return {
+    index: held.index,
+    fence: held.fence,
+    delayMs: Math.floor(delay / 2),
+    keepPlace: delay % 2 === 1,
+    reason,
+  }
 }

@@ -47,7 +47,10 @@ export interface Held {
   readonly fence: number
 }
 
-/** Registers a session of a consumer; creates the group; replaces an older session of the same name (its leases return). */
+/**
+ * Registers a session of a consumer; creates the group; replaces an older session of the same name (its leases return).
+ * With `holds`, a session that was replaced meanwhile is refused with 'stale': it must not take the name back.
+ */
 export interface AttachCommand extends GroupName {
   readonly type: 'attach'
   readonly consumer: string
@@ -141,6 +144,7 @@ export type TimerReply =
   | { readonly type: 'duplicate' }
   | { readonly type: 'attached'; readonly cursor: Position; readonly kept: readonly (Granted & { deadline: number })[] }
   | { readonly type: 'detached' }
+  /** As many runs as the command had, in its order; redeliveries before new ones. Empty for a session that is gone. */
   | {
       readonly type: 'delivered'
       readonly runs: readonly {
@@ -149,7 +153,7 @@ export type TimerReply =
         readonly items: readonly Granted[]
       }[]
     }
-  /** The command was computed from something that is no longer so; nothing changed. */
+  /** The command was computed from something that is no longer so (for attach: the session was replaced); nothing changed. */
   | { readonly type: 'stale'; readonly cursor: Position }
   /** For ack, nack, extend, expire: places in `items` whose fence (or deadline) was not current. */
   | { readonly type: 'settled'; readonly lost: readonly number[]; readonly deadline?: number }

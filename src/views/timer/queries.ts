@@ -40,8 +40,13 @@ export interface GroupView extends GroupName {
   readonly leased: number
   /** Waiting for redelivery, now or later. */
   readonly waiting: number
+  /** Messages of the channel above the cursor, scheduled or due; undefined for a group that began in their midst. */
+  readonly pending: number | undefined
   sessions(): readonly SessionInfo[]
-  /** Waiting ones with notBefore <= until, in order of (notBefore, index), at most `limit`. */
+  /**
+   * Waiting ones with notBefore <= until, in order of (notBefore, index), at most `limit`. Many redeliveries far ahead lie
+   * in the store; the view reads those that are due back through the store it was last applied with.
+   */
   ready(until: number, limit: number): readonly Waiting[]
   /** The earliest notBefore of a waiting one. */
   nextReadyAt(): number | undefined
@@ -51,6 +56,8 @@ export interface GroupView extends GroupName {
   leases(session?: string): Iterable<Lease>
   /** 'done' when at or below the cursor and not outstanding. */
   stateOf(position: Position): 'done' | 'leased' | 'waiting' | 'ahead'
+  /** Why the last nack gave the message back; undefined without a reason, and after its next delivery. */
+  reason(store: Store, index: number): string | undefined
 }
 
 export interface TimerQueries {
@@ -58,6 +65,8 @@ export interface TimerQueries {
   /** Messages stored and not deleted, over all channels. */
   readonly messageCount: number
   channels(): readonly string[]
+  /** Messages of a channel stored and not deleted; 0 for an unknown one. */
+  channelMessages(channel: string): number
   groups(): Iterable<GroupView>
   group(name: GroupName): GroupView | undefined
   /** Messages of a channel in (after, to], ascending, at most `limit` and about `maxBytes`. Consistent as of the call. */
@@ -68,6 +77,6 @@ export interface TimerQueries {
     limit: number,
     maxBytes: number,
   ): Promise<readonly StoredMessage[]>
-  /** One message by position, any channel. Synchronous: from memory, or one point read. */
-  message(store: Store, position: Position): StoredMessage | undefined
+  /** One message by position. Synchronous: one point read, or without `channel` up to one for each channel. */
+  message(store: Store, position: Position, channel?: string): StoredMessage | undefined
 }

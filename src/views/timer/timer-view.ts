@@ -1,11 +1,140 @@
-/** The meaning of a timer partition's log. */
-import { UnknownCommandError, type View } from '../view.ts'
-import type { TimerEffect, TimerReply } from './commands.ts'
-import type { TimerQueries } from './queries.ts'
+/**
+ * The meaning of a timer partition's log (architecture §6): messages in the order of their due times, and for each group
+ * of a channel what was handed out, to whom, and what is done. Deterministic: two replicas that applied the same commands
+ * mean the same, whenever each of them flushed or was loaded.
+ */
+import { assert, unreachable } from '../../base/assert.ts'
+import type { ApplyContext, Reader, Store, View } from '../view.ts'
+import { applyAttach, applyDetach } from './attach.ts'
+import { decodeTimerCommand } from './codec.ts'
+import type { GroupName, Position, TimerCommand, TimerEffect, TimerReply } from './commands.ts'
+import { applyDeliver } from './deliver.ts'
+import type { Group } from './group.ts'
+import { GroupQuery, type QueryContext } from './group-query.ts'
+import { messageKey, messageKeyPosition, messageRange } from './keys.ts'
+import { loadPartition } from './load.ts'
+import { bodyOfRow } from './message-row.ts'
+import { type Moment, Partition, type TimerApplied } from './partition.ts'
+import { applyProduce } from './produce.ts'
+import type { GroupView, StoredMessage, TimerQueries } from './queries.ts'
+import { flushRows } from './rows.ts'
+import { applyAck, applyExpire, applyExtend, applyNack } from './settle.ts'
 
 export interface TimerView extends View<TimerReply, TimerEffect>, TimerQueries {}
 
 /** An empty timer view; `load` fills it. */
 export function createTimerView(): TimerView {
-  throw new UnknownCommandError('not built yet')
+  return new TimerPartitionView()
+}
+
+class TimerPartitionView implements TimerView, QueryContext {
+  #partition = new Partition()
+  /** That of the last apply or flush: a view has one store for life. */
+  #store: Store | undefined
+
+  get store(): Store | undefined {
+    return this.#store
+  }
+
+  get lastAt(): number {
+    return this.#partition.lastAt
+  }
+
+  get lastIndex(): number {
+    return this.#partition.lastIndex
+  }
+
+  get messageCount(): number {
+    return this.#partition.messages
+  }
+
+  async load(reader: Reader): Promise<void> {
+    this.#partition = await loadPartition(reader)
+  }
+
+  apply(bytes: Uint8Array, { at, store }: ApplyContext): TimerApplied {
+    const command = decodeTimerCommand(bytes)
+    const partition = this.#partition
+    assert(at >= partition.lastAt, "at' never goes back")
+    partition.lastAt = at
+    this.#store = store
+    return applyCommand(partition, command, { at, store })
+  }
+
+  flush(store: Store): void {
+    this.#store = store
+    flushRows(this.#partition, store)
+  }
+
+  bytes(): number {
+    return this.#partition.bytes()
+  }
+
+  /** A caller may still hold a group from before a load; that one has no rows any more. */
+  touched(group: Group): void {
+    const name = { channel: group.channel.name, group: group.name }
+    if (this.#partition.group(name) === group) this.#partition.dirtyGroups.add(group)
+  }
+
+  channels(): readonly string[] {
+    return [...this.#partition.channels.keys()]
+  }
+
+  channelMessages(channel: string): number {
+    return this.#partition.channels.get(channel)?.messages ?? 0
+  }
+
+  *groups(): Iterable<GroupView> {
+    for (const group of this.#partition.groups()) yield new GroupQuery(group, this)
+  }
+
+  group(name: GroupName): GroupView | undefined {
+    const group = this.#partition.group(name)
+    return group === undefined ? undefined : new GroupQuery(group, this)
+  }
+
+  async scan(
+    reader: Reader,
+    channel: string,
+    range: { readonly after: Position; readonly to: Position },
+    limit: number,
+    maxBytes: number,
+  ): Promise<readonly StoredMessage[]> {
+    const known = this.#partition.channels.get(channel)
+    if (known === undefined) return []
+    const rows = await reader.scan(messageRange(known.number, range.after, range.to), limit, { maxBytes })
+    return rows.map(({ key, value }) => ({ ...messageKeyPosition(key), channel, body: bodyOfRow(value) }))
+  }
+
+  message(store: Store, { due, index }: Position, channel?: string): StoredMessage | undefined {
+    for (const { name, number } of this.#partition.channels.values()) {
+      if (channel !== undefined && channel !== name) continue
+      const row = store.get(messageKey(number, due, index))
+      if (row !== undefined) return { due, index, channel: name, body: bodyOfRow(row) }
+    }
+    return undefined
+  }
+}
+
+function applyCommand(partition: Partition, command: TimerCommand, moment: Moment): TimerApplied {
+  switch (command.type) {
+    case 'produce':
+      return applyProduce(partition, command, moment)
+    case 'attach':
+      return applyAttach(partition, command, moment)
+    case 'detach':
+      return applyDetach(partition, command, moment)
+    case 'deliver':
+      return applyDeliver(partition, command, moment)
+    case 'ack':
+      return applyAck(partition, command)
+    case 'nack':
+      return applyNack(partition, command, moment)
+    case 'extend':
+      return applyExtend(partition, command, moment)
+    case 'expire':
+      return applyExpire(partition, command, moment)
+    default:
+      return unreachable(command)
+  }
 }

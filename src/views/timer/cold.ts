@@ -1,0 +1,134 @@
+/**
+ * Redeliveries far ahead, in blocks of the store: a delay of an hour for millions of messages costs memory one
+ * description per block. A block is written once and read back whole when its earliest redelivery comes near; its row
+ * goes with the next flush, so that reading needs no write. Like the runs of an external priority queue, each message
+ * moves between memory and store only a few times.
+ */
+import { assert } from '../../base/assert.ts'
+import type { Store } from '../view.ts'
+import type { ByteReader, ByteWriter } from './bytes.ts'
+import type { Position } from './commands.ts'
+import { partKey, TAG } from './keys.ts'
+import { byPosition, decodeRecords, encodeRecords, type OutstandingRecord } from './outstanding-rows.ts'
+
+/** What memory keeps of a block. */
+interface ColdBlock {
+  readonly number: number
+  readonly size: number
+  /** The earliest redelivery in it. */
+  readonly time: number
+  /** The lowest position in it. */
+  readonly due: number
+  readonly index: number
+}
+
+const BLOCK_BYTES = 96
+
+export class ColdRedeliveries {
+  readonly #group: number
+  /** By earliest redelivery. */
+  #blocks: ColdBlock[] = []
+  #nextNumber = 0
+  #size = 0
+  /** Rows of blocks that were read back. */
+  #spent: number[] = []
+
+  constructor(group: number) {
+    this.#group = group
+  }
+
+  /** Messages in all blocks. */
+  get size(): number {
+    return this.#size
+  }
+
+  /** The earliest redelivery; Infinity without any. */
+  firstTime(): number {
+    return this.#blocks[0]?.time ?? Number.POSITIVE_INFINITY
+  }
+
+  bytes(): number {
+    return this.#blocks.length * BLOCK_BYTES
+  }
+
+  /** Only what waits may go here. Not empty. */
+  put(store: Store, records: readonly OutstandingRecord[]): void {
+    const sorted = [...records].sort(byPosition)
+    const lowest = sorted[0]
+    assert(lowest !== undefined, 'a cold block is never empty')
+    const number = this.#nextNumber++
+    let time = lowest.time
+    for (const record of sorted) time = Math.min(time, record.time)
+    store.put(this.#key(number), encodeRecords(sorted), true)
+    this.#insert({ number, size: sorted.length, time, due: lowest.due, index: lowest.index })
+  }
+
+  /** Reads back the block with the earliest redelivery. */
+  take(store: Store): OutstandingRecord[] {
+    const block = this.#blocks.shift()
+    assert(block !== undefined, 'only a cold block that exists is read back')
+    this.#size -= block.size
+    this.#spent.push(block.number)
+    return this.#read(store, block)
+  }
+
+  has(store: Store, position: Position): boolean {
+    const mayHave = this.#blocks.filter((block) => byPosition(block, position) <= 0)
+    return mayHave.some((block) => this.#read(store, block).some((record) => record.index === position.index))
+  }
+
+  /** The lowest position of all, if any. */
+  lowest(): Position | undefined {
+    let lowest: ColdBlock | undefined
+    for (const block of this.#blocks) if (lowest === undefined || byPosition(block, lowest) < 0) lowest = block
+    return lowest
+  }
+
+  /** Removes the rows of blocks that were read back. */
+  flush(store: Store): void {
+    for (const number of this.#spent) store.delete(this.#key(number))
+    this.#spent = []
+  }
+
+  write(out: ByteWriter): void {
+    out.number(this.#nextNumber)
+    out.number(this.#blocks.length)
+    for (const block of this.#blocks) {
+      out.number(block.number)
+      out.number(block.size)
+      out.number(block.time)
+      out.number(block.due)
+      out.number(block.index)
+    }
+  }
+
+  read(input: ByteReader): void {
+    this.#nextNumber = input.number()
+    const count = input.count()
+    for (let i = 0; i < count; i++) {
+      const [number, size, time] = [input.number(), input.number(), input.number()]
+      this.#insert({ number, size, time, due: input.number(), index: input.number() })
+    }
+  }
+
+  #insert(block: ColdBlock): void {
+    let at = this.#blocks.length
+    while (at > 0 && earlier(block, this.#blocks[at - 1])) at--
+    this.#blocks.splice(at, 0, block)
+    this.#size += block.size
+  }
+
+  #read(store: Store, block: ColdBlock): OutstandingRecord[] {
+    const row = store.get(this.#key(block.number))
+    assert(row !== undefined, 'a cold block has a row')
+    return decodeRecords(row)
+  }
+
+  #key(number: number): string {
+    return partKey(TAG.coldBlock, this.#group, number)
+  }
+}
+
+function earlier(a: ColdBlock, b: ColdBlock | undefined): boolean {
+  return b !== undefined && (a.time < b.time || (a.time === b.time && a.number < b.number))
+}

@@ -1,0 +1,78 @@
+/**
+ * What becomes of leases: acknowledged, given back, extended, run out. Each item names its lease by fence; one that is
+ * not the current one is lost, and the others of the command take effect all the same.
+ */
+import type { AckCommand, ExpireCommand, ExtendCommand, Held, NackCommand, NackItem } from './commands.ts'
+import type { Group } from './group.ts'
+import { reasonKey } from './keys.ts'
+import type { Moment, Partition, TimerApplied } from './partition.ts'
+import { NONE } from './slots.ts'
+
+const utf8 = new TextEncoder()
+
+export function applyAck(partition: Partition, command: AckCommand): TimerApplied {
+  return settle(partition, command, ({ outstanding }, slot) => {
+    outstanding.finish(slot)
+    return true
+  })
+}
+
+export function applyNack(partition: Partition, command: NackCommand, { at, store }: Moment): TimerApplied {
+  const applied = settle(partition, command, (group, slot, item) => {
+    const { slots } = group.outstanding
+    if (item.reason !== '') {
+      slots.hasReason[slot] = 1
+      store.put(reasonKey(group.number, item.index), utf8.encode(item.reason))
+    }
+    group.outstanding.release(slot, redeliveredFrom(item, slots.due[slot] as number, at), at)
+    return true
+  })
+  partition.group(command)?.outstanding.spill(at, store)
+  return applied
+}
+
+export function applyExtend(partition: Partition, command: ExtendCommand, { at }: Moment): TimerApplied {
+  const deadline = at + command.leaseMs
+  const applied = settle(partition, command, ({ outstanding }, slot) => {
+    outstanding.extend(slot, deadline, command.leaseMs)
+    return true
+  })
+  if (applied.reply.type !== 'settled') return applied
+  return { reply: { ...applied.reply, deadline }, effects: applied.effects }
+}
+
+/** A deadline that moved, or one that at' has not reached, keeps its lease: P4. */
+export function applyExpire(partition: Partition, command: ExpireCommand, { at }: Moment): TimerApplied {
+  return settle(partition, command, ({ outstanding }, slot, item) => {
+    const { slots } = outstanding
+    if (slots.time[slot] !== item.deadline || item.deadline > at) return false
+    outstanding.release(slot, slots.due[slot] as number, at)
+    return true
+  })
+}
+
+/** Calls `end` for each item whose fence is current; it answers whether the item took effect. */
+function settle<I extends Held>(
+  partition: Partition,
+  command: { readonly channel: string; readonly group: string; readonly items: readonly I[] },
+  end: (group: Group, slot: number, item: I) => boolean,
+): TimerApplied {
+  const group = partition.group(command)
+  if (group === undefined) return { reply: { type: 'groupNotFound' }, effects: [] }
+  const lost: number[] = []
+  let place = 0
+  for (const item of command.items) {
+    const slot = group.outstanding.held(item.index, item.fence)
+    if (slot === NONE || !end(group, slot, item)) lost.push(place)
+    place++
+  }
+  const reply = { type: 'settled', lost } as const
+  if (lost.length === command.items.length) return { reply, effects: [] }
+  partition.dirtyGroups.add(group)
+  return { reply, effects: group.changed }
+}
+
+/** Its own place is its due time: then it comes before everything that was given back later than it was due. */
+function redeliveredFrom(item: NackItem, due: number, at: number): number {
+  return item.keepPlace ? due : at + item.delayMs
+}
