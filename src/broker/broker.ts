@@ -1,0 +1,145 @@
+/** The broker of one node: its timer partitions, the router over them, and their numbers. */
+import { assert } from '../base/assert.ts'
+import type { Env } from '../base/env.ts'
+import type { GroupId } from '../base/ids.ts'
+import type { Directory, PartitionInfo } from './directory.ts'
+import { Partition } from './partition.ts'
+import { Router } from './router.ts'
+import { newTopicCounters, type TopicCounters, type TopicStats } from './stats.ts'
+import type { BrokerConfig, BrokerEvent, TimerHandle } from './types.ts'
+
+export interface BrokerOptions {
+  readonly env: Env
+  readonly directory: Directory
+  readonly config: BrokerConfig
+  /** Called per first delivery: hand-out time minus due time, ms. */
+  readonly onLateness?: (topic: string, latenessMs: number) => void
+  readonly onEvent?: (event: BrokerEvent) => void
+}
+
+export interface BrokerStats {
+  readonly topics: ReadonlyMap<string, TopicStats>
+  /** Partitions this node leads. */
+  readonly leading: number
+  /** Largest distance between a leader's time and the wall clock, ms, signed (wall minus leader's time). */
+  readonly clockGapMs: number
+  readonly proposals: { readonly applied: number; readonly refused: number; readonly unknown: number }
+}
+
+export interface Broker {
+  readonly router: Router
+  readonly config: BrokerConfig
+  /** A timer partition of this node begins; the broker observes it until `detachGroup`. */
+  attachGroup(partition: PartitionInfo, handle: TimerHandle): void
+  detachGroup(group: GroupId): void
+  /** Every timer partition with a replica here. */
+  partitions(): Iterable<Partition>
+  /** A forward step of the wall clock that a majority of peers confirms: leaders follow it at once. */
+  followForwardStep(wallMs: number): void
+  stats(): BrokerStats
+  /** Ends every session with SHUTTING_DOWN and refuses what comes after. Idempotent. */
+  close(): void
+}
+
+/** An empty broker; partitions come with `attachGroup`. */
+export function createBroker(options: BrokerOptions): Broker {
+  return new NodeBroker(options)
+}
+
+class NodeBroker implements Broker {
+  readonly router: Router
+  readonly config: BrokerOptions['config']
+  readonly #options: BrokerOptions
+  readonly #partitions = new Map<GroupId, Partition>()
+  /** Counters outlive partitions: they never go back. */
+  readonly #counters = new Map<string, TopicCounters>()
+  readonly #proposals = { applied: 0, refused: 0, unknown: 0 }
+
+  constructor(options: BrokerOptions) {
+    this.#options = options
+    this.config = options.config
+    this.router = new Router({ env: options.env, directory: options.directory, partitions: this.#partitions })
+  }
+
+  attachGroup(info: PartitionInfo, handle: TimerHandle): void {
+    assert(!this.#partitions.has(info.group), 'a group is attached once')
+    const { env, config, directory, onLateness, onEvent } = this.#options
+    const partition = new Partition({
+      env,
+      config,
+      directory,
+      info,
+      handle,
+      counters: this.#countersOf(info.topic),
+      onLateness: (latenessMs) => onLateness?.(info.topic, latenessMs),
+      onEvent: (event) => onEvent?.(event),
+      onStatus: () => this.router.changed(),
+    })
+    this.#partitions.set(info.group, partition)
+  }
+
+  detachGroup(group: GroupId): void {
+    const partition = this.#partitions.get(group)
+    if (partition === undefined) return
+    this.#partitions.delete(group)
+    partition.close('NOT_LEADER')
+    for (const outcome of OUTCOMES) this.#proposals[outcome] += partition.proposals[outcome]
+  }
+
+  followForwardStep(wallMs: number): void {
+    for (const partition of this.#partitions.values()) partition.leadership?.clock.followForwardStep(wallMs)
+  }
+
+  partitions(): Iterable<Partition> {
+    return this.#partitions.values()
+  }
+
+  stats(): BrokerStats {
+    const topics = new Map<string, TopicStats>()
+    for (const [name, counters] of this.#counters) {
+      topics.set(name, { ...counters, leases: 0, messages: 0, due: 0, scheduled: 0 })
+    }
+    const proposals = { ...this.#proposals }
+    let leading = 0
+    let clockGapMs = 0
+    for (const partition of this.#partitions.values()) {
+      for (const outcome of OUTCOMES) proposals[outcome] += partition.proposals[outcome]
+      if (partition.leadership === undefined) continue
+      leading += 1
+      const gap = partition.leadership.clock.gapMs()
+      if (Math.abs(gap) > Math.abs(clockGapMs)) clockGapMs = gap
+      const topic = topics.get(partition.info.topic)
+      if (topic !== undefined) topics.set(partition.info.topic, withGauges(topic, partition))
+    }
+    return { topics, leading, clockGapMs, proposals }
+  }
+
+  close(): void {
+    for (const partition of this.#partitions.values()) partition.close('SHUTTING_DOWN')
+  }
+
+  #countersOf(topic: string): TopicCounters {
+    let counters = this.#counters.get(topic)
+    if (counters === undefined) {
+      counters = newTopicCounters()
+      this.#counters.set(topic, counters)
+    }
+    return counters
+  }
+}
+
+const OUTCOMES = ['applied', 'refused', 'unknown'] as const
+
+function withGauges(stats: TopicStats, partition: Partition): TopicStats {
+  const { view } = partition.handle
+  const ahead = partition.leadership?.dispatcher.lookAhead() ?? { due: 0, scheduled: 0 }
+  let leases = stats.leases
+  for (const group of view.groups()) leases += group.leased
+  return {
+    ...stats,
+    leases,
+    messages: stats.messages + view.messageCount,
+    due: stats.due + ahead.due,
+    scheduled: stats.scheduled + ahead.scheduled,
+  }
+}

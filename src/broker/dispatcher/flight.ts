@@ -1,0 +1,69 @@
+/** One proposed `deliver` command and what is needed to hand its messages out when it is applied. */
+import { assert } from '../../base/assert.ts'
+import type { DeliverCommand, Granted, GroupName, Position } from '../../views/timer/commands.ts'
+import type { Deal, Hand } from './deal.ts'
+import type { DeliveredMessage, LiveSession } from './live-session.ts'
+
+export class Flight {
+  readonly to: Position
+  readonly freshCount: number
+  /** Seat of the session that was dealt the last message: the turn goes on behind it. */
+  readonly lastSeat: number
+  readonly #name: GroupName
+  readonly #after: Position
+  readonly #hands: readonly Hand<LiveSession>[]
+
+  constructor(name: GroupName, after: Position, to: Position, deal: Deal<LiveSession>) {
+    this.#name = name
+    this.#after = after
+    this.to = to
+    this.#hands = deal.hands.filter((hand) => hand.fresh.length + hand.again.length > 0)
+    this.freshCount = this.#hands.reduce((n, hand) => n + hand.fresh.length, 0)
+    this.lastSeat = deal.last?.seat ?? -1
+  }
+
+  command(): DeliverCommand {
+    return {
+      type: 'deliver',
+      ...this.#name,
+      after: this.#after,
+      to: this.to,
+      runs: this.#hands.map(({ session, fresh, again }) => ({
+        session: session.id,
+        leaseMs: session.leaseMs,
+        positions: fresh,
+        again: again.map((message) => message.index),
+      })),
+      parked: [],
+    }
+  }
+
+  /** What each session's credit is charged until the command lands. */
+  *shares(): Iterable<{ session: LiveSession; count: number }> {
+    for (const { session, fresh, again } of this.#hands) yield { session, count: fresh.length + again.length }
+  }
+
+  *againIndexes(): Iterable<number> {
+    for (const hand of this.#hands) for (const message of hand.again) yield message.index
+  }
+
+  hand(session: string): Hand<LiveSession> | undefined {
+    return this.#hands.find((hand) => hand.session.id === session)
+  }
+
+  /** Joins what apply granted with the bodies at hand, in order of position; `read` finds one that is not. */
+  bodies(
+    hand: Hand<LiveSession>,
+    granted: readonly Granted[],
+    read: (position: Position) => Uint8Array | undefined,
+  ): readonly DeliveredMessage[] {
+    const known = hand.again.length === 0 ? hand.fresh : [...hand.again, ...hand.fresh]
+    let k = 0
+    return granted.map(({ due, index, fence, count }) => {
+      while (k < known.length && known[k]?.index !== index) k += 1
+      const body = known[k]?.body ?? read({ due, index })
+      assert(body !== undefined, 'a granted message has its body')
+      return { due, index, fence, count, body }
+    })
+  }
+}

@@ -1,0 +1,99 @@
+/**
+ * How leases of one group end on the leader: by their deadline once the monotonic clock agrees (LeaseClock), or with
+ * their session once its stream stayed away for its grace. One `expire` command in flight at a time.
+ */
+import type { GroupName, Held } from '../../views/timer/commands.ts'
+import type { GroupView } from '../../views/timer/queries.ts'
+import type { DispatchContext } from './context.ts'
+import { LeaseClock } from './lease-clock.ts'
+
+/** One `expire` command; what is left is seen when it has landed. */
+const EXPIRE_MAX = 1024
+/** After a refused command, ms. */
+const RETRY_MS = 50
+
+export class GroupLeases {
+  readonly #name: GroupName
+  readonly #context: DispatchContext
+  readonly #wake: () => void
+  readonly #clock: LeaseClock
+  /** Sessions without a stream, and the monotonic time at which they are detached. */
+  readonly #absent = new Map<string, number>()
+  readonly #detaching = new Set<string>()
+  #expiring = false
+  #retryAt = 0
+  /** Monotonic time at which the first lease past its deadline may end. */
+  #heldUntil: number | undefined
+
+  constructor(name: GroupName, context: DispatchContext, wake: () => void) {
+    this.#name = name
+    this.#context = context
+    this.#wake = wake
+    this.#clock = new LeaseClock(context.takeOver)
+  }
+
+  /** This leader applied a deliver or extend that gave `deadline`. */
+  granted(deadline: number, leaseMs: number): void {
+    this.#clock.granted(deadline, leaseMs, this.#context.env.monoMs())
+  }
+
+  gone(session: string, graceMs: number): void {
+    this.#absent.set(session, this.#context.env.monoMs() + graceMs)
+  }
+
+  returned(session: string): void {
+    this.#absent.delete(session)
+  }
+
+  run(group: GroupView, now: number): void {
+    const mono = this.#context.env.monoMs()
+    this.#detachAbsent(mono)
+    this.#heldUntil = undefined
+    this.#clock.forgetBefore(group.nextDeadline())
+    if (this.#expiring || mono < this.#retryAt) return
+    const items: (Held & { deadline: number })[] = []
+    for (const lease of group.expired(now, EXPIRE_MAX)) {
+      const end = this.#clock.endOf(lease)
+      if (end <= mono) items.push({ index: lease.index, fence: lease.fence, deadline: lease.deadline })
+      else this.#heldUntil = Math.min(end, this.#heldUntil ?? end)
+    }
+    if (items.length > 0) this.#expire(items)
+  }
+
+  /** Monotonic ms until a lease or a grace ends. */
+  waitMs(group: GroupView, now: number): number | undefined {
+    const mono = this.#context.env.monoMs()
+    const times: number[] = [...this.#absent.values()]
+    if (!this.#expiring) {
+      const deadline = group.nextDeadline()
+      if (deadline !== undefined && Number.isFinite(deadline) && deadline > now) {
+        times.push(mono + this.#context.clock.waitMs(deadline))
+      }
+      if (this.#heldUntil !== undefined) times.push(this.#heldUntil)
+      if (mono < this.#retryAt) times.push(this.#retryAt)
+    }
+    return times.length === 0 ? undefined : Math.max(0, Math.min(...times) - mono)
+  }
+
+  #expire(items: readonly (Held & { deadline: number })[]): void {
+    this.#expiring = true
+    this.#context.submit({ type: 'expire', ...this.#name, items }, (answer) => {
+      this.#expiring = false
+      if (answer.type === 'failed') this.#retryAt = this.#context.env.monoMs() + RETRY_MS
+      this.#wake()
+    })
+  }
+
+  #detachAbsent(mono: number): void {
+    for (const [session, at] of this.#absent) {
+      if (at > mono || this.#detaching.has(session)) continue
+      this.#absent.delete(session)
+      this.#detaching.add(session)
+      this.#context.submit({ type: 'detach', ...this.#name, session }, (answer) => {
+        this.#detaching.delete(session)
+        if (answer.type === 'failed') this.#absent.set(session, this.#context.env.monoMs() + RETRY_MS)
+        this.#wake()
+      })
+    }
+  }
+}

@@ -1,0 +1,33 @@
+/** A consumer's stream as the dispatcher sees it; session.ts is the one implementation. */
+import type { SandglassError } from '../../base/errors.ts'
+
+export interface DeliveredMessage {
+  readonly due: number
+  readonly index: number
+  readonly fence: number
+  /** 1 for the first delivery to the group. */
+  readonly count: number
+  /** Encoded sandglass.v1.Body. */
+  readonly body: Uint8Array
+}
+
+export interface LiveSession {
+  /** 32 hex digits. */
+  readonly id: string
+  /** Infinity: endless. */
+  readonly leaseMs: number
+  /** Order of arrival: whose turn comes after whose. */
+  readonly seat: number
+  /** Deliveries that may be in flight in all. */
+  readonly credit: number
+  /** Part of `credit` taken by deliveries that are proposed and not applied. Kept by the dispatcher. */
+  proposed: number
+  /** Told that the group has caught up since it last had something. Kept by the dispatcher. */
+  toldCaughtUp: boolean
+  /** False while its stream takes no more. */
+  writable(): boolean
+  deliver(deliveredMs: number, messages: readonly DeliveredMessage[]): void
+  caughtUp(at: number): void
+  /** The stream ends after it; the session is no longer known here. */
+  end(error: SandglassError): void
+}

@@ -1,0 +1,226 @@
+/**
+ * One timer partition on this node. While it leads, one turn of the event loop is one pass of the dispatcher and one batch
+ * of proposals; while it does not, everybody hears NOT_LEADER with the leader's address. A caller that comes between the
+ * election and the first applied entry waits for it, bounded.
+ */
+import type { Env, Timer } from '../base/env.ts'
+import { type ErrorReason, SandglassError } from '../base/errors.ts'
+import type { GroupStatus } from '../replication/group.ts'
+import type { ProduceCommand, TimerCommand } from '../views/timer/commands.ts'
+import type { Directory, PartitionInfo } from './directory.ts'
+import type { Answer } from './lane.ts'
+import { Leadership } from './leadership.ts'
+import { Proposer } from './proposer.ts'
+import { Session, type SessionSink, type SessionSpec } from './session.ts'
+import { groupCounters, type TopicCounters } from './stats.ts'
+import type { BrokerConfig, BrokerEvent, TimerHandle } from './types.ts'
+
+export interface PartitionOptions {
+  readonly env: Env
+  readonly config: BrokerConfig
+  readonly directory: Pick<Directory, 'self' | 'node' | 'leaderOf'>
+  readonly info: PartitionInfo
+  readonly handle: TimerHandle
+  readonly counters: TopicCounters
+  readonly onLateness: (latenessMs: number) => void
+  readonly onEvent: (event: BrokerEvent) => void
+  /** Role, leader or readiness changed. */
+  readonly onStatus: () => void
+}
+
+/** From winning an election to the first applied entry; longer means that no quorum follows. */
+const READY_WAIT_MS = 3000
+
+export class Partition {
+  readonly info: PartitionInfo
+  readonly handle: TimerHandle
+  readonly #options: PartitionOptions
+  readonly #proposer: Proposer
+  #leadership: Leadership | undefined
+  #scheduled = false
+  #closed: ErrorReason | undefined
+  #readyWait: Timer | undefined
+
+  constructor(options: PartitionOptions) {
+    this.#options = options
+    this.info = options.info
+    this.handle = options.handle
+    this.#proposer = new Proposer({
+      handle: options.handle,
+      now: () => this.#leadership?.clock.now() ?? 0,
+      refusal: (reason) => this.#refusal(reason),
+      schedule: () => this.#schedule(),
+    })
+    options.handle.observe({
+      status: (status) => this.#status(status),
+      applied: (effects) => this.#leadership?.dispatcher.applied(effects),
+      reloaded: () => this.#lose(),
+    })
+    this.#status(options.handle.status())
+  }
+
+  /** Leads, or has just been elected. */
+  get leads(): boolean {
+    return this.#closed === undefined && this.handle.status().role === 'leader'
+  }
+
+  /** Leader's time, ms; undefined unless it leads and is ready. */
+  now(): number | undefined {
+    return this.#leadership?.clock.now()
+  }
+
+  get leadership(): Leadership | undefined {
+    return this.#leadership
+  }
+
+  get proposals(): Readonly<Proposer['counts']> {
+    return this.#proposer.counts
+  }
+
+  /** `done` is called exactly once, at the earliest when the outcome is decided. */
+  produce(command: ProduceCommand, done: (answer: Answer) => void): void {
+    this.#submit(command, (answer) => {
+      if (answer.type === 'reply' && answer.reply.type === 'produced') {
+        this.#options.counters.produced += answer.reply.positions.length - answer.reply.duplicates
+      }
+      done(answer)
+    })
+  }
+
+  /** A consumer's stream begins. Throws NOT_LEADER when this node does not lead or is not ready; `ready` waits for that. */
+  subscribe(spec: SessionSpec, sink: SessionSink): Session {
+    const leadership = this.#leadership
+    if (leadership === undefined) throw this.#refusal('NOT_LEADER')
+    const group = leadership.dispatcher.group(spec)
+    const counters = groupCounters(this.#options.counters, spec.group)
+    return new Session(spec, sink, {
+      group,
+      marks: leadership.marks,
+      submit: (command, done) => this.#submit(command, done),
+      wake: () => leadership.dispatcher.wake(group),
+      acked: (count) => {
+        counters.acked += count
+      },
+      nacked: (count) => {
+        counters.nacked += count
+      },
+    })
+  }
+
+  /** NOT_LEADER with the leader's address if it is known. */
+  notLeader(): SandglassError {
+    return this.#refusal(this.#closed ?? 'NOT_LEADER')
+  }
+
+  /** Resolves when what was committed at the call is applied here; rejects NOT_LEADER or NO_QUORUM. */
+  read(): Promise<void> {
+    return new Promise((resolve, reject) => {
+      if (this.#closed !== undefined) reject(this.#refusal(this.#closed))
+      else {
+        this.handle.read((outcome) => {
+          if (outcome.type === 'ok') resolve()
+          else reject(this.#refusal(outcome.reason))
+        })
+      }
+    })
+  }
+
+  /** Refuses everything from now on and ends the streams with `reason`. */
+  close(reason: 'SHUTTING_DOWN' | 'NOT_LEADER'): void {
+    if (this.#closed !== undefined) return
+    this.#closed = reason
+    this.#lose()
+    this.#readyWait?.cancel()
+    this.#proposer.refuseWaiting(reason)
+  }
+
+  #submit(command: TimerCommand, done: (answer: Answer) => void): void {
+    if (this.leads) this.#proposer.submit(command, done)
+    else done({ type: 'failed', error: this.#refusal(this.#closed ?? 'NOT_LEADER') })
+  }
+
+  #schedule(): void {
+    if (this.#scheduled) return
+    this.#scheduled = true
+    this.#options.env.endOfTurn(() => this.#turn())
+  }
+
+  #turn(): void {
+    this.#scheduled = false
+    if (this.#leadership === undefined) return
+    this.#leadership.dispatcher.run()
+    this.#proposer.flush()
+  }
+
+  #status(status: GroupStatus): void {
+    if (this.#closed !== undefined) return
+    if (this.#leadership !== undefined && (!status.ready || status.term !== this.#leadership.term)) this.#lose()
+    if (status.role !== 'leader') {
+      this.#readyWait?.cancel()
+      this.#readyWait = undefined
+      this.#proposer.refuseWaiting('NOT_LEADER')
+    } else if (!status.ready) {
+      this.#readyWait ??= this.#options.env.after(READY_WAIT_MS, () => this.#neverReady())
+    } else if (this.#leadership === undefined) this.#gain()
+    this.#options.onStatus()
+  }
+
+  #gain(): void {
+    this.#readyWait?.cancel()
+    this.#readyWait = undefined
+    const { env, config, counters, onLateness, onEvent, info } = this.#options
+    const leadership = new Leadership({
+      env,
+      config,
+      counters,
+      handle: this.handle,
+      proposer: this.#proposer,
+      schedule: () => this.#schedule(),
+      onLateness: (latenessMs) => {
+        if (latenessMs < 0) {
+          counters.early += 1
+          onEvent({ type: 'early', topic: info.topic, partition: info.id, byMs: -latenessMs })
+        }
+        onLateness(latenessMs)
+      },
+      onReadFailure: (error) => onEvent({ type: 'readFailed', topic: info.topic, partition: info.id, error }),
+    })
+    this.#leadership = leadership
+    onEvent({ type: 'leaderGained', topic: info.topic, partition: info.id, term: leadership.term })
+    this.#schedule()
+  }
+
+  #lose(): void {
+    const leadership = this.#leadership
+    if (leadership === undefined) return
+    this.#leadership = undefined
+    leadership.dispatcher.stop(this.#refusal(this.#closed ?? 'NOT_LEADER'))
+    this.#options.onEvent({ type: 'leaderLost', topic: this.info.topic, partition: this.info.id })
+  }
+
+  #neverReady(): void {
+    this.#readyWait = undefined
+    this.#proposer.refuseWaiting('NO_QUORUM')
+  }
+
+  #refusal(reason: ErrorReason): SandglassError {
+    const { directory, info } = this.#options
+    const where = `partition ${info.id} of ${info.topic}`
+    if (reason !== 'NOT_LEADER') return new SandglassError(reason, `Cannot use ${where}: ${STATES[reason] ?? reason}`)
+    const leader = directory.leaderOf(info.group)
+    const grpc = leader === directory.self ? undefined : directory.node(leader)?.grpc
+    return new SandglassError(
+      reason,
+      `Cannot use ${where}: this node does not lead it`,
+      grpc === undefined ? {} : { leader: grpc },
+    )
+  }
+}
+
+const STATES: Partial<Record<ErrorReason, string>> = {
+  NO_QUORUM: 'no majority of its replicas answers',
+  OVERLOADED: 'too much is waiting to be stored',
+  DISK_FULL: "the leader's disk is full",
+  SHUTTING_DOWN: 'this node is shutting down',
+  COMMIT_UNKNOWN: 'the leader changed before it was known to be stored',
+}

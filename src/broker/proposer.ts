@@ -1,0 +1,149 @@
+/**
+ * Turns the commands of one turn into few Raft entries and answers every caller exactly once. Settling commands (acks,
+ * deliveries, attachments) go before produces and have room of their own, so that an overloaded partition still drains.
+ */
+import { assert, unreachable } from '../base/assert.ts'
+import type { ErrorReason, SandglassError } from '../base/errors.ts'
+import type { ProposalOutcome } from '../replication/group.ts'
+import { encodeTimerCommand } from '../views/timer/codec.ts'
+import type { TimerCommand, TimerReply } from '../views/timer/commands.ts'
+import { type Answer, EntryBatch, Lane, type WaitingCommand } from './lane.ts'
+import type { TimerHandle } from './types.ts'
+
+export interface ProposerOptions {
+  readonly handle: Pick<TimerHandle, 'propose'>
+  /** Leader's time, asked once per turn. */
+  readonly now: () => number
+  /** Words a refusal; it may name the leader. */
+  readonly refusal: (reason: ErrorReason) => SandglassError
+  /** Something waits: `flush` is wanted at the end of this turn. */
+  readonly schedule: () => void
+}
+
+/** An entry that creates positions and is not yet applied: they begin at its `at`. */
+interface OpenEntry {
+  readonly at: number
+  open: boolean
+}
+
+/** Together below UNCOMMITTED_BYTES_MAX: what settles always finds room beside produces. */
+const PRODUCE_BYTES_MAX = 16 * 1024 * 1024
+const SETTLE_BYTES_MAX = 8 * 1024 * 1024
+/** Entries of one turn: bounds the time a turn takes; the rest goes in the next. */
+const ENTRIES_PER_TURN = 8
+
+export class Proposer {
+  readonly #options: ProposerOptions
+  readonly #settle = new Lane(SETTLE_BYTES_MAX)
+  readonly #produce = new Lane(PRODUCE_BYTES_MAX)
+  readonly #openEntries: OpenEntry[] = []
+  /** The replica refused for want of room: produces no longer share an entry with what settles. */
+  #crowded = false
+  readonly counts = { applied: 0, refused: 0, unknown: 0 }
+
+  constructor(options: ProposerOptions) {
+    this.#options = options
+  }
+
+  /** Encodes at once (bodies may lie in a frame that does not outlive the turn); `done` is called exactly once. */
+  submit(command: TimerCommand, done: (answer: Answer) => void): void {
+    const lane = command.type === 'produce' ? this.#produce : this.#settle
+    if (lane.full) {
+      done({ type: 'failed', error: this.#options.refusal('OVERLOADED') })
+      return
+    }
+    lane.push({ bytes: encodeTimerCommand(command), weight: weightOf(command), done })
+    this.#options.schedule()
+  }
+
+  get waiting(): boolean {
+    return this.#settle.waiting || this.#produce.waiting
+  }
+
+  /** What is due by then is surely known here: positions of unapplied entries begin at the `at` of the first. */
+  horizon(now: number): number {
+    return Math.min(now, this.#openEntries[0]?.at ?? now)
+  }
+
+  /** Proposes what waits, all under one time. */
+  flush(): void {
+    const at = this.#options.now()
+    for (let n = 0; n < ENTRIES_PER_TURN && this.waiting; n++) this.#proposeOne(at)
+    if (this.waiting) this.#options.schedule()
+  }
+
+  /** Refuses what waits; what was proposed is answered by replication. */
+  refuseWaiting(reason: ErrorReason): void {
+    const items = [...this.#settle.drain(), ...this.#produce.drain()]
+    if (items.length > 0) fail(items, this.#options.refusal(reason))
+  }
+
+  #proposeOne(at: number): void {
+    const batch = new EntryBatch()
+    const settleCost = this.#settle.moveTo(batch)
+    const alone = this.#crowded && settleCost > 0
+    const produceCost = alone ? 0 : this.#produce.moveTo(batch)
+    const entry = produceCost > 0 ? { at, open: true } : undefined
+    if (entry) this.#openEntries.push(entry)
+    this.#options.handle.propose({
+      at,
+      commands: batch.items.map((item) => item.bytes),
+      done: (outcome) => {
+        this.#settle.answered(settleCost)
+        this.#produce.answered(produceCost)
+        if (entry) this.#close(entry)
+        this.#answer(batch.items, outcome)
+      },
+    })
+  }
+
+  #close(entry: OpenEntry): void {
+    assert(entry.open, 'a proposal is answered once')
+    entry.open = false
+    while (this.#openEntries[0]?.open === false) this.#openEntries.shift()
+  }
+
+  #answer(items: readonly WaitingCommand[], outcome: ProposalOutcome<TimerReply>): void {
+    this.counts[outcome.type] += 1
+    switch (outcome.type) {
+      case 'applied':
+        this.#crowded = false
+        assert(outcome.replies.length === items.length, 'an applied proposal answers each of its commands')
+        for (const [i, reply] of outcome.replies.entries()) items[i]?.done({ type: 'reply', reply, at: outcome.at })
+        return
+      case 'refused':
+        this.#crowded = outcome.reason === 'OVERLOADED'
+        fail(items, this.#options.refusal(outcome.reason))
+        return
+      case 'unknown':
+        fail(items, this.#options.refusal('COMMIT_UNKNOWN'))
+        return
+      default:
+        unreachable(outcome)
+    }
+  }
+}
+
+function fail(items: readonly WaitingCommand[], error: SandglassError): void {
+  for (const item of items) item.done({ type: 'failed', error })
+}
+
+function weightOf(command: TimerCommand): number {
+  switch (command.type) {
+    case 'produce':
+      return command.messages.length
+    case 'deliver':
+      return command.runs.reduce((n, run) => n + run.positions.length + run.again.length, command.parked.length)
+    case 'ack':
+    case 'nack':
+    case 'extend':
+    case 'expire':
+      return command.items.length
+    case 'attach':
+      return 1 + (command.holds?.length ?? 0)
+    case 'detach':
+      return 1
+    default:
+      return unreachable(command)
+  }
+}
