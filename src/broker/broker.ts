@@ -1,45 +1,12 @@
 /** The broker of one node: its timer partitions, the router over them, and their numbers. */
 import { assert } from '../base/assert.ts'
-import type { Env } from '../base/env.ts'
 import type { GroupId } from '../base/ids.ts'
-import type { Directory, PartitionInfo } from './directory.ts'
+import type { PartitionInfo } from './directory.ts'
 import { Partition } from './partition.ts'
 import { Router } from './router.ts'
 import { newTopicCounters, type TopicCounters, type TopicStats } from './stats.ts'
-import type { BrokerConfig, BrokerEvent, TimerHandle } from './types.ts'
-
-export interface BrokerOptions {
-  readonly env: Env
-  readonly directory: Directory
-  readonly config: BrokerConfig
-  /** Called per first delivery: hand-out time minus due time, ms. */
-  readonly onLateness?: (topic: string, latenessMs: number) => void
-  readonly onEvent?: (event: BrokerEvent) => void
-}
-
-export interface BrokerStats {
-  readonly topics: ReadonlyMap<string, TopicStats>
-  /** Partitions this node leads. */
-  readonly leading: number
-  /** Largest distance between a leader's time and the wall clock, ms, signed (wall minus leader's time). */
-  readonly clockGapMs: number
-  readonly proposals: { readonly applied: number; readonly refused: number; readonly unknown: number }
-}
-
-export interface Broker {
-  readonly router: Router
-  readonly config: BrokerConfig
-  /** A timer partition of this node begins; the broker observes it until `detachGroup`. */
-  attachGroup(partition: PartitionInfo, handle: TimerHandle): void
-  detachGroup(group: GroupId): void
-  /** Every timer partition with a replica here. */
-  partitions(): Iterable<Partition>
-  /** A forward step of the wall clock that a majority of peers confirms: leaders follow it at once. */
-  followForwardStep(wallMs: number): void
-  stats(): BrokerStats
-  /** Ends every session with SHUTTING_DOWN and refuses what comes after. Idempotent. */
-  close(): void
-}
+import type { TimerHandle } from './timer-handle.ts'
+import type { Broker, BrokerOptions, BrokerStats } from './types.ts'
 
 /** An empty broker; partitions come with `attachGroup`. */
 export function createBroker(options: BrokerOptions): Broker {

@@ -3,12 +3,13 @@
  * that stamps, the dispatcher, the marks. Thrown away whole when leadership is lost.
  */
 import type { Env } from '../base/env.ts'
+import type { BrokerConfig } from './config.ts'
 import { Dispatcher } from './dispatcher/dispatcher.ts'
 import { LeaderClock } from './leader-clock.ts'
 import { QuorumMarks } from './marks.ts'
 import type { Proposer } from './proposer.ts'
 import type { TopicCounters } from './stats.ts'
-import type { BrokerConfig, TimerHandle } from './types.ts'
+import type { TimerHandle } from './timer-handle.ts'
 
 export interface LeadershipOptions {
   readonly env: Env

@@ -3,7 +3,7 @@
  * from the newest mark echoed, so a leader that was deposed unknowingly must not echo. One read is in flight at a time;
  * marks that come meanwhile share the next.
  */
-import type { TimerHandle } from './types.ts'
+import type { TimerHandle } from './timer-handle.ts'
 
 export interface MarkReceiver {
   echo(mark: number): void

@@ -7,13 +7,14 @@ import type { Env, Timer } from '../base/env.ts'
 import { type ErrorReason, SandglassError } from '../base/errors.ts'
 import type { GroupStatus } from '../replication/group.ts'
 import type { ProduceCommand, TimerCommand } from '../views/timer/commands.ts'
+import type { BrokerConfig, BrokerEvent } from './config.ts'
 import type { Directory, PartitionInfo } from './directory.ts'
 import type { Answer } from './lane.ts'
 import { Leadership } from './leadership.ts'
 import { Proposer } from './proposer.ts'
 import { Session, type SessionSink, type SessionSpec } from './session.ts'
 import { groupCounters, type TopicCounters } from './stats.ts'
-import type { BrokerConfig, BrokerEvent, TimerHandle } from './types.ts'
+import type { TimerHandle } from './timer-handle.ts'
 
 export interface PartitionOptions {
   readonly env: Env

@@ -8,7 +8,7 @@ import type { ProposalOutcome } from '../replication/group.ts'
 import { encodeTimerCommand } from '../views/timer/codec.ts'
 import type { TimerCommand, TimerReply } from '../views/timer/commands.ts'
 import { type Answer, EntryBatch, Lane, type WaitingCommand } from './lane.ts'
-import type { TimerHandle } from './types.ts'
+import type { TimerHandle } from './timer-handle.ts'
 
 export interface ProposerOptions {
   readonly handle: Pick<TimerHandle, 'propose'>

@@ -1,7 +1,7 @@
 /** The public gRPC server as the composition root sees it. */
 import type { Env } from '../base/env.ts'
-import type { Broker } from '../broker/broker.ts'
 import type { Directory } from '../broker/directory.ts'
+import type { Broker } from '../broker/types.ts'
 
 export interface ApiServerOptions {
   readonly env: Env

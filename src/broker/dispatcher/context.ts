@@ -1,10 +1,11 @@
 /** What the dispatcher of one leadership hands to each of its groups. */
 import type { Env } from '../../base/env.ts'
 import type { GroupName, Position, TimerCommand } from '../../views/timer/commands.ts'
+import type { BrokerConfig } from '../config.ts'
 import type { Answer } from '../lane.ts'
 import type { LeaderClock } from '../leader-clock.ts'
 import type { TopicCounters } from '../stats.ts'
-import type { BrokerConfig, TimerHandle } from '../types.ts'
+import type { TimerHandle } from '../timer-handle.ts'
 import type { ChannelWindows } from './channel-windows.ts'
 import type { TakeOver } from './lease-clock.ts'
 import type { Window } from './window.ts'
