@@ -1,13 +1,24 @@
-/** The door of the write-ahead log: opening, which is recovery, and reading it without opening. */
+/**
+ * The door of the write-ahead log. Opening is recovery: read everything, judge damage, then make durable what may live
+ * in the page cache only, before anything is offered to anyone.
+ */
+import { dirname } from 'node:path'
 import type { Env } from '../../base/env.ts'
+import { SEGMENT_BYTES, WAL_RETAIN_BYTES } from '../../base/limits.ts'
 import type { Disk } from '../disk.ts'
-import type { Wal, WalDamage, WalState } from './types.ts'
+import { asidePath, type Replay, replay } from './replay.ts'
+import { readRange } from './scan.ts'
+import { UNBORN_SUFFIX } from './segment.ts'
+import { SegmentFiles } from './segment-files.ts'
+import { ShardWal } from './shard-wal.ts'
+import { Space } from './space.ts'
+import type { Wal, WalBatchStats, WalDamage, WalState } from './types.ts'
+import { fullSync, writeAll } from './write-all.ts'
 
-export interface WalBatchStats {
-  readonly bytes: number
-  readonly writeMs: number
-  readonly fsyncMs: number
-}
+/** Room for one checkpoint and what comes with it. */
+const RESERVE_BYTES = 64 * 1024 * 1024
+/** Followers that keep up and apply read from memory. */
+const CACHE_BYTES = 64 * 1024 * 1024
 
 export interface WalOptions {
   /** Created when missing; nothing else may write there. */
@@ -42,6 +53,62 @@ export interface OpenedWal {
  * Recovers the log in `dir` and opens it for appending. Everything it offers afterwards is durable. Rejects when the
  * disk fails; damage of the log itself is not an error but part of the result.
  */
-export async function openWal(_options: WalOptions): Promise<OpenedWal> {
-  throw new Error('Cannot open the log: not built yet')
+export async function openWal(options: WalOptions): Promise<OpenedWal> {
+  const { dir, disk, env, segmentBytes = SEGMENT_BYTES, reserveBytes = RESERVE_BYTES } = options
+  await disk.makeDir(dir)
+  await disk.syncDir(dirname(dir))
+  await disk.syncDir(dirname(dirname(dir)))
+  let wal: ShardWal | undefined
+  const found = await replay(disk, dir, 'write', (error) => wal?.fail(error))
+  await repair(disk, dir, found)
+  const files = new SegmentFiles({ ...found, disk, dir, env, segmentBytes, fsync: options.fsync ?? true })
+  // Tombstones of what was lost must be durable: the header of a new segment holds them.
+  if (found.damage.length > 0 || files.needsRotation) await files.rotate(found.registry.states())
+  wal = new ShardWal({
+    env,
+    registry: found.registry,
+    files,
+    segmentBytes,
+    retainBytes: options.retainBytes ?? WAL_RETAIN_BYTES,
+    cacheBytes: options.cacheBytes ?? CACHE_BYTES,
+    onState: options.onState,
+    onFatal: options.onFatal,
+    onBatch: options.onBatch,
+    onFirstBatch: putAside(disk, dir, found.damagedFiles),
+  })
+  const space = new Space({ disk, dir, env, reserveBytes, onChange: () => wal?.judge() })
+  await space.start(await disk.list(dir))
+  wal.start(space)
+  return { wal, damage: found.damage }
+}
+
+/**
+ * What was read may be in the page cache only: an earlier run's fdatasync may have failed or never begun. Every batch
+ * but the last is proven by its successor; the last one is written again in place and synced.
+ */
+async function repair(disk: Disk, dir: string, { newest, segments, unborn }: Replay): Promise<void> {
+  for (const path of unborn) await disk.remove(path)
+  for (const name of await disk.list(dir)) {
+    if (name.endsWith(UNBORN_SUFFIX)) await disk.remove(`${dir}/${name}`)
+  }
+  const file = segments.at(-1)?.file
+  if (newest?.last && file) {
+    if (newest.problem) await file.truncate(newest.end)
+    const { position, bytes } = newest.last
+    await writeAll(file, [readRange(file, position, bytes)], position)
+    await fullSync(file)
+  }
+  await disk.syncDir(dir)
+}
+
+/** Damaged files are reported again until what replaces their replicas can be durable; then they get another name. */
+function putAside(disk: Disk, dir: string, damagedFiles: readonly string[]): () => Promise<void> {
+  let left = damagedFiles
+  return async () => {
+    if (left.length === 0) return
+    const paths = left
+    left = []
+    for (const path of paths) await disk.rename(path, asidePath(path))
+    await disk.syncDir(dir)
+  }
 }

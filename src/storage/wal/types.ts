@@ -48,6 +48,8 @@ export interface Wal {
   /** The log of a live replica, created by its first append; undefined when unknown or removed. */
   group(group: GroupId): GroupLog | undefined
   groups(): Iterable<GroupLog>
+  /** The newest replica of the group that is gone for good, removed or lost to damage; a later write needs a higher id. */
+  tombstone(group: GroupId): ReplicaId | undefined
   /** Everything at or below `index` is covered by a synced checkpoint; `keepFrom`: the lowest index a follower needs. */
   release(group: GroupId, covered: LogPosition, keepFrom: number): void
   /** Groups whose entries alone keep the oldest segments alive: they should be checkpointed. */
@@ -66,10 +68,22 @@ export interface WalStats {
   readonly pendingBytes: number
 }
 
-/** Groups that lost this replica for good, and where. */
+/** One durable batch: its bytes on disk, and how long write and fdatasync took. */
+export interface WalBatchStats {
+  readonly bytes: number
+  readonly writeMs: number
+  readonly fsyncMs: number
+}
+
+/** Groups that lost this replica for good, and where. Their tombstones are durable when the log is open. */
 export interface WalDamage {
   readonly file: string
   readonly offset: number
   readonly reason: string
   readonly groups: readonly GroupId[]
+  /**
+   * Replicas that the log does not know any more may have had records there too: whoever knows of replicas without log
+   * and tombstone must append `removed` for them before anything else; until then an open reports it again.
+   */
+  readonly everyGroup: boolean
 }

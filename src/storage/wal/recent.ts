@@ -1,0 +1,138 @@
+/**
+ * Recent entries in memory, all groups of the shard under one bound, oldest first out. What was appended together
+ * stays and goes together. Data that would pin a much larger buffer (a slice of a network frame) is copied once, all
+ * of one append side by side.
+ */
+import type { Entry } from '../../base/log-entry.ts'
+
+/** What an entry costs beside its data. */
+const ENTRY_OVERHEAD_BYTES = 160
+/** A buffer may be this many times what is used of it. */
+const PIN_FACTOR = 2
+const COMPACT_AT = 1024
+
+/** One append of one replica. Invariant: entries are contiguous; a log's chunks are too, the newest last. */
+export interface RecentChunk {
+  readonly owner: RecentList
+  readonly entries: Entry[]
+  readonly bytes: number
+}
+
+export class RecentCache {
+  readonly #maxBytes: number
+  #queue: RecentChunk[] = []
+  #head = 0
+  #bytes = 0
+
+  constructor(maxBytes: number) {
+    this.#maxBytes = maxBytes
+  }
+
+  add(owner: RecentList, entries: readonly Entry[]): void {
+    const chunk = { owner, entries: unpinned(entries), bytes: costOf(entries) }
+    owner.push(chunk)
+    this.#queue.push(chunk)
+    this.#bytes += chunk.bytes
+    while (this.#bytes > this.#maxBytes) this.#evict()
+  }
+
+  #evict(): void {
+    const chunk = this.#queue[this.#head++]
+    if (!chunk) return
+    this.#bytes -= chunk.bytes
+    chunk.owner.evict(chunk)
+    if (this.#head < COMPACT_AT || this.#head * 2 < this.#queue.length) return
+    this.#queue = this.#queue.slice(this.#head)
+    this.#head = 0
+  }
+}
+
+/** The cached tail of one log. */
+export class RecentList {
+  #chunks: RecentChunk[] = []
+
+  /** Lowest index in memory; Infinity when none is. */
+  first(): number {
+    return this.#chunks[0]?.entries[0]?.index ?? Number.POSITIVE_INFINITY
+  }
+
+  push(chunk: RecentChunk): void {
+    this.#chunks.push(chunk)
+  }
+
+  /** Adds entries from `lo` (at or above `first()`) to below `hi` while they fit; at least one if `out` is empty. */
+  read(lo: number, hi: number, maxBytes: number, out: Entry[]): void {
+    let bytes = 0
+    for (let at = this.#chunkOf(lo); at < this.#chunks.length; at++) {
+      const entries = this.#chunks[at]?.entries ?? []
+      const skip = Math.max(0, lo - (entries[0]?.index ?? lo))
+      for (let i = skip; i < entries.length; i++) {
+        const entry = entries[i]
+        if (!entry || entry.index >= hi) return
+        bytes += entry.data.byteLength
+        if (bytes > maxBytes && out.length > 0) return
+        out.push(entry)
+      }
+    }
+  }
+
+  /** Forgets entries from `index` on. */
+  truncate(index: number): void {
+    for (let chunk = this.#chunks.at(-1); chunk; chunk = this.#chunks.at(-1)) {
+      const first = chunk.entries[0]?.index ?? index
+      if (first < index) {
+        chunk.entries.length = Math.min(chunk.entries.length, index - first)
+        return
+      }
+      chunk.entries.length = 0
+      this.#chunks.pop()
+    }
+  }
+
+  /** Forgets whole chunks at or below `index`. */
+  dropThrough(index: number): void {
+    const keep = this.#chunks.findIndex((chunk) => (chunk.entries.at(-1)?.index ?? 0) > index)
+    const gone = this.#chunks.splice(0, keep < 0 ? this.#chunks.length : keep)
+    for (const chunk of gone) chunk.entries.length = 0
+  }
+
+  evict(chunk: RecentChunk): void {
+    if (this.#chunks[0] === chunk) this.#chunks.shift()
+  }
+
+  #chunkOf(index: number): number {
+    let low = 0
+    let high = this.#chunks.length - 1
+    while (low < high) {
+      const middle = (low + high + 1) >>> 1
+      if ((this.#chunks[middle]?.entries[0]?.index ?? 0) <= index) low = middle
+      else high = middle - 1
+    }
+    return low
+  }
+}
+
+function costOf(entries: readonly Entry[]): number {
+  let bytes = 0
+  for (const { data } of entries) bytes += data.byteLength + ENTRY_OVERHEAD_BYTES
+  return bytes
+}
+
+function unpinned(entries: readonly Entry[]): Entry[] {
+  let used = 0
+  let pinned = 0
+  let previous: ArrayBufferLike | undefined
+  for (const { data } of entries) {
+    used += data.byteLength
+    if (data.buffer !== previous) pinned += data.buffer.byteLength
+    previous = data.buffer
+  }
+  if (pinned <= used * PIN_FACTOR) return entries.slice()
+  const slab = new Uint8Array(used)
+  let at = 0
+  return entries.map(({ term, index, type, data }) => {
+    slab.set(data, at)
+    at += data.byteLength
+    return { term, index, type, data: slab.subarray(at - data.byteLength, at) }
+  })
+}

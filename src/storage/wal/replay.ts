@@ -1,0 +1,211 @@
+/**
+ * Reads a whole log in order and rebuilds what it says, without changing a byte. Damage is judged here: a torn last
+ * batch of the newest segment is cut; anything else costs every replica that may have had records there its place.
+ */
+import { assert } from '../../base/assert.ts'
+import type { Disk, DiskFile, OpenMode } from '../disk.ts'
+import type { Footer, FooterRow } from './records.ts'
+import { Registry } from './registry.ts'
+import { type ScannedFrame, type ScanResult, scanSegment } from './scan.ts'
+import { Segment, segmentName, segmentNumber } from './segment.ts'
+import type { WalDamage } from './types.ts'
+
+const ASIDE_SUFFIX = '.damaged'
+
+export interface Replay {
+  readonly registry: Registry
+  /** Sound segments, oldest first, open. */
+  readonly segments: readonly Segment[]
+  /** How the newest sound segment ends, if it is the newest of all. */
+  readonly newest: (ScanResult & { readonly size: number }) | undefined
+  readonly damage: readonly WalDamage[]
+  /** Files to put aside: their replicas are lost. */
+  readonly damagedFiles: readonly string[]
+  /** Files to remove: they never held anything that was acknowledged. */
+  readonly unborn: readonly string[]
+  /** Of the next batch and the next segment. */
+  readonly sequence: number
+  readonly nextNumber: number
+}
+
+interface Finding {
+  readonly file: string
+  readonly offset: number
+  readonly reason: string
+  readonly lost: readonly FooterRow[]
+  /** `lost` is only what is known of it. */
+  readonly everyGroup: boolean
+}
+
+interface ScannedFile {
+  readonly file: DiskFile
+  readonly size: number
+  readonly result: ScanResult
+  readonly segment: Segment
+  /** The footer of the segment before, as this header repeats it. */
+  readonly previous: Footer | undefined
+  /** Every live replica when this segment began, by its header; undefined without one. */
+  readonly known: readonly FooterRow[] | undefined
+}
+
+/** Opens and reads every segment in `dir`. `onDamage` hears of later reads that fail. */
+export async function replay(disk: Disk, dir: string, mode: OpenMode, onDamage: (e: unknown) => void): Promise<Replay> {
+  const registry = new Registry(onDamage)
+  const names = await disk.list(dir)
+  const numbers = names.map(segmentNumber).filter((number) => number !== undefined)
+  const aside = names.map(asideNumber).filter((number) => number !== undefined)
+  const files: ScannedFile[] = []
+  for (const number of numbers.sort((a, b) => a - b)) files.push(await scanFile(disk, dir, number, mode, registry))
+  const unborn = neverExisted(files)
+  if (unborn) {
+    files.pop()
+    await unborn.file.close()
+  }
+  const newest = files.at(-1)
+  const damaged = files.filter((one) => isDamaged(one, newest))
+  for (const one of damaged) await one.file.close()
+  const findings = damaged.map((one) => judge(files, files.indexOf(one), registry))
+  findings.push(...missing(files, new Set(aside), dir, registry))
+  const damage = bury(findings, registry)
+  const sound = files.filter((one) => !damaged.includes(one))
+  damage.push(...gaps(registry, sound[0]?.segment.path ?? dir))
+  return {
+    registry,
+    segments: sound.map((one) => one.segment),
+    newest: newest && sound.includes(newest) ? { ...newest.result, size: newest.size } : undefined,
+    damage,
+    damagedFiles: damaged.map((one) => one.segment.path),
+    unborn: unborn ? [unborn.segment.path] : [],
+    sequence: Math.max(1, ...files.map((one) => one.result.sequence)),
+    nextNumber: Math.max(0, ...files.map((one) => one.segment.number), ...aside) + 1,
+  }
+}
+
+/** Where a damaged segment goes: kept for whoever wants to look, and so that its absence is no new damage. */
+export function asidePath(path: string): string {
+  return path + ASIDE_SUFFIX
+}
+
+/** The number of a segment that was put aside; undefined for other files. */
+export function asideNumber(name: string): number | undefined {
+  return name.endsWith(ASIDE_SUFFIX) ? segmentNumber(name.slice(0, -ASIDE_SUFFIX.length)) : undefined
+}
+
+async function scanFile(
+  disk: Disk,
+  dir: string,
+  number: number,
+  mode: OpenMode,
+  registry: Registry,
+): Promise<ScannedFile> {
+  const path = `${dir}/${segmentName(number)}`
+  const file = await disk.open(path, mode)
+  const size = await file.size()
+  const segment = new Segment(number, path, file)
+  let previous: Footer | undefined
+  let known: readonly FooterRow[] | undefined
+  const result = scanSegment(file, size, number, (frame) => {
+    feed(frame, segment, registry)
+    if (frame.head.kind === 'batch') return
+    previous = frame.footer
+    known = rowsOf(registry)
+  })
+  segment.seed = result.header?.seed ?? ''
+  segment.end = result.end
+  segment.chain = result.last?.headCrc ?? 0
+  segment.batches = result.batches
+  segment.sealed = result.sealed
+  return { file, size, result, segment, previous, known }
+}
+
+/** Applies a frame's records. A header repeats states, so it says nothing about who has records in its segment. */
+function feed(frame: ScannedFrame, segment: Segment, registry: Registry): void {
+  let position = frame.payloadPosition
+  for (const record of frame.records) {
+    if (frame.head.kind === 'batch') segment.touch(record)
+    const log = record.removed ? undefined : registry.find(record)
+    if (record.removed) registry.bury(record.group, record.replica)
+    else if (log) registry.apply(record, log, segment, position)
+    position += record.rows?.bytes ?? 0
+  }
+}
+
+/**
+ * A newest file without a valid header never came into being, if no batch was ever written to it and its predecessor,
+ * which has all that the header would repeat, is there.
+ */
+function neverExisted(files: readonly ScannedFile[]): ScannedFile | undefined {
+  const newest = files.at(-1)
+  if (!newest || newest.result.header || newest.result.problem?.proven) return undefined
+  const predecessor = files.at(-2)?.segment.number ?? 0
+  return newest.segment.number === predecessor + 1 ? newest : undefined
+}
+
+function isDamaged({ result }: ScannedFile, newest: ScannedFile | undefined): boolean {
+  if (!result.header) return true
+  if (result === newest?.result) return result.problem?.proven ?? false
+  return result.problem !== undefined || !result.sealed
+}
+
+/** Who loses what with the damaged file `at`: by its footer, else every replica there was when the next one began. */
+function judge(files: readonly ScannedFile[], at: number, registry: Registry): Finding {
+  const one = files[at]
+  assert(one, 'a damaged file is one of the files')
+  const { segment, result } = one
+  const offset = result.problem?.offset ?? result.end
+  const reason = result.problem?.reason ?? 'the segment was sealed, but its footer is missing'
+  const next = files[at + 1]
+  const footer =
+    next?.previous?.segment === segment.number ? next.previous : result.sealed ? segment.footer() : undefined
+  if (footer) return { file: segment.path, offset, reason, lost: footer.rows, everyGroup: false }
+  const lost = files.slice(at + 1).find((later) => later.known)?.known ?? rowsOf(registry)
+  return { file: segment.path, offset, reason, lost, everyGroup: true }
+}
+
+/** Segments that should be there: released ones go oldest first, damaged ones are put aside under their number. */
+function missing(
+  files: readonly ScannedFile[],
+  aside: ReadonlySet<number>,
+  dir: string,
+  registry: Registry,
+): Finding[] {
+  const findings: Finding[] = []
+  for (const [at, { segment, previous, known }] of files.entries()) {
+    const before = files[at - 1]?.segment.number ?? segment.number
+    for (let number = before + 1; number < segment.number; number++) {
+      if (aside.has(number)) continue
+      const footer = previous?.segment === number ? previous : undefined
+      if (footer?.rows.every((row) => registry.outlived(row.group, row.replica))) continue
+      const lost = footer?.rows ?? known ?? []
+      const reason = 'the segment is missing'
+      findings.push({ file: `${dir}/${segmentName(number)}`, offset: 0, reason, lost, everyGroup: !footer })
+    }
+  }
+  return findings
+}
+
+function bury(findings: readonly Finding[], registry: Registry): WalDamage[] {
+  const damage = findings.map(({ file, offset, reason, lost, everyGroup }) => {
+    const groups = new Set(lost.filter((row) => !registry.outlived(row.group, row.replica)).map((row) => row.group))
+    return { file, offset, reason, groups: [...groups].sort((a, b) => a - b), everyGroup }
+  })
+  for (const { lost } of findings) {
+    for (const { group, replica } of lost) registry.bury(group, replica)
+  }
+  return damage
+}
+
+/** Closes the books of every log: none may lack entries that nothing says were released. */
+function gaps(registry: Registry, file: string): WalDamage[] {
+  const damage: WalDamage[] = []
+  for (const log of [...registry.all()]) {
+    if (log.settle()) continue
+    registry.bury(log.group, log.replica)
+    damage.push({ file, offset: 0, reason: 'entries are missing', groups: [log.group], everyGroup: false })
+  }
+  return damage
+}
+
+function rowsOf(registry: Registry): readonly FooterRow[] {
+  return Array.from(registry.all(), ({ group, replica }) => ({ group, replica, first: 0, last: 0 }))
+}

@@ -1,0 +1,127 @@
+/**
+ * The segment files of an open log: appending frames to the newest, sealing it and beginning the next, deleting the
+ * oldest. One operation at a time. Invariant: `segments` is never empty after the first `rotate`, its last is current.
+ */
+import { assert } from '../../base/assert.ts'
+import type { Env } from '../../base/env.ts'
+import type { Disk } from '../disk.ts'
+import { type EncodedFrame, encodeFrame } from './encode.ts'
+import { HEAD_BYTES, seedFrom } from './frame.ts'
+import type { Footer, RecordInput } from './records.ts'
+import { createSegment, type Segment } from './segment.ts'
+import { SpareSegment } from './spare.ts'
+import { datasync, isNoSpace, writeAll } from './write-all.ts'
+
+const SEED_BYTES = 8
+
+export interface SegmentFilesOptions {
+  readonly disk: Disk
+  readonly dir: string
+  readonly env: Env
+  readonly segmentBytes: number
+  /** false: frames are not synced; only for proving that tests notice. */
+  readonly fsync: boolean
+  readonly segments: readonly Segment[]
+  readonly sequence: number
+  readonly nextNumber: number
+}
+
+/** A frame that is durable. */
+export interface WrittenFrame {
+  readonly frame: EncodedFrame
+  readonly segment: Segment
+  /** Where entry data begins in the file. */
+  readonly payloadPosition: number
+  readonly writeMs: number
+  readonly fsyncMs: number
+}
+
+export class SegmentFiles {
+  readonly #options: SegmentFilesOptions
+  readonly #segments: Segment[]
+  readonly #spare: SpareSegment
+  #sequence: number
+  #nextNumber: number
+
+  constructor(options: SegmentFilesOptions) {
+    this.#options = options
+    this.#segments = [...options.segments]
+    this.#spare = new SpareSegment(options.disk, options.dir, options.segmentBytes)
+    this.#sequence = options.sequence
+    this.#nextNumber = options.nextNumber
+  }
+
+  /** Oldest first; the last one is written to. */
+  get segments(): readonly Segment[] {
+    return this.#segments
+  }
+
+  get needsRotation(): boolean {
+    const current = this.#segments.at(-1)
+    return !current || current.sealed || current.end >= this.#options.segmentBytes
+  }
+
+  /** Appends a batch and makes it durable. If there is no room the file is cut back and nothing has happened. */
+  async write(inputs: readonly RecordInput[], footer?: Footer): Promise<WrittenFrame> {
+    const { env, fsync } = this.#options
+    const segment = this.#segments.at(-1)
+    assert(segment && !segment.sealed, 'batches go to an open segment')
+    const { seed, number, chain, end, file } = segment
+    const sequence = this.#sequence
+    const frame = encodeFrame({ kind: 'batch', chain, seed, segment: number, sequence }, inputs, footer)
+    const begun = env.monoMs()
+    try {
+      await writeAll(file, frame.buffers, end)
+    } catch (error) {
+      if (isNoSpace(error)) await file.truncate(end)
+      throw error
+    }
+    const taken = env.monoMs()
+    if (fsync) await datasync(file)
+    segment.end += frame.bytes
+    segment.chain = frame.headCrc
+    segment.batches++
+    this.#sequence++
+    this.#spare.prepareAfter(segment)
+    const payloadPosition = end + HEAD_BYTES + frame.table.byteLength
+    return { frame, segment, payloadPosition, writeMs: taken - begun, fsyncMs: env.monoMs() - taken }
+  }
+
+  /** Seals the current segment and begins the next, whose header repeats `states`. May be tried again after no room. */
+  async rotate(states: readonly RecordInput[]): Promise<void> {
+    const { disk, dir, env } = this.#options
+    const current = this.#segments.at(-1)
+    if (current && !current.sealed) {
+      await this.write([], current.footer())
+      current.sealed = true
+    }
+    const init = {
+      number: this.#nextNumber,
+      seed: seedFrom(env.randomBytes(SEED_BYTES)),
+      sequence: this.#sequence,
+      previous: current?.footer(),
+      states,
+    }
+    this.#segments.push(await createSegment(disk, dir, init, this.#spare.take()))
+    this.#nextNumber++
+  }
+
+  /** Takes the oldest segment, which nothing needs any more, out of the list. */
+  detachOldest(segment: Segment): void {
+    assert(this.#segments.length > 1 && this.#segments[0] === segment, 'segments are deleted oldest first')
+    this.#segments.shift()
+  }
+
+  /** Deletes a detached segment for good; one after the other, since a hole between segments means damage. */
+  async delete(segment: Segment): Promise<void> {
+    const { disk, dir } = this.#options
+    await segment.file.close()
+    await disk.remove(segment.path)
+    await disk.syncDir(dir)
+  }
+
+  async close(): Promise<void> {
+    await this.#spare.close()
+    for (const segment of this.#segments) await segment.file.close()
+  }
+}

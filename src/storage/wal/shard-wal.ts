@@ -1,0 +1,301 @@
+/**
+ * The running log: what is appended in one turn becomes a batch at its end; while one batch is on its way to the disk,
+ * the next one collects. Invariant: a write takes effect and its `done` runs only after the fdatasync of its batch, in
+ * order of append. Reads see durable records only.
+ */
+import { assert } from '../../base/assert.ts'
+import type { Env, Timer } from '../../base/env.ts'
+import type { GroupId, ReplicaId } from '../../base/ids.ts'
+import { RecentCache } from './recent.ts'
+import { decodeTable, type RecordInput } from './records.ts'
+import type { Registry } from './registry.ts'
+import { laggards, planRelease, type ReleasePlan } from './release.ts'
+import type { ReplicaLog } from './replica-log.ts'
+import type { SegmentFiles, WrittenFrame } from './segment-files.ts'
+import type { Space } from './space.ts'
+import type { GroupLog, LogPosition, Wal, WalBatchStats, WalState, WalStats, WalWrite } from './types.ts'
+import { isNoSpace } from './write-all.ts'
+
+/** Appended data beyond this waits for the next batch: bounds one write's memory and time. */
+const BATCH_BYTES_MAX = 32 * 1024 * 1024
+/** What a write costs beside its data. */
+const WRITE_OVERHEAD_BYTES = 128
+/** Silence after which an empty batch proves the last one. */
+const IDLE_MS = 20
+/** Between tries while the disk is full. */
+const RETRY_MS = 500
+
+interface Pending {
+  readonly log: ReplicaLog
+  readonly input: RecordInput
+  /** undefined for records of the log's own making. */
+  readonly done: (() => void) | undefined
+  readonly bytes: number
+}
+
+interface Batch {
+  readonly writes: readonly Pending[]
+  readonly release: ReleasePlan | undefined
+}
+
+export interface ShardWalOptions {
+  readonly env: Env
+  readonly registry: Registry
+  readonly files: SegmentFiles
+  readonly segmentBytes: number
+  readonly retainBytes: number
+  readonly cacheBytes: number
+  readonly onState: (state: WalState) => void
+  readonly onFatal: (error: Error) => void
+  readonly onBatch: ((stats: WalBatchStats) => void) | undefined
+  /** Runs once, when the first batch with records is durable. */
+  readonly onFirstBatch: () => Promise<void>
+}
+
+export class ShardWal implements Wal {
+  readonly #options: ShardWalOptions
+  readonly #cache: RecentCache
+  #space: Space | undefined
+  #pending: Pending[] = []
+  #pendingBytes = 0
+  /** On its way, or kept until there is room. */
+  #batch: Batch | undefined
+  #running = false
+  #blocked = false
+  #failed = false
+  #closing = false
+  #state: WalState = 'ok'
+  /** The last batch holds records and nothing behind it proves it. */
+  #unproven = true
+  #proofDue = false
+  #timer: Timer | undefined
+  #batches = 0
+  #background: Promise<void> = Promise.resolve()
+  #onIdle: (() => void) | undefined
+
+  constructor(options: ShardWalOptions) {
+    this.#options = options
+    this.#cache = new RecentCache(options.cacheBytes)
+  }
+
+  /** Begins to heed the room on the disk, and to prove and release what an earlier run left. */
+  start(space: Space): void {
+    this.#space = space
+    this.judge()
+    if (this.#plan()) this.#wake()
+    else this.#rest()
+  }
+
+  append(write: WalWrite, done: () => void): void {
+    assert(!this.#closing, 'a closed log takes no writes')
+    if (this.#failed) return
+    const { group, replica, removed, snapshot: mark, entries, hard } = write
+    const log = this.#options.registry.open(group, replica)
+    log.accept(write)
+    let bytes = WRITE_OVERHEAD_BYTES
+    for (const { data } of entries ?? []) bytes += data.byteLength
+    const input: RecordInput = {
+      group,
+      replica,
+      ...(removed && { removed }),
+      ...(mark && { mark }),
+      ...(entries && { entries }),
+      ...(hard && { hard }),
+    }
+    this.#pending.push({ log, input, done, bytes })
+    this.#pendingBytes += bytes
+    this.#wake()
+  }
+
+  group(group: GroupId): GroupLog | undefined {
+    const log = this.#options.registry.get(group)
+    return log?.removing ? undefined : log
+  }
+
+  *groups(): Iterable<GroupLog> {
+    for (const log of this.#options.registry.all()) {
+      if (!log.removing) yield log
+    }
+  }
+
+  tombstone(group: GroupId): ReplicaId | undefined {
+    return this.#options.registry.tombstone(group)
+  }
+
+  release(group: GroupId, covered: LogPosition, keepFrom: number): void {
+    const log = this.#options.registry.get(group)
+    if (log?.release(covered, keepFrom) && this.#plan()) this.#wake()
+  }
+
+  laggards(): readonly GroupId[] {
+    const { files, registry } = this.#options
+    return laggards({ segments: files.segments, logs: () => registry.durable() })
+  }
+
+  stats(): WalStats {
+    const { segments } = this.#options.files
+    let bytes = 0
+    for (const segment of segments) bytes += segment.end
+    const { length } = segments
+    return { state: this.#state, bytes, segments: length, batches: this.#batches, pendingBytes: this.#pendingBytes }
+  }
+
+  async close(): Promise<void> {
+    assert(!this.#closing, 'a log is closed once')
+    this.#closing = true
+    this.#timer?.cancel()
+    await this.#flush()
+    await this.#space?.stop()
+    await this.#background
+    await this.#options.files.close()
+  }
+
+  /** The disk, or the process's view of it, can no longer be trusted. */
+  fail(error: unknown): void {
+    if (this.#failed) return
+    this.#failed = true
+    this.#timer?.cancel()
+    this.#pending = []
+    this.judge()
+    this.#options.onFatal(error instanceof Error ? error : new Error('Cannot write the log', { cause: error }))
+    this.#onIdle?.()
+  }
+
+  /** Tells the outside if the state is another one now. */
+  judge(): void {
+    const full = this.#blocked || this.#space?.low
+    const state = this.#failed ? 'failed' : full ? 'full' : 'ok'
+    if (state === this.#state) return
+    this.#state = state
+    this.#options.onState(state)
+  }
+
+  #plan(): ReleasePlan | undefined {
+    const { files, registry, retainBytes, segmentBytes } = this.#options
+    return planRelease({ segments: files.segments, logs: () => registry.durable(), retainBytes, segmentBytes })
+  }
+
+  #wake(): void {
+    if (this.#running || this.#failed) return
+    this.#running = true
+    this.#timer?.cancel()
+    this.#options.env.endOfTurn(() => void this.#turn())
+  }
+
+  async #turn(): Promise<void> {
+    try {
+      await this.#step()
+    } catch (error) {
+      if (isNoSpace(error)) this.#block()
+      else this.fail(error)
+      return
+    }
+    if (this.#failed) return
+    this.#running = false
+    if (this.#blocked) {
+      this.#blocked = false
+      this.judge()
+    }
+    if (this.#pending.length > 0 || this.#proofDue || this.#plan()) this.#wake()
+    else this.#rest()
+  }
+
+  /** One batch, from closing to confirming. What fails for want of room is simply done again. */
+  async #step(): Promise<void> {
+    const { files, registry } = this.#options
+    if (files.needsRotation) await files.rotate(registry.states())
+    this.#batch ??= this.#closeBatch()
+    const batch = this.#batch
+    const written = await files.write(batch.writes.map((write) => write.input))
+    if (this.#failed) return
+    this.#batch = undefined
+    this.#settle(batch, written)
+  }
+
+  /** A segment's release goes first: what is copied is the durable log, and what was appended follows on top. */
+  #closeBatch(): Batch {
+    this.#proofDue = false
+    const release = this.#plan()
+    const writes: Pending[] = (release?.records() ?? []).map((record) => ({ ...record, done: undefined, bytes: 0 }))
+    let bytes = 0
+    let count = 0
+    for (const write of this.#pending) {
+      if (count > 0 && bytes + write.bytes > BATCH_BYTES_MAX) break
+      bytes += write.bytes
+      count++
+    }
+    if (writes.length === 0 && count === this.#pending.length) {
+      const all = this.#pending
+      this.#pending = []
+      return { writes: all, release }
+    }
+    return { writes: writes.concat(this.#pending.splice(0, count)), release }
+  }
+
+  /** The batch is durable: records take effect, then callbacks run. */
+  #settle({ writes, release }: Batch, { frame, segment, payloadPosition, writeMs, fsyncMs }: WrittenFrame): void {
+    const table = decodeTable(frame.table, frame.records)
+    assert(table?.records.length === writes.length, 'what was encoded decodes')
+    let position = payloadPosition
+    for (const [i, { log, input, bytes }] of writes.entries()) {
+      const record = table.records[i]
+      assert(record, 'a record per write')
+      segment.touch(record)
+      this.#options.registry.apply(record, log, segment, position)
+      if (input.entries && input.entries.length > 0) this.#cache.add(log.recent, input.entries)
+      position += record.rows?.bytes ?? 0
+      this.#pendingBytes -= bytes
+    }
+    this.#batches++
+    this.#unproven = writes.length > 0
+    if (release) this.#delete(release)
+    if (writes.length > 0) this.#inBackground(this.#options.onFirstBatch)
+    this.#options.onBatch?.({ bytes: frame.bytes, writeMs, fsyncMs })
+    for (const { done } of writes) done?.()
+  }
+
+  #delete({ segment }: ReleasePlan): void {
+    const { files } = this.#options
+    files.detachOldest(segment)
+    this.#inBackground(() => files.delete(segment))
+  }
+
+  #inBackground(job: () => Promise<void>): void {
+    this.#background = this.#background.then(job).catch((error: unknown) => this.fail(error))
+  }
+
+  /** No room: the batch is kept, nothing is confirmed, the reserve goes to whoever can make room. */
+  #block(): void {
+    this.#blocked = true
+    this.#space?.exhausted()
+    this.judge()
+    if (this.#closing) this.#onIdle?.()
+    else this.#timer = this.#options.env.after(RETRY_MS, () => void this.#turn())
+  }
+
+  /** Nothing to do: an empty batch soon proves the last one, unless it is empty itself. */
+  #rest(): void {
+    this.#onIdle?.()
+    if (!this.#unproven || this.#closing) return
+    this.#timer = this.#options.env.after(IDLE_MS, () => this.#prove())
+  }
+
+  #prove(): void {
+    this.#proofDue = true
+    this.#wake()
+  }
+
+  /** Waits until everything appended is durable and proven; gives up if the disk is full or failed. */
+  async #flush(): Promise<void> {
+    if (this.#failed || this.#blocked) return
+    if (this.#unproven || this.#pending.length > 0 || this.#running) {
+      const idle = new Promise<void>((resolve) => {
+        this.#onIdle = resolve
+      })
+      if (!this.#running) this.#prove()
+      await idle
+    }
+    this.#onIdle = undefined
+    if (this.#unproven) await this.#flush()
+  }
+}
