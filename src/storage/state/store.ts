@@ -36,11 +36,8 @@ export function verifyState(dir: string): Promise<StateReport> {
   return examine(dir)
 }
 
-/** Whether an error of {@link openStateStore} or `verifyState` means that another process holds the folder. */
-export function isLocked(error: unknown): boolean {
-  if (!(error instanceof Error)) return false
-  return ('code' in error && error.code === 'LEVEL_LOCKED') || isLocked(error.cause)
-}
+// The rest of the door: whoever opens a store also asks this.
+export { isLocked } from './locked.ts'
 
 class ShardStateStore implements StateStore {
   readonly #database: Database

@@ -4,13 +4,20 @@ import { examineFiles } from './files/examine-files.ts'
 import { decodeHead, findChainDamage } from './head.ts'
 import { END_KEY, headKey, type Place, placeAfter, placeOf, rowRange } from './keys.ts'
 import { openLevelDatabase } from './level-database.ts'
+import { isLocked } from './locked.ts'
 import type { StateReport } from './types.ts'
 
 /** Rejects with a locked error while a process has the folder; opens nothing that is damaged. */
 export async function examine(dir: string): Promise<StateReport> {
   const files = await examineFiles(dir)
   if (!files.present || files.damage.length > 0) return { groups: 0, rows: 0, damage: files.damage }
-  const database = await openLevelDatabase({ dir, create: false, pause: () => Promise.resolve() })
+  let database: Database
+  try {
+    database = await openLevelDatabase({ dir, create: false, pause: () => Promise.resolve() })
+  } catch (error) {
+    if (isLocked(error)) throw error
+    return { groups: 0, rows: 0, damage: [error instanceof Error ? error.message : String(error)] }
+  }
   try {
     return await examineGroups(database)
   } finally {

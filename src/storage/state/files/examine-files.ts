@@ -15,7 +15,7 @@ export interface FileFindings {
 }
 
 export async function examineFiles(dir: string): Promise<FileFindings> {
-  const names = await readdir(dir).catch((error: unknown) => {
+  const names = await readdir(dir).catch((error: unknown): string[] => {
     if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return []
     throw error
   })

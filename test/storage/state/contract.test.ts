@@ -1,0 +1,334 @@
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import type { GroupState, StateStore } from '../../../src/storage/state/types.ts'
+import { ALL, bytes, copySnapshot, HOMES, type Home, meta, pairs, text, until } from './fixture.ts'
+
+describe.each(Object.keys(HOMES))('a state store on %s', (kind) => {
+  let home: Home
+  let store: StateStore
+  let group: GroupState
+
+  beforeEach(async () => {
+    home = await (HOMES[kind] as () => Promise<Home>)()
+    store = await home.open()
+    group = await store.group(7)
+  })
+
+  afterEach(async () => {
+    await store.close()
+    await home.remove()
+  })
+
+  /** What was not checkpointed is lost, as in a crash. */
+  async function restart(): Promise<void> {
+    await store.close()
+    store = await home.open()
+    group = await store.group(7)
+  }
+
+  test('a new group is empty and has no meta', async () => {
+    expect(group.meta).toBeUndefined()
+    expect(group.damage).toBeUndefined()
+    expect(group.get('a')).toBeUndefined()
+    expect(await group.scan(ALL, 10)).toEqual([])
+    await expect(group.openSnapshot()).rejects.toMatchObject({ reason: 'INTERNAL' })
+  })
+
+  test('what is put is read back, before and after its checkpoint, and is gone once deleted', async () => {
+    group.put('a', bytes('1'))
+    expect(text(group.get('a'))).toBe('1')
+    await group.checkpoint(meta(5))
+    expect(text(group.get('a'))).toBe('1')
+    expect(group.meta).toEqual(meta(5))
+    group.delete('a')
+    expect(group.get('a')).toBeUndefined()
+    await group.checkpoint(meta(6))
+    expect(group.get('a')).toBeUndefined()
+  })
+
+  test('a restart finds the last checkpoint, meta included, and nothing that came after it', async () => {
+    group.put('a', bytes('1'))
+    group.put('\x00\xff', bytes('2'))
+    await group.checkpoint(meta(5))
+    group.put('a', bytes('lost'))
+    group.put('b', bytes('lost'))
+    await restart()
+    expect(group.meta).toEqual(meta(5))
+    expect(group.damage).toBeUndefined()
+    expect(pairs(await group.scan(ALL, 10))).toEqual(['\x00\xff=2', 'a=1'])
+    expect(group.get('b')).toBeUndefined()
+  })
+
+  test('a checkpoint of nothing still moves the meta', async () => {
+    await group.checkpoint(meta(1))
+    await group.checkpoint(meta(9))
+    await restart()
+    expect(group.meta).toEqual(meta(9))
+  })
+
+  test('what is put while a checkpoint is in flight is kept, and is not part of it', async () => {
+    group.put('a', bytes('old'))
+    group.put('b', bytes('old'))
+    const checkpoint = group.checkpoint(meta(1))
+    group.put('a', bytes('new'))
+    group.delete('b')
+    group.put('c', bytes('new'))
+    await checkpoint
+    expect(pairs(await group.scan(ALL, 10))).toEqual(['a=new', 'c=new'])
+    await restart()
+    expect(pairs(await group.scan(ALL, 10))).toEqual(['a=old', 'b=old'])
+  })
+
+  test('a fresh row that is deleted in its layer leaves nothing behind', async () => {
+    const before = group.bytes()
+    for (let i = 0; i < 1000; i++) group.put(`k${i}`, bytes('x'.repeat(50)), true)
+    for (let i = 0; i < 1000; i++) group.delete(`k${i}`)
+    // At most the slab that is open.
+    expect(group.bytes() - before).toBeLessThanOrEqual(64 * 1024)
+  })
+
+  test('a row put as fresh over a tombstone of its layer does not bring back the row below when it is deleted', async () => {
+    group.put('a', bytes('below'), true)
+    await group.checkpoint(meta(1))
+    group.delete('a')
+    group.put('a', bytes('again'), true)
+    group.delete('a')
+    expect(group.get('a')).toBeUndefined()
+    expect(await group.scan(ALL, 10)).toEqual([])
+  })
+
+  test('a scan merges layers and database in both directions and stops at its limit and bytes', async () => {
+    for (const key of ['a', 'c', 'e', 'g']) group.put(key, bytes('db'))
+    await group.checkpoint(meta(1))
+    for (const key of ['b', 'c', 'f']) group.put(key, bytes('top'))
+    group.delete('e')
+    const all = ['a=db', 'b=top', 'c=top', 'f=top', 'g=db']
+    expect(pairs(await group.scan(ALL, 10))).toEqual(all)
+    expect(pairs(await group.scan(ALL, 10, { reverse: true }))).toEqual([...all].reverse())
+    expect(pairs(await group.scan(ALL, 3))).toEqual(all.slice(0, 3))
+    expect(pairs(await group.scan(ALL, 2, { reverse: true }))).toEqual(['g=db', 'f=top'])
+    expect(pairs(await group.scan({ gte: 'b', lt: 'f' }, 10))).toEqual(['b=top', 'c=top'])
+    expect(pairs(await group.scan({ gte: 'b', lt: 'f' }, 10, { reverse: true }))).toEqual(['c=top', 'b=top'])
+    expect(pairs(await group.scan(ALL, 10, { maxBytes: 7 }))).toEqual(all.slice(0, 2))
+    expect(pairs(await group.scan(ALL, 10, { maxBytes: 1 }))).toEqual(all.slice(0, 1))
+    expect(await group.scan({ gte: 'x', lt: 'b' }, 10)).toEqual([])
+  })
+
+  test('a scan sees what was there when it was called, whatever is written and checkpointed meanwhile', async () => {
+    for (let i = 0; i < 3000; i++) group.put(`k${String(i).padStart(5, '0')}`, bytes(String(i)))
+    await group.checkpoint(meta(1))
+    for (let i = 0; i < 3000; i += 3) group.put(`k${String(i).padStart(5, '0')}`, bytes(`n${i}`))
+    const checkpoint = group.checkpoint(meta(2))
+    const before = group.scan(ALL, 10_000)
+    for (let i = 1; i < 3000; i += 3) group.delete(`k${String(i).padStart(5, '0')}`)
+    await checkpoint
+    const second = group.checkpoint(meta(3))
+    const after = group.scan(ALL, 10_000, { reverse: true })
+    await second
+    const expected = Array.from(
+      { length: 3000 },
+      (_, i) => `k${String(i).padStart(5, '0')}=${i % 3 === 0 ? 'n' : ''}${i}`,
+    )
+    expect(pairs(await before)).toEqual(expected)
+    expect(pairs(await after).reverse()).toEqual(expected.filter((_, i) => i % 3 !== 1))
+  })
+
+  test('a long scan of the top layer is not torn by what is put while it runs', async () => {
+    for (let i = 0; i < 10_000; i++) group.put(`k${String(i).padStart(5, '0')}`, bytes('a'))
+    const scan = group.scan(ALL, 20_000)
+    for (let i = 0; i < 10_000; i++) group.put(`k${String(i).padStart(5, '0')}`, bytes('b'))
+    group.put('z', bytes('b'))
+    const rows = await scan
+    expect(rows.length).toBe(10_000)
+    expect(rows.every((row) => text(row.value) === 'a')).toBe(true)
+    await group.checkpoint(meta(1))
+    const now = await group.scan(ALL, 20_000)
+    expect(now.length).toBe(10_001)
+    expect(now.every((row) => text(row.value) === 'b')).toBe(true)
+  })
+
+  test('a small slice of a big buffer is copied, so that the buffer may change and go', async () => {
+    const frame = new Uint8Array(1024 * 1024)
+    frame.set(bytes('value'), 1000)
+    group.put('a', frame.subarray(1000, 1005))
+    frame.fill(0)
+    expect(text(group.get('a'))).toBe('value')
+    expect(group.get('a')?.buffer.byteLength).toBeLessThanOrEqual(64 * 1024)
+  })
+
+  test('bytes count the backing buffers and every row, and go when the rows are below', async () => {
+    const empty = group.bytes()
+    group.put('big', new Uint8Array(100_000))
+    expect(group.bytes() - empty).toBeGreaterThan(100_000)
+    for (let i = 0; i < 100; i++) group.delete(`k${i}`)
+    expect(group.bytes() - empty).toBeGreaterThan(110_000)
+    await group.checkpoint(meta(1))
+    expect(group.bytes()).toBe(empty)
+    expect(store.stats().checkpoints).toBe(1)
+  })
+
+  test('groups do not see each other', async () => {
+    const other = await store.group(8)
+    group.put('a', bytes('7'))
+    other.put('a', bytes('8'))
+    await Promise.all([group.checkpoint(meta(1)), other.checkpoint(meta(2))])
+    await restart()
+    expect(pairs(await group.scan(ALL, 10))).toEqual(['a=7'])
+    expect(pairs(await (await store.group(8)).scan(ALL, 10))).toEqual(['a=8'])
+  })
+
+  test('a snapshot is the last completed checkpoint and becomes the state of another group', async () => {
+    for (let i = 0; i < 50; i++) group.put(`k${i}`, bytes(String(i)))
+    await group.checkpoint(meta(4))
+    group.put('later', bytes('no'))
+    const other = await store.group(9)
+    other.put('old', bytes('old'))
+    await other.checkpoint(meta(2))
+    other.put('layer', bytes('layer'))
+    const sink = await other.beginInstall()
+    expect(await copySnapshot(group, sink)).toEqual(meta(4))
+    expect(pairs(await other.scan(ALL, 100))).toEqual(['layer=layer', 'old=old'])
+    await sink.commit(meta(4))
+    const rows = pairs(await group.scan({ gte: '', lt: 'later' }, 100))
+    expect(pairs(await other.scan(ALL, 100))).toEqual(rows)
+    expect(other.meta).toEqual(meta(4))
+    other.put('k0', bytes('new'))
+    await other.checkpoint(meta(5))
+    await until(() => store.stats().deadGenerations === 0)
+    await restart()
+    const again = await store.group(9)
+    expect(again.meta).toEqual(meta(5))
+    expect(again.damage).toBeUndefined()
+    expect(pairs(await again.scan(ALL, 100))).toEqual(['k0=new', ...rows.slice(1)])
+  })
+
+  test('a snapshot stays what it was while checkpoints go on', async () => {
+    for (let i = 0; i < 2000; i++) group.put(`k${String(i).padStart(5, '0')}`, bytes('old'))
+    await group.checkpoint(meta(1))
+    const source = await group.openSnapshot()
+    for (let i = 0; i < 2000; i++) group.put(`k${String(i).padStart(5, '0')}`, bytes('new'))
+    await group.checkpoint(meta(2))
+    const sink = await (await store.group(9)).beginInstall()
+    for (let chunk = await source.next(1000); chunk !== undefined; chunk = await source.next(1000)) {
+      expect(chunk.byteLength).toBeLessThanOrEqual(1000)
+      await sink.write(chunk)
+    }
+    await source.close()
+    await sink.commit(source.meta)
+    const rows = await (await store.group(9)).scan(ALL, 5000)
+    expect(rows.length).toBe(2000)
+    expect(rows.every((row) => text(row.value) === 'old')).toBe(true)
+  })
+
+  test('a snapshot of a state without rows can be installed', async () => {
+    await group.checkpoint(meta(3))
+    const other = await store.group(9)
+    const sink = await other.beginInstall()
+    await sink.commit(await copySnapshot(group, sink))
+    await restart()
+    expect((await store.group(9)).meta).toEqual(meta(3))
+    expect((await store.group(9)).damage).toBeUndefined()
+  })
+
+  test('a chunk that is damaged, repeated, left out or of another snapshot is refused', async () => {
+    for (let i = 0; i < 20; i++) group.put(`k${i}`, bytes(String(i)))
+    await group.checkpoint(meta(1))
+    const source = await group.openSnapshot()
+    const chunks: Uint8Array[] = []
+    for (let chunk = await source.next(64); chunk !== undefined; chunk = await source.next(64)) chunks.push(chunk)
+    await source.close()
+    const [first, second, third] = chunks as [Uint8Array, Uint8Array, Uint8Array]
+    const sink = await (await store.group(9)).beginInstall()
+    const broken = Uint8Array.from(first)
+    broken[30] = (broken[30] ?? 0) ^ 1
+    const refused = { reason: 'INVALID', field: 'chunk' }
+    await expect(sink.write(broken)).rejects.toMatchObject(refused)
+    await expect(sink.write(first.subarray(0, 10))).rejects.toMatchObject(refused)
+    await expect(sink.write(second)).rejects.toMatchObject(refused)
+    await sink.write(first)
+    await expect(sink.write(first)).rejects.toMatchObject(refused)
+    await expect(sink.write(third)).rejects.toMatchObject(refused)
+    await expect(sink.commit(meta(1))).rejects.toMatchObject(refused)
+    for (const chunk of chunks.slice(1)) await sink.write(chunk)
+    await sink.commit(meta(1))
+    expect((await (await store.group(9)).scan(ALL, 100)).length).toBe(20)
+  })
+
+  test('a crash between install and flip leaves the old generation, and the new one is cleared', async () => {
+    group.put('old', bytes('old'))
+    await group.checkpoint(meta(1))
+    const other = await store.group(9)
+    for (let i = 0; i < 200; i++) other.put(`k${i}`, new Uint8Array(50_000))
+    await other.checkpoint(meta(8))
+    const sink = await group.beginInstall()
+    await copySnapshot(other, sink, 500_000)
+    await restart()
+    expect(store.stats().deadGenerations).toBe(1)
+    expect(group.meta).toEqual(meta(1))
+    expect(pairs(await group.scan(ALL, 1000))).toEqual(['old=old'])
+    await until(() => store.stats().deadGenerations === 0)
+    await restart()
+    expect(store.stats().deadGenerations).toBe(0)
+    expect(pairs(await group.scan(ALL, 1000))).toEqual(['old=old'])
+  })
+
+  test('an install that is aborted or begun anew leaves nothing', async () => {
+    group.put('old', bytes('old'))
+    await group.checkpoint(meta(1))
+    const first = await group.beginInstall()
+    await copySnapshot(group, first)
+    const second = await group.beginInstall()
+    await expect(first.commit(meta(1))).rejects.toMatchObject({ reason: 'INTERNAL' })
+    await copySnapshot(group, second)
+    await second.abort()
+    await second.abort()
+    await until(() => store.stats().deadGenerations === 0)
+    expect(pairs(await group.scan(ALL, 10))).toEqual(['old=old'])
+  })
+
+  test('a checkpoint in flight when a snapshot is committed changes nothing of it', async () => {
+    const other = await store.group(9)
+    other.put('snapshot', bytes('s'))
+    await other.checkpoint(meta(20))
+    group.put('old', bytes('old'))
+    await group.checkpoint(meta(1))
+    const sink = await group.beginInstall()
+    const snapshot = await copySnapshot(other, sink)
+    group.put('older', bytes('old'))
+    const checkpoint = group.checkpoint(meta(2))
+    await Promise.all([sink.commit(snapshot), checkpoint.catch(() => undefined)])
+    await restart()
+    expect(group.meta).toEqual(meta(20))
+    expect(pairs(await group.scan(ALL, 10))).toEqual(['snapshot=s'])
+  })
+
+  test('a removed group is gone for good, also after a restart, and may come back empty', async () => {
+    for (let i = 0; i < 100; i++) group.put(`k${i}`, bytes('x'))
+    await group.checkpoint(meta(1))
+    group.put('more', bytes('x'))
+    await store.remove(7)
+    await restart()
+    expect(group.meta).toBeUndefined()
+    expect(await group.scan(ALL, 10)).toEqual([])
+    group.put('new', bytes('new'))
+    await group.checkpoint(meta(1))
+    await until(() => store.stats().deadGenerations === 0)
+    await restart()
+    expect(pairs(await group.scan(ALL, 10))).toEqual(['new=new'])
+  })
+
+  test('removing a group waits for its checkpoint in flight, which does not bring it back', async () => {
+    group.put('a', bytes('a'))
+    const checkpoint = group.checkpoint(meta(1)).catch(() => undefined)
+    await store.remove(7)
+    await checkpoint
+    await restart()
+    expect(group.meta).toBeUndefined()
+    expect(await group.scan(ALL, 10)).toEqual([])
+  })
+
+  test('two checkpoints of one group at a time are a bug', async () => {
+    const first = group.checkpoint(meta(1))
+    expect(() => group.checkpoint(meta(2))).toThrow('one checkpoint')
+    await first
+  })
+})
