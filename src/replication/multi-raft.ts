@@ -1,89 +1,287 @@
-/** The replicas of one shard. */
+/**
+ * The replicas of one shard on this node (multi-Raft): starts and stops them, hands them their messages and ticks, and
+ * keeps what belongs to the node as a whole: clocks, a full disk, the way out.
+ */
 import { SandglassError } from '../base/errors.ts'
 import type { GroupId, NodeId } from '../base/ids.ts'
+import type { WalState } from '../storage/wal/types.ts'
 import type { View } from '../views/view.ts'
-import type { GroupHandle, GroupSpec, Member } from './group.ts'
-import type { MultiRaftOptions } from './options.ts'
+import { clockVerdict } from './clock-verdict.ts'
+import type { ReplicationEvent } from './events.ts'
+import { decodeFrame, decodeSnapshotHeader, type Frame } from './frame.ts'
+import type { GroupHandle, GroupSpec, Member, RefusalReason } from './group.ts'
+import { JobSlots } from './job-slots.ts'
+import { DEFAULT_LIMITS, DEFAULT_TIMING, type MultiRaftOptions } from './options.ts'
+import { Outbox } from './outbox.ts'
+import { type PeerClock, PeerClocks } from './peer-clocks.ts'
+import type { ProposalCounts } from './proposals.ts'
+import { openReplica, type Replica } from './replica.ts'
+import { discardReplica, refuseLostReplica } from './replica-removal.ts'
+import type { Shard } from './shard.ts'
+import { SnapshotSender } from './snapshot-sender.ts'
 import type { PeerReceiver } from './transport.ts'
+import { TurnLoop } from './turn-loop.ts'
 
 export interface MultiRaftStats {
   readonly groups: number
   readonly leaders: number
-  /** Groups that lost their replica here to damage of the log. */
+  /** Groups refused because their replica here was lost to damage of the log. */
   readonly damaged: readonly GroupId[]
-  readonly proposals: { readonly applied: number; readonly refused: number; readonly unknown: number }
+  readonly proposals: Readonly<ProposalCounts>
+  /** How often a replica here came to lead. */
   readonly elections: number
 }
 
-export interface PeerClock {
-  /** The peer's wall clock minus ours, ms; late by the time a frame travels. */
-  readonly offsetMs: number
-  readonly ageMs: number
-}
+type AnyReplica = Replica<unknown, unknown, View>
+
+/** LevelDB jobs at a time; more of them make fdatasync wait (architecture §8.5). */
+const JOBS_MAX = 2
+/** Between looks at laggards, clocks and a full disk. */
+const HOUSEKEEPING_MS = 1000
+const CLOCK_AGE_MAX_MS = 5000
+const MAX_CLOCK_SKEW_MS = 2000
+/** Leaving: how long leaderships may take to move, and everything else to reach the disk. */
+const HAND_OVER_ELECTIONS = 2
+const CLOSE_MS_MAX = 8000
 
 export class MultiRaft implements PeerReceiver {
+  readonly #options: MultiRaftOptions
+  readonly #shard: Shard
+  readonly #loop: TurnLoop
+  readonly #clocks: PeerClocks
+  readonly #replicas = new Map<GroupId, AnyReplica>()
+  readonly #busy = new Set<GroupId>()
+  readonly #damaged = new Set<GroupId>()
+  readonly #counts: ProposalCounts = { applied: 0, refused: 0, unknown: 0 }
+  #elections = 0
+  #ticks = 0
+  #walState: WalState = 'ok'
+  #skewed = false
+  #closing = false
+  #dead = false
+
   constructor(options: MultiRaftOptions) {
-    throw new SandglassError('UNSUPPORTED', `Cannot start node ${options.node}: not built yet`)
+    const { env, wal, state, transport } = options
+    const timing = { ...DEFAULT_TIMING, ...options.timing }
+    const limits = { ...DEFAULT_LIMITS, ...options.limits }
+    const slots = new JobSlots(JOBS_MAX)
+    const outbox = new Outbox(env, transport)
+    const event = (event: ReplicationEvent) => this.#event(event)
+    const fatal = (error: unknown) => this.#fatal(error)
+    this.#options = options
+    this.#clocks = new PeerClocks(env)
+    this.#loop = new TurnLoop({
+      ...{ env, outbox, fatal, tickMs: timing.tickMs, sliceMs: limits.sliceMs },
+      stateReady: () => state.ready(),
+      onTick: () => this.#tick(),
+    })
+    this.#shard = {
+      ...{ env, wal, state, timing, limits, slots, outbox, event, fatal, counts: this.#counts },
+      snapshots: new SnapshotSender({ env, transport, slots, limits, event }),
+      mark: (replica) => this.#loop.mark(replica),
+      refusal: () => this.#refusal(),
+    }
+    transport.attach(this)
   }
 
   /**
    * Starts this node's replica from its last checkpoint and its log; what the log holds beyond is applied in slices
-   * afterwards. Rejects when log and state do not fit together, when the log was damaged or the group already runs. A
-   * replica left over under an older id is discarded first.
+   * afterwards. Rejects when log and state do not fit together, when the replica was lost to damage or removed, or when
+   * the group already runs. A replica left over under an older id is discarded first.
    */
-  start<R, E, V extends View<R, E>>(_spec: GroupSpec, _createView: () => V): Promise<GroupHandle<R, E, V>> {
-    return Promise.reject(new SandglassError('UNSUPPORTED', 'not built yet'))
+  async start<R, E, V extends View<R, E>>(spec: GroupSpec, createView: () => V): Promise<GroupHandle<R, E, V>> {
+    const { group } = spec
+    if (this.#closing) throw new SandglassError('SHUTTING_DOWN', `Cannot start group ${group}: the node is stopping`)
+    return this.#alone(group, async () => {
+      if (this.#replicas.has(group)) throw new SandglassError('INTERNAL', `Cannot start group ${group}: it runs`)
+      await refuseLostReplica(spec, this.#shard, this.#options.damage ?? [])
+      await discardReplica(this.#shard, group, spec.replica)
+      const replica = await openReplica<R, E, V>(spec, createView, this.#shard)
+      this.#damaged.delete(group)
+      this.#replicas.set(group, replica)
+      return replica.handle
+    })
   }
 
-  /** Stops the replica after a checkpoint; its data stays. Everything it still owes is answered. */
-  stop(_group: GroupId): Promise<void> {
-    return Promise.resolve()
+  /** Stops the replica after a last checkpoint; its data stays. Everything it still owes is answered. */
+  async stop(group: GroupId): Promise<void> {
+    await this.#alone(group, () => this.#stop(group, true))
   }
 
   /** Removes the replica and its data for good, running or not: a tombstone in the log, then the state. */
-  remove(_group: GroupId): Promise<void> {
-    return Promise.resolve()
+  async remove(group: GroupId): Promise<void> {
+    await this.#alone(group, async () => {
+      await this.#stop(group, false)
+      await discardReplica(this.#shard, group, Number.POSITIVE_INFINITY)
+    })
   }
 
   /** Where the replicas of a running group are, from now on (placement changed). */
-  setMembers(_group: GroupId, _members: readonly Member[]): void {
-    return
+  setMembers(group: GroupId, members: readonly Member[]): void {
+    this.#replicas.get(group)?.setMembers(members)
   }
 
-  handle(_group: GroupId): GroupHandle<unknown, unknown> | undefined {
-    return undefined
+  handle(group: GroupId): GroupHandle<unknown, unknown> | undefined {
+    return this.#replicas.get(group)?.handle
   }
 
   handles(): readonly GroupHandle<unknown, unknown>[] {
-    return []
+    return [...this.#replicas.values()].map(({ handle }) => handle)
   }
 
   stats(): MultiRaftStats {
-    return { groups: 0, leaders: 0, damaged: [], proposals: { applied: 0, refused: 0, unknown: 0 }, elections: 0 }
+    let leaders = 0
+    for (const replica of this.#replicas.values()) if (replica.leads) leaders++
+    const groups = this.#replicas.size
+    return { groups, leaders, damaged: [...this.#damaged], proposals: { ...this.#counts }, elections: this.#elections }
   }
 
   /** The clocks of the peers, as their frames carried them. */
   clocks(): ReadonlyMap<NodeId, PeerClock> {
-    return new Map()
+    return this.#clocks.all()
   }
 
-  frame(_from: NodeId, _frame: Uint8Array): void {
-    return
+  /** Throws INVALID for a frame that no peer can have sent: its connection should be dropped. */
+  frame(from: NodeId, bytes: Uint8Array): void {
+    if (this.#dead) return
+    const { wallMs, envelopes } = this.#decode(from, bytes)
+    this.#clocks.note(from, wallMs)
+    try {
+      for (const { group, message } of envelopes) {
+        // A snapshot comes as a stream, and a node whose clock is wrong does not take leadership.
+        if (message.type === 'installSnapshot' || (this.#skewed && message.type === 'timeoutNow')) continue
+        this.#replicas.get(group)?.step(message)
+      }
+    } catch (error) {
+      this.#fatal(error)
+    }
   }
 
-  snapshot(_from: NodeId, _header: Uint8Array, _chunks: AsyncIterable<Uint8Array>): Promise<void> {
-    return Promise.resolve()
+  async snapshot(from: NodeId, bytes: Uint8Array, chunks: AsyncIterable<Uint8Array>): Promise<void> {
+    const header = decodeSnapshotHeader(bytes)
+    this.#clocks.note(from, header.wallMs)
+    const replica = this.#replicas.get(header.group)
+    if (this.#dead || replica === undefined || replica.handle.replica !== header.message.to) {
+      throw new SandglassError('GROUP_NOT_FOUND', `Cannot install a snapshot: group ${header.group} is not here`)
+    }
+    await replica.receive(header, chunks)
   }
 
-  peerDown(_node: NodeId): void {
-    return
+  peerDown(node: NodeId): void {
+    if (this.#dead) return
+    this.#event({ type: 'peerDown', node })
+    for (const replica of this.#replicas.values()) replica.peerDown(node)
   }
 
   /**
    * Hands leaderships over, answers what is left with `unknown` (appended) or SHUTTING_DOWN (not appended), makes the
-   * last checkpoints. The log, the state store and the transport are closed by whoever opened them.
+   * last checkpoints. The log, the state store and the transport are closed by whoever opened them, afterwards.
    */
-  close(): Promise<void> {
-    return Promise.resolve()
+  async close(): Promise<void> {
+    if (this.#closing) return
+    this.#closing = true
+    const { env, timing } = this.#shard
+    const endMs = env.monoMs() + HAND_OVER_ELECTIONS * timing.electionMs
+    while (!this.#dead && this.#handOver() && env.monoMs() < endMs) await this.#sleep(timing.tickMs)
+    const stopped = Promise.all([...this.#replicas.values()].map((replica) => replica.stop(!this.#dead)))
+    await Promise.race([stopped, this.#sleep(CLOSE_MS_MAX)])
+    this.#loop.stop()
+    this.#dead = true
+  }
+
+  async #stop(group: GroupId, save: boolean): Promise<void> {
+    const replica = this.#replicas.get(group)
+    if (replica === undefined) return
+    if (save) replica.handOver()
+    await replica.stop(save)
+    this.#replicas.delete(group)
+  }
+
+  /** One of start, stop and remove at a time for a group. */
+  async #alone<T>(group: GroupId, run: () => Promise<T>): Promise<T> {
+    if (this.#busy.has(group)) {
+      throw new SandglassError('INTERNAL', `Cannot change group ${group}: it is being started or stopped`)
+    }
+    this.#busy.add(group)
+    try {
+      return await run()
+    } finally {
+      this.#busy.delete(group)
+    }
+  }
+
+  #decode(from: NodeId, bytes: Uint8Array): Frame {
+    try {
+      return decodeFrame(bytes)
+    } catch (error) {
+      this.#event({ type: 'badFrame', from, reason: error instanceof Error ? error.message : String(error) })
+      throw error
+    }
+  }
+
+  #refusal(): RefusalReason | undefined {
+    if (this.#closing || this.#dead) return 'SHUTTING_DOWN'
+    const { wal, limits } = this.#shard
+    const { state, pendingBytes } = wal.stats()
+    if (state !== 'ok') return state === 'full' ? 'DISK_FULL' : 'SHUTTING_DOWN'
+    return pendingBytes > limits.walPendingBytes ? 'OVERLOADED' : undefined
+  }
+
+  #tick(): void {
+    this.#ticks++
+    for (const replica of this.#replicas.values()) replica.tick()
+    const { tickMs } = this.#shard.timing
+    if (this.#ticks % Math.max(1, Math.round(HOUSEKEEPING_MS / tickMs)) !== 0) return
+    this.#judgeClock()
+    this.#watchLog()
+    if (this.#skewed || this.#walState === 'full') this.#handOver()
+  }
+
+  #judgeClock(): void {
+    const { env, outbox } = this.#shard
+    const { node, maxClockSkewMs = MAX_CLOCK_SKEW_MS } = this.#options
+    const peers = new Set<NodeId>()
+    for (const { handle } of this.#replicas.values()) for (const member of handle.members) peers.add(member.node)
+    peers.delete(node)
+    // Followers of the same leader do not talk to each other; this frame brings their clocks together.
+    outbox.greet(peers)
+    const peersMs = this.#clocks.recent(peers, CLOCK_AGE_MAX_MS)
+    const judged = clockVerdict({ ownMs: env.wallMs(), peersMs, nodes: peers.size + 1, maxSkewMs: maxClockSkewMs })
+    const skewed = judged.verdict === 'skewed'
+    if (skewed !== this.#skewed) this.#event({ type: 'clock', ...judged })
+    this.#skewed = skewed
+    outbox.silent = skewed
+  }
+
+  #watchLog(): void {
+    const { wal } = this.#shard
+    for (const group of wal.laggards()) this.#replicas.get(group)?.relieveLog()
+    const { state } = wal.stats()
+    if (state !== this.#walState) this.#event({ type: 'walState', state })
+    this.#walState = state
+  }
+
+  /** Whether some leadership is still on its way to somebody else. */
+  #handOver(): boolean {
+    let moving = false
+    for (const replica of this.#replicas.values()) if (replica.handOver()) moving = true
+    return moving
+  }
+
+  #sleep(ms: number): Promise<void> {
+    return new Promise((resolve) => this.#shard.env.after(ms, resolve))
+  }
+
+  #event(event: ReplicationEvent): void {
+    if (event.type === 'role' && event.role === 'leader') this.#elections++
+    if (event.type === 'damaged') this.#damaged.add(event.group)
+    this.#options.onEvent?.(event)
+  }
+
+  #fatal(error: unknown): void {
+    if (this.#dead) return
+    this.#dead = true
+    this.#loop.stop()
+    this.#options.onFatal(error instanceof Error ? error : new Error(String(error)))
   }
 }

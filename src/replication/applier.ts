@@ -1,0 +1,147 @@
+/**
+ * Committed entries of one replica on their way into its view, in order and each once. The view's time is
+ * at' = max(at, last at'), the same on every replica because it comes from the log alone.
+ */
+import { assert } from '../base/assert.ts'
+import type { Entry } from '../base/log-entry.ts'
+import { decodeConfChange } from '../raft/conf-change.ts'
+import type { RaftGroup } from '../raft/raft.ts'
+import type { CheckpointMeta } from '../storage/state/types.ts'
+import type { Store, View } from '../views/view.ts'
+import { decodeEntryData } from './entry-data.ts'
+import type { GroupObserver } from './group.ts'
+import type { Proposals } from './proposals.ts'
+
+export class Applier<R, E> {
+  readonly #raft: RaftGroup
+  readonly #view: View<R, E>
+  readonly #store: Store
+  readonly #proposals: Proposals<R>
+  readonly #observers: readonly GroupObserver<E>[]
+  #queue: Entry[] = []
+  #next = 0
+  /** What the view's memory and layers stand for. */
+  #meta: CheckpointMeta
+  /** Highest index of a configuration change that was applied. */
+  #confIndex = 0
+  #logBytes = 0
+
+  constructor(
+    parts: {
+      readonly raft: RaftGroup
+      readonly view: View<R, E>
+      readonly store: Store
+      readonly proposals: Proposals<R>
+      readonly observers: readonly GroupObserver<E>[]
+    },
+    meta: CheckpointMeta,
+  ) {
+    this.#raft = parts.raft
+    this.#view = parts.view
+    this.#store = parts.store
+    this.#proposals = parts.proposals
+    this.#observers = parts.observers
+    this.#meta = meta
+  }
+
+  /** The position that a checkpoint made now would have. */
+  get meta(): CheckpointMeta {
+    return this.#meta
+  }
+
+  get confIndex(): number {
+    return this.#confIndex
+  }
+
+  /** Bytes of log applied since {@link checkpointed}. */
+  get logBytes(): number {
+    return this.#logBytes
+  }
+
+  get waiting(): boolean {
+    return this.#next < this.#queue.length
+  }
+
+  /** The last entry known to be committed and due to be applied here. */
+  get certain(): number {
+    return this.#queue.at(-1)?.index ?? this.#meta.applied
+  }
+
+  add(committed: readonly Entry[]): void {
+    if (committed.length === 0) return
+    assert(committed[0]?.index === this.certain + 1, 'committed entries come without a gap')
+    if (this.waiting) for (const entry of committed) this.#queue.push(entry)
+    else this.#queue = [...committed]
+  }
+
+  /** Applies until nothing waits or `enough` says so, at least one entry. Confirms to the core once. */
+  run(enough: () => boolean): void {
+    if (!this.waiting) return
+    do {
+      const entry = this.#queue[this.#next]
+      assert(entry !== undefined, 'an entry waits to be applied')
+      this.#next++
+      this.#apply(entry)
+    } while (this.waiting && !enough())
+    if (!this.waiting) this.#reset()
+    else if (this.#next > 1024) this.#compact()
+    this.#raft.applied(this.#meta.applied)
+  }
+
+  checkpointed(): void {
+    this.#logBytes = 0
+  }
+
+  /** A snapshot takes the place of everything up to its position; what waited is part of it. */
+  replaced(meta: CheckpointMeta): void {
+    this.#reset()
+    this.#meta = meta
+    this.#logBytes = 0
+  }
+
+  /** Drops what waits: a snapshot is about to pass it. */
+  drop(): void {
+    this.#reset()
+  }
+
+  #apply(entry: Entry): void {
+    const { index, term, type, data } = entry
+    this.#logBytes += data.byteLength
+    let { lastAt, confState } = this.#meta
+    if (type === 'confChange') {
+      confState = this.#raft.applyConfChange(decodeConfChange(data))
+      this.#confIndex = index
+    }
+    const replies: R[] = []
+    const effects: E[] = []
+    if (type === 'normal' && data.byteLength > 0) {
+      const { at, commands } = decodeEntryData(data)
+      lastAt = Math.max(at, lastAt)
+      this.#commands(commands, { at: lastAt, index, store: this.#store }, replies, effects)
+    }
+    this.#meta = { applied: index, term, confState, lastAt }
+    this.#proposals.applied(term, index, lastAt, replies)
+    for (const observer of this.#observers) observer.applied(effects, lastAt, index)
+  }
+
+  #commands(commands: readonly Uint8Array[], context: ApplyContext, replies: R[], effects: E[]): void {
+    const wanted = this.#observers.length > 0
+    for (const command of commands) {
+      const applied = this.#view.apply(command, context)
+      replies.push(applied.reply)
+      if (wanted) for (const effect of applied.effects) effects.push(effect)
+    }
+  }
+
+  #reset(): void {
+    this.#queue = []
+    this.#next = 0
+  }
+
+  #compact(): void {
+    this.#queue = this.#queue.slice(this.#next)
+    this.#next = 0
+  }
+}
+
+type ApplyContext = Parameters<View['apply']>[1]

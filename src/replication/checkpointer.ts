@@ -1,0 +1,146 @@
+/**
+ * When a replica saves its state, and what of its log may go afterwards (architecture §5). Invariant: one checkpoint at a
+ * time, never between the commands of one entry, and the log is released only up to one that is durable.
+ */
+import type { Env } from '../base/env.ts'
+import type { GroupId } from '../base/ids.ts'
+import type { SnapshotMeta } from '../base/log-entry.ts'
+import type { Progress } from '../raft/types.ts'
+import type { CheckpointMeta, GroupState } from '../storage/state/types.ts'
+import type { Wal } from '../storage/wal/types.ts'
+import type { View } from '../views/view.ts'
+import type { ReplicationEvent } from './events.ts'
+import type { JobSlots } from './job-slots.ts'
+import type { ReplicationLimits } from './options.ts'
+
+/** After a failed checkpoint the next try waits this long. */
+const RETRY_MS = 1000
+
+interface CheckpointerParts {
+  readonly env: Env
+  readonly group: GroupId
+  readonly wal: Wal
+  readonly state: GroupState
+  readonly view: View
+  readonly slots: JobSlots
+  readonly limits: ReplicationLimits
+  /** What memory stands for now. */
+  readonly meta: () => CheckpointMeta
+  /** Empty unless this replica leads. */
+  readonly progress: () => readonly Progress[]
+  /** The top layer was frozen: what comes now counts for the next checkpoint. */
+  readonly frozen: () => void
+  /** A checkpoint ended, well or not: apply may go on. */
+  readonly ended: () => void
+  readonly onEvent: (event: ReplicationEvent) => void
+}
+
+export class Checkpointer {
+  readonly #parts: CheckpointerParts
+  readonly #replica: number
+  #last: CheckpointMeta | undefined
+  /** Applied index of the one before the last: a follower keeps the log from there, in case it comes to lead. */
+  #previous = 0
+  #running: Promise<void> | undefined
+  #notBeforeMs = 0
+  #disabled = false
+
+  constructor(parts: CheckpointerParts, replica: number) {
+    this.#parts = parts
+    this.#replica = replica
+    this.#last = parts.state.meta
+  }
+
+  /** Position of the last durable checkpoint. */
+  get last(): SnapshotMeta | undefined {
+    if (this.#last === undefined) return undefined
+    const { applied, term, confState } = this.#last
+    return { index: applied, term, confState }
+  }
+
+  /** Settles once no checkpoint is on its way. */
+  get idle(): Promise<void> {
+    return this.#running ?? Promise.resolve()
+  }
+
+  /** Memory and disk are about to part ways (an install, a halt): no new checkpoint until {@link enable}. */
+  disable(): void {
+    this.#disabled = true
+  }
+
+  /** A snapshot was installed: its position is the last checkpoint. */
+  enable(installed: CheckpointMeta): void {
+    this.#disabled = false
+    this.#previous = installed.applied
+    this.#last = installed
+  }
+
+  /** Starts one if the bounds say so. */
+  check(logBytes: number): void {
+    const { limits, state } = this.#parts
+    if (state.bytes() >= limits.checkpointBytes || logBytes >= limits.checkpointLogBytes) this.request()
+  }
+
+  /** Starts one unless there is nothing new. Its failure is an event; the next check tries again. */
+  request(): void {
+    const { env, meta } = this.#parts
+    if (this.#running !== undefined || this.#disabled || env.monoMs() < this.#notBeforeMs) return
+    if (meta().applied === (this.#last?.applied ?? 0)) return
+    this.#running = this.#run().finally(() => {
+      this.#running = undefined
+      this.#parts.ended()
+    })
+  }
+
+  /** Releases what the last checkpoint covers; followers may have caught up since. */
+  release(): void {
+    if (this.#last === undefined) return
+    const { applied: index, term } = this.#last
+    this.#parts.wal.release(this.#parts.group, { index, term }, this.#keepFrom(index))
+  }
+
+  async #run(): Promise<void> {
+    const { env, group, slots, onEvent } = this.#parts
+    try {
+      // The core may ask for a checkpoint while an entry is being applied; it begins between entries.
+      await Promise.resolve()
+      await slots.run(async () => {
+        if (this.#disabled) return
+        const startedMs = env.monoMs()
+        const meta = await this.#write()
+        this.#previous = this.#last?.applied ?? 0
+        this.#last = meta
+        onEvent({ type: 'checkpointed', group, index: meta.applied, ms: env.monoMs() - startedMs })
+        this.release()
+      })
+    } catch (error) {
+      this.#notBeforeMs = env.monoMs() + RETRY_MS
+      onEvent({ type: 'checkpointFailed', group, error })
+    }
+  }
+
+  async #write(): Promise<CheckpointMeta> {
+    const { view, state, meta, frozen } = this.#parts
+    view.flush(state)
+    const now = meta()
+    const written = state.checkpoint(now)
+    frozen()
+    await written
+    return now
+  }
+
+  /** The lowest index that a follower within `walRetainBytes` still needs; the others get a snapshot. */
+  #keepFrom(covered: number): number {
+    const { group, wal, limits, progress } = this.#parts
+    const log = wal.group(group)
+    const others = progress().filter(({ id }) => id !== this.#replica)
+    if (log === undefined) return covered + 1
+    if (others.length === 0) return Math.min(this.#previous, covered) + 1
+    let keep = covered + 1
+    for (const { match, state, pendingSnapshot } of others) {
+      const needs = Math.max(state === 'snapshot' ? pendingSnapshot : match, log.base.index) + 1
+      if (needs < keep && log.bytesFrom(needs) <= limits.walRetainBytes) keep = needs
+    }
+    return keep
+  }
+}

@@ -1,0 +1,155 @@
+/**
+ * The face of one replica towards the broker: takes proposals and reads, says who leads. `done` may be called before
+ * `propose` or `read` returns.
+ */
+import type { GroupId, NodeId, ReplicaId } from '../base/ids.ts'
+import type { RaftGroup } from '../raft/raft.ts'
+import type { ProposeRefusal } from '../raft/types.ts'
+import type { CheckpointMeta, GroupState } from '../storage/state/types.ts'
+import type { Reader, Store, View } from '../views/view.ts'
+import { encodeEntryData } from './entry-data.ts'
+import type {
+  GroupHandle,
+  GroupObserver,
+  GroupSpec,
+  GroupStatus,
+  Member,
+  Proposal,
+  ReadOutcome,
+  RefusalReason,
+} from './group.ts'
+import type { Proposals } from './proposals.ts'
+import type { Reads } from './reads.ts'
+import { publicRole, type RoleWatch } from './role-watch.ts'
+import type { Shard } from './shard.ts'
+
+export interface HandleParts<R, E, V> {
+  readonly spec: GroupSpec
+  readonly view: V
+  readonly state: GroupState
+  readonly shard: Shard
+  readonly raft: RaftGroup
+  readonly proposals: Proposals<R>
+  readonly reads: Reads
+  readonly watch: RoleWatch
+  readonly observers: GroupObserver<E>[]
+  /** What the view stands for. */
+  readonly meta: () => CheckpointMeta
+  readonly stopped: () => boolean
+  /** The core has something new to say. */
+  readonly mark: () => void
+}
+
+const NO_MATCH: ReadonlyMap<ReplicaId, number> = new Map()
+
+const REFUSAL = {
+  notLeader: 'NOT_LEADER',
+  transferring: 'NOT_LEADER',
+  removed: 'NOT_LEADER',
+  tooMuchUncommitted: 'OVERLOADED',
+  confChangePending: 'OVERLOADED',
+  confChangeInvalid: 'OVERLOADED',
+} as const satisfies Record<ProposeRefusal, RefusalReason>
+
+export class Handle<R, E, V extends View<R, E>> implements GroupHandle<R, E, V> {
+  readonly group: GroupId
+  readonly replica: ReplicaId
+  readonly view: V
+  readonly store: Store
+  readonly reader: Reader
+  readonly #parts: HandleParts<R, E, V>
+  #members: readonly Member[] = []
+  #places: ReadonlyMap<ReplicaId, NodeId> = new Map()
+
+  constructor(parts: HandleParts<R, E, V>) {
+    this.#parts = parts
+    this.group = parts.spec.group
+    this.replica = parts.spec.replica
+    this.view = parts.view
+    this.store = parts.state
+    this.reader = parts.state
+    this.setMembers(parts.spec.members)
+  }
+
+  get members(): readonly Member[] {
+    return this.#members
+  }
+
+  setMembers(members: readonly Member[]): void {
+    this.#members = members
+    this.#places = new Map(members.map(({ replica, node }) => [replica, node]))
+  }
+
+  /** 0 when unknown. */
+  nodeOf(replica: ReplicaId): NodeId {
+    return this.#places.get(replica) ?? 0
+  }
+
+  status(): GroupStatus {
+    const { raft, watch, meta, stopped } = this.#parts
+    const { role, term, leader, commit } = raft.status()
+    const { applied, lastAt } = meta()
+    const gone = stopped()
+    const leaderReplica = gone ? 0 : leader
+    return {
+      role: gone ? 'follower' : publicRole(role),
+      term,
+      leaderReplica,
+      leaderNode: this.nodeOf(leaderReplica),
+      ready: !gone && role === 'leader' && watch.seen.ready && watch.seen.term === term,
+      commit,
+      applied,
+      lastAt,
+      match: gone || role !== 'leader' ? NO_MATCH : new Map(raft.progress().map(({ id, match }) => [id, match])),
+    }
+  }
+
+  propose(proposal: Proposal<R>): void {
+    const { raft, proposals, mark } = this.#parts
+    const refusal = this.#refusal()
+    if (refusal !== undefined) {
+      this.#refuse(proposal, refusal)
+      return
+    }
+    const proposed = raft.propose([encodeEntryData(proposal.at, proposal.commands)])
+    if ('refused' in proposed) {
+      this.#refuse(proposal, REFUSAL[proposed.refused])
+      return
+    }
+    proposals.add(proposed.term, proposed.index, proposal)
+    mark()
+  }
+
+  read(done: (outcome: ReadOutcome) => void): void {
+    const { reads, stopped, mark } = this.#parts
+    if (stopped()) {
+      done({ type: 'refused', reason: 'NOT_LEADER' })
+      return
+    }
+    reads.add(done)
+    mark()
+  }
+
+  transferLeadership(to: ReplicaId): void {
+    const { raft, stopped, mark } = this.#parts
+    if (stopped()) return
+    raft.transferLeadership(to)
+    mark()
+  }
+
+  observe(observer: GroupObserver<E>): void {
+    this.#parts.observers.push(observer)
+  }
+
+  /** A leader takes proposals only once its own term's first entry is applied: its view is then up to date. */
+  #refusal(): RefusalReason | undefined {
+    const { shard, state, watch, stopped } = this.#parts
+    if (stopped() || !watch.seen.ready) return 'NOT_LEADER'
+    return shard.refusal() ?? (state.bytes() >= shard.limits.layerBytesMax ? 'OVERLOADED' : undefined)
+  }
+
+  #refuse(proposal: Proposal<R>, reason: RefusalReason): void {
+    this.#parts.shard.counts.refused++
+    proposal.done({ type: 'refused', reason })
+  }
+}

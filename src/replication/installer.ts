@@ -1,0 +1,107 @@
+/**
+ * A snapshot on its way into a replica (§7). Order that a crash may cut anywhere: chunks under the next generation, then
+ * one synced flip of the state, then the log's mark with the hard state, then the view, then `persisted`. Before the
+ * flip a restart finds the old state; after it the new one, and restarts the log behind it (recovery.ts).
+ */
+import { assert } from '../base/assert.ts'
+import { SandglassError } from '../base/errors.ts'
+import type { GroupId } from '../base/ids.ts'
+import type { SnapshotMeta } from '../base/log-entry.ts'
+import type { CheckpointMeta, GroupState, SnapshotSink } from '../storage/state/types.ts'
+import type { SnapshotHeader } from './frame.ts'
+import type { JobSlots } from './job-slots.ts'
+
+interface Staged {
+  readonly sink: SnapshotSink
+  readonly meta: CheckpointMeta
+  /** Set when the core took it. */
+  installed: Promise<void> | undefined
+}
+
+interface InstallerParts {
+  readonly group: GroupId
+  readonly state: GroupState
+  readonly slots: JobSlots
+  /** Steps the message into the core and takes its Ready at once. */
+  readonly step: (header: SnapshotHeader) => void
+  /** From the flip to `persisted`; called with what {@link Installer.take} was given. */
+  readonly install: (sink: SnapshotSink, meta: CheckpointMeta) => Promise<void>
+}
+
+export class Installer {
+  readonly #parts: InstallerParts
+  /** The newest one being received; an older one gives up at its next chunk. */
+  #receiving: object | undefined
+  #staged: Staged | undefined
+  #installing: Promise<void> | undefined
+
+  constructor(parts: InstallerParts) {
+    this.#parts = parts
+  }
+
+  /** Settles once no install is between flip and end. */
+  get idle(): Promise<void> {
+    return this.#installing ?? Promise.resolve()
+  }
+
+  /** A snapshot still being received is refused; one already flipped runs to its end. */
+  cancel(): void {
+    this.#receiving = undefined
+  }
+
+  /** Resolves when the snapshot is installed. Rejects when it is stale, damaged, superseded or cut short. */
+  async receive(header: SnapshotHeader, chunks: AsyncIterable<Uint8Array>): Promise<void> {
+    if (this.#installing !== undefined) throw this.#refused('another snapshot is being installed')
+    const mark = {}
+    this.#receiving = mark
+    const sink = await this.#parts.state.beginInstall()
+    try {
+      for await (const chunk of chunks) {
+        if (this.#receiving !== mark) throw this.#refused('it was superseded')
+        await this.#parts.slots.run(() => sink.write(chunk))
+      }
+      if (this.#receiving !== mark) throw this.#refused('it was superseded')
+    } catch (error) {
+      await sink.abort()
+      throw error
+    }
+    await this.#offer(header, sink)
+  }
+
+  /** The core accepted `snapshot`: it is the staged one, and is installed from here on. */
+  take(snapshot: SnapshotMeta): void {
+    const staged = this.#staged
+    assert(
+      staged !== undefined && staged.meta.applied === snapshot.index && staged.meta.term === snapshot.term,
+      'a snapshot in a Ready is the staged one',
+    )
+    staged.installed = this.#parts.install(staged.sink, staged.meta)
+    const ended = () => {
+      this.#installing = undefined
+    }
+    this.#installing = staged.installed.then(ended, ended)
+  }
+
+  async #offer(header: SnapshotHeader, sink: SnapshotSink): Promise<void> {
+    const { index, term, confState } = header.snapshot
+    const staged: Staged = {
+      sink,
+      meta: { applied: index, term, confState, lastAt: header.lastAt },
+      installed: undefined,
+    }
+    this.#staged = staged
+    this.#receiving = undefined
+    try {
+      this.#parts.step(header)
+    } finally {
+      this.#staged = undefined
+    }
+    if (staged.installed !== undefined) return staged.installed
+    await sink.abort()
+    throw this.#refused('it is stale')
+  }
+
+  #refused(state: string): SandglassError {
+    return new SandglassError('INVALID', `Cannot install a snapshot of group ${this.#parts.group}: ${state}`)
+  }
+}

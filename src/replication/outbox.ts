@@ -1,0 +1,89 @@
+/**
+ * Messages of one turn on their way out: all groups together, one frame per peer and lane as far as its bound allows.
+ * Appends have a lane of their own, so that a heartbeat or a vote never waits behind them.
+ */
+import type { Env } from '../base/env.ts'
+import type { GroupId, NodeId, ReplicaId } from '../base/ids.ts'
+import { PEER_FRAME_BYTES } from '../base/limits.ts'
+import type { Message } from '../raft/types.ts'
+import { type Envelope, encodeFrame, envelopeBytes } from './frame.ts'
+import type { Lane, Transport } from './transport.ts'
+
+/** Where to say that messages were dropped. */
+export interface Sender {
+  readonly group: GroupId
+  unreachable(to: ReplicaId): void
+}
+
+interface Box {
+  readonly node: NodeId
+  readonly lane: Lane
+  envelopes: Envelope[]
+  senders: Sender[]
+  bytes: number
+}
+
+export class Outbox {
+  readonly #env: Env
+  readonly #transport: Transport
+  readonly #boxes = new Map<NodeId, Record<Lane, Box>>()
+  #filled: Box[] = []
+  #silent = false
+
+  constructor(env: Env, transport: Transport) {
+    this.#env = env
+    this.#transport = transport
+  }
+
+  /** While silent no candidate's request leaves: this node does not campaign. */
+  set silent(silent: boolean) {
+    this.#silent = silent
+  }
+
+  add(node: NodeId, sender: Sender, message: Message): void {
+    if (this.#silent && (message.type === 'requestVote' || message.type === 'requestPreVote')) return
+    const envelope = { group: sender.group, message }
+    const bytes = envelopeBytes(envelope)
+    const box = this.#box(node)[message.type === 'appendEntries' ? 'append' : 'control']
+    if (box.bytes > 0 && box.bytes + bytes > PEER_FRAME_BYTES) this.#send(box)
+    if (box.bytes === 0) this.#filled.push(box)
+    box.envelopes.push(envelope)
+    box.senders.push(sender)
+    box.bytes += bytes
+  }
+
+  /** Sends what the turn left. */
+  flush(): void {
+    const filled = this.#filled
+    this.#filled = []
+    for (const box of filled) if (box.bytes > 0) this.#send(box)
+  }
+
+  /** Sends each of `nodes` an empty frame, which carries the clock. */
+  greet(nodes: Iterable<NodeId>): void {
+    const frame = encodeFrame({ wallMs: this.#env.wallMs(), envelopes: [] })
+    for (const node of nodes) this.#transport.send(node, 'control', frame)
+  }
+
+  #box(node: NodeId): Record<Lane, Box> {
+    let boxes = this.#boxes.get(node)
+    if (boxes === undefined) {
+      boxes = { control: empty(node, 'control'), append: empty(node, 'append') }
+      this.#boxes.set(node, boxes)
+    }
+    return boxes
+  }
+
+  #send(box: Box): void {
+    const { node, lane, envelopes, senders } = box
+    box.envelopes = []
+    box.senders = []
+    box.bytes = 0
+    if (this.#transport.send(node, lane, encodeFrame({ wallMs: this.#env.wallMs(), envelopes }))) return
+    for (let i = 0; i < envelopes.length; i++) senders[i]?.unreachable(envelopes[i]?.message.to ?? 0)
+  }
+}
+
+function empty(node: NodeId, lane: Lane): Box {
+  return { node, lane, envelopes: [], senders: [], bytes: 0 }
+}

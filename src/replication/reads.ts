@@ -1,0 +1,111 @@
+/**
+ * Linearizable reads of one replica (ReadIndex, §6.4 of Ongaro's dissertation): what is asked for in one turn shares one
+ * quorum round, then waits until the replica has applied up to the read point. Each is answered exactly once.
+ */
+import type { RaftGroup } from '../raft/raft.ts'
+import type { ReadState } from '../raft/types.ts'
+import type { ReadOutcome } from './group.ts'
+
+type Done = (outcome: ReadOutcome) => void
+
+interface Round {
+  readonly done: readonly Done[]
+  readonly startedTick: number
+}
+
+interface Confirmed {
+  readonly index: number
+  readonly done: readonly Done[]
+}
+
+/** Contexts of one process stay below this; above it is its random mark, so that no two replicas share one. */
+const CONTEXTS = 2 ** 32
+const MARKS = 2 ** 20
+
+export class Reads {
+  readonly #max: number
+  readonly #timeoutTicks: number
+  readonly #rounds = new Map<number, Round>()
+  #fresh: Done[] = []
+  /** Ascending by index. */
+  #confirmed: Confirmed[] = []
+  #context: number
+  #waiting = 0
+  #tick = 0
+
+  /** `random` in [0, 1): marks the contexts of this replica. A round without quorum ends after `timeoutTicks`. */
+  constructor(limits: { readonly max: number; readonly timeoutTicks: number }, random: number) {
+    this.#max = limits.max
+    this.#timeoutTicks = limits.timeoutTicks
+    this.#context = Math.floor(random * MARKS) * CONTEXTS
+  }
+
+  add(done: Done): void {
+    if (this.#waiting >= this.#max) {
+      done({ type: 'refused', reason: 'NO_QUORUM' })
+      return
+    }
+    this.#waiting++
+    this.#fresh.push(done)
+  }
+
+  /** Closes the turn's batch: one round for all that was asked. */
+  open(raft: RaftGroup): void {
+    if (this.#fresh.length === 0) return
+    const done = this.#fresh
+    this.#fresh = []
+    this.#context++
+    if (raft.readIndex(this.#context)) this.#rounds.set(this.#context, { done, startedTick: this.#tick })
+    else this.#answer(done, { type: 'refused', reason: 'NOT_LEADER' })
+  }
+
+  confirmed(states: readonly ReadState[], applied: number): void {
+    for (const { index, context } of states) {
+      const round = this.#rounds.get(context)
+      if (round === undefined) continue
+      this.#rounds.delete(context)
+      if (index <= applied) this.#answer(round.done, { type: 'ok' })
+      else this.#confirmed.push({ index, done: round.done })
+    }
+    this.#confirmed.sort((a, b) => a.index - b.index)
+  }
+
+  applied(index: number): void {
+    while (this.#confirmed.length > 0) {
+      const [first] = this.#confirmed
+      if (first === undefined || first.index > index) return
+      this.#confirmed.shift()
+      this.#answer(first.done, { type: 'ok' })
+    }
+  }
+
+  tick(): void {
+    this.#tick++
+    for (const [context, round] of this.#rounds) {
+      if (this.#tick - round.startedTick < this.#timeoutTicks) return
+      this.#rounds.delete(context)
+      this.#answer(round.done, { type: 'refused', reason: 'NO_QUORUM' })
+    }
+  }
+
+  /** The leader changed: rounds on their way are lost. Confirmed reads only wait for apply and stay. */
+  leaderChanged(): void {
+    const rounds = [...this.#rounds.values()]
+    this.#rounds.clear()
+    for (const { done } of rounds) this.#answer(done, { type: 'refused', reason: 'NOT_LEADER' })
+  }
+
+  /** This replica ends. */
+  all(): void {
+    const waiting = [...this.#fresh, ...[...this.#rounds.values(), ...this.#confirmed].flatMap(({ done }) => done)]
+    this.#fresh = []
+    this.#rounds.clear()
+    this.#confirmed = []
+    this.#answer(waiting, { type: 'refused', reason: 'NOT_LEADER' })
+  }
+
+  #answer(done: readonly Done[], outcome: ReadOutcome): void {
+    this.#waiting -= done.length
+    for (const answer of done) answer(outcome)
+  }
+}

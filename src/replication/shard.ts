@@ -1,0 +1,38 @@
+/** What the replicas of one shard share, and how a replica speaks to the shard. */
+import type { Env } from '../base/env.ts'
+import type { StateStore } from '../storage/state/types.ts'
+import type { Wal } from '../storage/wal/types.ts'
+import type { ReplicationEvent } from './events.ts'
+import type { RefusalReason } from './group.ts'
+import type { JobSlots } from './job-slots.ts'
+import type { ReplicationLimits, Timing } from './options.ts'
+import type { Outbox } from './outbox.ts'
+import type { ProposalCounts } from './proposals.ts'
+import type { SnapshotSender } from './snapshot-sender.ts'
+
+export interface Shard {
+  readonly env: Env
+  readonly wal: Wal
+  readonly state: StateStore
+  readonly timing: Timing
+  readonly limits: ReplicationLimits
+  readonly slots: JobSlots
+  readonly outbox: Outbox
+  readonly snapshots: SnapshotSender
+  readonly counts: ProposalCounts
+  /** The replica has something to do: it is visited at the end of this turn. */
+  mark(replica: Turnable): void
+  /** Why no replica of the shard takes a proposal now; undefined when they do. */
+  refusal(): RefusalReason | undefined
+  fatal(error: unknown): void
+  event(event: ReplicationEvent): void
+}
+
+/** A replica as the turn loop sees it. */
+export interface Turnable {
+  /** Takes what the core has to say: messages to the outbox, entries to the log, committed ones to apply. */
+  collect(): void
+  /** Applies until nothing waits or `enough` says so. */
+  apply(enough: () => boolean): void
+  tick(): void
+}

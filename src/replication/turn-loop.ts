@@ -1,0 +1,113 @@
+/**
+ * The turn of a shard (architecture §8): everything that happened in one turn of the event loop becomes one frame per
+ * peer and one batch of the log. Messages leave first, the log writes meanwhile, then committed entries are applied for
+ * at most one slice over all groups. Ticks follow the monotonic clock; what a stall swallowed is never made up.
+ */
+import type { Env, Timer } from '../base/env.ts'
+import type { Outbox } from './outbox.ts'
+import type { Turnable } from './shard.ts'
+
+interface TurnLoopParts {
+  readonly env: Env
+  readonly tickMs: number
+  readonly sliceMs: number
+  readonly outbox: Outbox
+  /** A promise while the state store cannot be read: nothing is applied before it settles. */
+  readonly stateReady: () => Promise<void> | undefined
+  readonly onTick: () => void
+  readonly fatal: (error: unknown) => void
+}
+
+export class TurnLoop {
+  readonly #parts: TurnLoopParts
+  #dirty = new Set<Turnable>()
+  #scheduled = false
+  #running = true
+  /** Replicas to visit again once the state store can be read; undefined while it can. */
+  #stalled: Set<Turnable> | undefined
+  #timer: Timer | undefined
+  #nextTickMs: number
+
+  constructor(parts: TurnLoopParts) {
+    this.#parts = parts
+    this.#nextTickMs = parts.env.monoMs()
+    this.#arm()
+  }
+
+  mark(replica: Turnable): void {
+    this.#dirty.add(replica)
+    if (this.#scheduled || !this.#running) return
+    this.#scheduled = true
+    this.#parts.env.endOfTurn(() => this.#turn())
+  }
+
+  stop(): void {
+    this.#running = false
+    this.#timer?.cancel()
+  }
+
+  #turn(): void {
+    this.#scheduled = false
+    if (!this.#running) return
+    const replicas = this.#dirty
+    this.#dirty = new Set()
+    try {
+      for (const replica of replicas) replica.collect()
+      this.#parts.outbox.flush()
+      this.#apply(replicas)
+    } catch (error) {
+      this.#parts.fatal(error)
+    }
+  }
+
+  /** When the slice is used up, those that had no turn come first in the next one. */
+  #apply(replicas: ReadonlySet<Turnable>): void {
+    if (this.#stateIsBusy(replicas)) return
+    const { env, sliceMs } = this.#parts
+    const endMs = env.monoMs() + sliceMs
+    const enough = () => env.monoMs() >= endMs
+    let spent = false
+    for (const replica of replicas) {
+      if (spent) {
+        this.mark(replica)
+        continue
+      }
+      replica.apply(enough)
+      spent = enough()
+    }
+  }
+
+  #stateIsBusy(replicas: ReadonlySet<Turnable>): boolean {
+    const ready = this.#parts.stateReady()
+    if (ready === undefined) return false
+    if (this.#stalled === undefined) {
+      this.#stalled = new Set()
+      ready.then(() => this.#resume(), this.#parts.fatal)
+    }
+    for (const replica of replicas) this.#stalled.add(replica)
+    return true
+  }
+
+  #resume(): void {
+    const stalled = this.#stalled ?? []
+    this.#stalled = undefined
+    for (const replica of stalled) this.mark(replica)
+  }
+
+  #arm(): void {
+    const { env, tickMs } = this.#parts
+    const now = env.monoMs()
+    this.#nextTickMs += tickMs
+    // After a stall the rhythm starts anew: at most one tick a turn, so that what arrived meanwhile is heard first.
+    if (this.#nextTickMs <= now) this.#nextTickMs = now + tickMs
+    this.#timer = env.after(this.#nextTickMs - now, () => {
+      if (!this.#running) return
+      this.#arm()
+      try {
+        this.#parts.onTick()
+      } catch (error) {
+        this.#parts.fatal(error)
+      }
+    })
+  }
+}

@@ -1,0 +1,162 @@
+/** A few nodes with one group, under virtual time, on memory disks that outlive crashes. */
+import type { GroupId, NodeId } from '../../src/base/ids.ts'
+import type { ReplicationEvent } from '../../src/replication/events.ts'
+import type { GroupHandle, GroupSpec, ProposalOutcome } from '../../src/replication/group.ts'
+import { MultiRaft } from '../../src/replication/multi-raft.ts'
+import type { MultiRaftOptions, ReplicationLimits } from '../../src/replication/options.ts'
+import { MemoryDisk } from '../../src/storage/state/memory-database.ts'
+import { memoryStateStore } from '../../src/storage/state/store.ts'
+import { type VirtualEnv, VirtualTime } from '../virtual-env.ts'
+import { ListView, text } from './list-view.ts'
+import { MemoryNetwork } from './memory-transport.ts'
+import { MemoryLogDisk, MemoryWal } from './memory-wal.ts'
+
+export const GROUP: GroupId = 7
+export type ListHandle = GroupHandle<string, string, ListView>
+export type Outcome = ProposalOutcome<string>
+
+export class Node {
+  readonly id: NodeId
+  readonly logDisk = new MemoryLogDisk()
+  readonly stateDisk = new MemoryDisk()
+  readonly events: ReplicationEvent[] = []
+  readonly fatal: Error[] = []
+  env: VirtualEnv
+  wal: MemoryWal
+  multi: MultiRaft
+
+  readonly #cluster: Cluster
+
+  constructor(cluster: Cluster, id: NodeId) {
+    this.#cluster = cluster
+    this.id = id
+    this.env = cluster.time.env()
+    this.wal = new MemoryWal(this.env, this.logDisk)
+    this.multi = this.#open()
+  }
+
+  get handle(): ListHandle {
+    const handle = this.multi.handle(GROUP)
+    if (handle === undefined) throw new Error(`node ${this.id} has no replica`)
+    return handle as ListHandle
+  }
+
+  get leads(): boolean {
+    return this.multi.handle(GROUP)?.status().ready ?? false
+  }
+
+  /** kill -9: what was not durable is gone. Without `noticed` the peers find out by silence. */
+  crash(noticed = false): void {
+    this.env.crash()
+    this.#cluster.network.down(this.id, noticed)
+  }
+
+  /** After a crash: a new process over the same disks. */
+  async restart(group: GroupId = GROUP): Promise<void> {
+    this.env = this.#cluster.time.env()
+    this.wal = new MemoryWal(this.env, this.logDisk)
+    this.multi = this.#open()
+    await this.#cluster.time.during(this.start(group))
+  }
+
+  start(group: GroupId = GROUP): Promise<ListHandle> {
+    return this.multi.start<string, string, ListView>(this.#cluster.spec(this.id, group), () => new ListView())
+  }
+
+  texts(): Promise<string[]> {
+    return this.handle.view.texts(this.handle.reader)
+  }
+
+  #open(): MultiRaft {
+    const { network, options } = this.#cluster
+    return new MultiRaft({
+      env: this.env,
+      node: this.id,
+      wal: this.wal,
+      state: memoryStateStore(this.env, this.stateDisk),
+      transport: network.transport(this.id),
+      onFatal: (error) => this.fatal.push(error),
+      onEvent: (event) => this.events.push(event),
+      ...options,
+    })
+  }
+}
+
+interface ClusterOptions extends Partial<Omit<MultiRaftOptions, 'limits'>> {
+  readonly seed?: number
+  readonly nodes?: number
+  readonly limits?: Partial<ReplicationLimits>
+}
+
+export class Cluster {
+  readonly time: VirtualTime
+  readonly network: MemoryNetwork
+  readonly options: Partial<MultiRaftOptions>
+  readonly nodes: Node[] = []
+
+  static async start({ seed = 1, nodes = 3, ...options }: ClusterOptions = {}): Promise<Cluster> {
+    const cluster = new Cluster(new VirtualTime(seed), options)
+    for (let id = 1; id <= nodes; id++) cluster.nodes.push(new Node(cluster, id))
+    for (const node of cluster.nodes) await cluster.time.during(node.start())
+    return cluster
+  }
+
+  constructor(time: VirtualTime, options: Partial<MultiRaftOptions>) {
+    this.time = time
+    this.network = new MemoryNetwork(time)
+    this.options = options
+  }
+
+  /** Replica ids are ten times the node's, so that nobody can mistake one for the other. */
+  spec(node: NodeId, group: GroupId = GROUP): GroupSpec {
+    const members = this.nodes.map(({ id }) => ({ replica: id * 10, node: id }))
+    return { group, replica: node * 10, members }
+  }
+
+  node(id: NodeId): Node {
+    const node = this.nodes[id - 1]
+    if (node === undefined) throw new Error(`there is no node ${id}`)
+    return node
+  }
+
+  others(than: Node): Node[] {
+    return this.nodes.filter((node) => node !== than)
+  }
+
+  /** The ready leader among `candidates`, once there is one. */
+  async leader(candidates: readonly Node[] = this.nodes): Promise<Node> {
+    await this.time.until(() => candidates.some((node) => node.leads), 20_000, 'a leader')
+    const terms = candidates.filter((node) => node.leads)
+    terms.sort((a, b) => b.handle.status().term - a.handle.status().term)
+    const [leader] = terms
+    if (leader === undefined) throw new Error('no leader')
+    return leader
+  }
+
+  /** Proposes and waits for the answer. */
+  async propose(node: Node, ...values: string[]): Promise<Outcome> {
+    const answer = this.ask(node, ...values)
+    await this.time.until(() => answer.outcomes.length > 0, 30_000, `an answer to ${values}`)
+    const [outcome] = answer.outcomes
+    if (outcome === undefined) throw new Error('no outcome')
+    return outcome
+  }
+
+  /** Proposes; the answers gather in `outcomes`. */
+  ask(node: Node, ...values: string[]): { readonly outcomes: Outcome[] } {
+    const outcomes: Outcome[] = []
+    node.handle.propose({
+      at: node.env.wallMs(),
+      commands: values.map(text),
+      done: (outcome) => outcomes.push(outcome),
+    })
+    return { outcomes }
+  }
+
+  /** Until everybody has applied what the leader has committed. */
+  async settled(nodes: readonly Node[] = this.nodes): Promise<void> {
+    const leader = await this.leader(nodes)
+    const { commit } = leader.handle.status()
+    await this.time.until(() => nodes.every(({ handle }) => handle.status().applied >= commit), 30_000, 'all to apply')
+  }
+}

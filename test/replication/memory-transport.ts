@@ -1,0 +1,103 @@
+/** A network in memory: frames take a while, links can be cut one way or both, and a process can be gone. */
+import type { GroupId, NodeId } from '../../src/base/ids.ts'
+import type { Lane, PeerReceiver, SnapshotStream, Transport } from '../../src/replication/transport.ts'
+import type { VirtualTime } from '../virtual-env.ts'
+
+const TRAVEL_MS = 1
+
+export interface SentFrame {
+  readonly from: NodeId
+  readonly to: NodeId
+  readonly lane: Lane
+  readonly frame: Uint8Array
+}
+
+export class MemoryNetwork {
+  readonly #time: VirtualTime
+  readonly #receivers = new Map<NodeId, PeerReceiver>()
+  readonly #cut = new Set<string>()
+  readonly sent: SentFrame[] = []
+  /** Called before each chunk of a snapshot is handed over; may throw. */
+  onChunk: (to: NodeId) => void = () => undefined
+
+  constructor(time: VirtualTime) {
+    this.#time = time
+  }
+
+  transport(from: NodeId): Transport {
+    return {
+      send: (to, lane, frame) => this.#send({ from, to, lane, frame }),
+      sendSnapshot: (to, group, stream) => this.#sendSnapshot(from, to, group, stream),
+      attach: (receiver) => {
+        this.#receivers.set(from, receiver)
+      },
+    }
+  }
+
+  /** The process at `node` is gone; its peers notice if told so. */
+  down(node: NodeId, noticed = false): void {
+    this.#receivers.delete(node)
+    if (noticed) for (const receiver of this.#receivers.values()) receiver.peerDown(node)
+  }
+
+  /** Nothing goes from `from` to `to` any more. */
+  cut(from: NodeId, to: NodeId): void {
+    this.#cut.add(`${from}>${to}`)
+  }
+
+  /** Cuts `node` off from everybody, both ways. */
+  isolate(node: NodeId, others: readonly NodeId[]): void {
+    for (const other of others) {
+      this.cut(node, other)
+      this.cut(other, node)
+    }
+  }
+
+  heal(): void {
+    this.#cut.clear()
+  }
+
+  /** Hands a frame over as if it had been received. */
+  inject(to: NodeId, from: NodeId, frame: Uint8Array): void {
+    this.#receivers.get(to)?.frame(from, frame)
+  }
+
+  #open(from: NodeId, to: NodeId): boolean {
+    return !this.#cut.has(`${from}>${to}`) && this.#receivers.has(to)
+  }
+
+  #send(sent: SentFrame): boolean {
+    this.sent.push(sent)
+    const copy = Uint8Array.from(sent.frame)
+    const receiver = this.#receivers.get(sent.to)
+    this.#time.after(TRAVEL_MS, () => {
+      // A restarted process does not hear what was sent to the one before it.
+      if (!this.#open(sent.from, sent.to) || this.#receivers.get(sent.to) !== receiver) return
+      this.#receivers.get(sent.to)?.frame(sent.from, copy)
+    })
+    return true
+  }
+
+  async #sendSnapshot(from: NodeId, to: NodeId, _group: GroupId, stream: SnapshotStream): Promise<boolean> {
+    const receiver = this.#receivers.get(to)
+    if (receiver === undefined || !this.#open(from, to)) return false
+    const chunks = async function* (this: MemoryNetwork) {
+      for (;;) {
+        const chunk = await stream.next()
+        if (chunk === undefined) return
+        await new Promise<void>((resolve) => this.#time.after(TRAVEL_MS, resolve))
+        this.onChunk(to)
+        if (!this.#open(from, to)) throw new Error('the connection broke')
+        yield Uint8Array.from(chunk)
+      }
+    }
+    try {
+      await receiver.snapshot(from, stream.header, chunks.call(this))
+      return true
+    } catch {
+      return false
+    } finally {
+      await stream.close()
+    }
+  }
+}

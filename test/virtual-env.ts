@@ -1,0 +1,174 @@
+/**
+ * Virtual time for tests: clocks, timers, ends of turns and chance of one or many processes, all under one hand. Nothing
+ * happens unless `run` or `until` is awaited; the same seed and the same calls give the same run. Promises settle between
+ * any two steps, so code under test may await what it likes as long as no real I/O is behind it.
+ */
+import type { Env, Timer } from '../src/base/env.ts'
+
+interface Scheduled {
+  readonly atMs: number
+  readonly order: number
+  readonly run: () => void
+  cancelled: boolean
+}
+
+export class VirtualTime {
+  #nowMs = 0
+  #order = 0
+  /** Ascending by (atMs, order). */
+  readonly #timers: Scheduled[] = []
+  #turns: (() => void)[] = []
+  readonly #random: () => number
+  readonly startMs: number
+
+  /** The wall clocks begin at `startMs`. */
+  constructor(seed = 1, startMs = Date.UTC(2030, 0, 1)) {
+    this.#random = seeded(seed)
+    this.startMs = startMs
+  }
+
+  get nowMs(): number {
+    return this.#nowMs
+  }
+
+  random(): number {
+    return this.#random()
+  }
+
+  /** One process: its wall clock may be off, its own chance comes from the seed. */
+  env(): VirtualEnv {
+    return new VirtualEnv(this, seeded(Math.floor(this.#random() * 2 ** 32)))
+  }
+
+  after(ms: number, run: () => void): Timer {
+    const timer: Scheduled = { atMs: this.#nowMs + Math.max(0, ms), order: this.#order++, run, cancelled: false }
+    this.#timers.splice(this.#place(timer.atMs), 0, timer)
+    return {
+      cancel: () => {
+        timer.cancelled = true
+      },
+    }
+  }
+
+  endOfTurn(run: () => void): void {
+    this.#turns.push(run)
+  }
+
+  /** Lets `ms` pass. */
+  async run(ms: number): Promise<void> {
+    const endMs = this.#nowMs + ms
+    while (await this.#step(endMs));
+    this.#nowMs = endMs
+  }
+
+  /** Lets time pass until `condition` holds; rejects after `maxMs`. */
+  async until(condition: () => boolean, maxMs = 60_000, what = 'the condition'): Promise<void> {
+    const endMs = this.#nowMs + maxMs
+    for (;;) {
+      await settle()
+      if (condition()) return
+      if (!(await this.#step(endMs))) throw new Error(`${what} did not come to hold within ${maxMs} virtual ms`)
+    }
+  }
+
+  /** Lets time pass until `promise` settles. */
+  async during<T>(promise: Promise<T>, maxMs = 60_000): Promise<T> {
+    let settled = false
+    const mark = () => {
+      settled = true
+    }
+    promise.then(mark, mark)
+    await this.until(() => settled, maxMs, 'the promise')
+    return promise
+  }
+
+  /** One turn or one timer; false when nothing is left before `endMs`. */
+  async #step(endMs: number): Promise<boolean> {
+    await settle()
+    if (this.#turns.length > 0) {
+      const turns = this.#turns
+      this.#turns = []
+      for (const run of turns) run()
+      return true
+    }
+    const timer = this.#timers[0]
+    if (timer === undefined || timer.atMs > endMs) return false
+    this.#timers.shift()
+    this.#nowMs = timer.atMs
+    if (!timer.cancelled) timer.run()
+    return true
+  }
+
+  #place(atMs: number): number {
+    let low = 0
+    let high = this.#timers.length
+    while (low < high) {
+      const middle = (low + high) >> 1
+      if ((this.#timers[middle]?.atMs ?? 0) <= atMs) low = middle + 1
+      else high = middle
+    }
+    return low
+  }
+}
+
+export class VirtualEnv implements Env {
+  readonly #time: VirtualTime
+  readonly #random: () => number
+  #alive = true
+  /** How far this process's wall clock is off; may change at any time. */
+  wallOffsetMs = 0
+
+  constructor(time: VirtualTime, random: () => number) {
+    this.#time = time
+    this.#random = random
+  }
+
+  wallMs(): number {
+    return this.#time.startMs + this.#time.nowMs + this.wallOffsetMs
+  }
+
+  monoMs(): number {
+    return this.#time.nowMs
+  }
+
+  random(): number {
+    return this.#random()
+  }
+
+  randomBytes(count: number): Uint8Array {
+    return Uint8Array.from({ length: count }, () => Math.floor(this.#random() * 256))
+  }
+
+  after(ms: number, run: () => void): Timer {
+    return this.#time.after(ms, () => this.#ifAlive(run))
+  }
+
+  endOfTurn(run: () => void): void {
+    this.#time.endOfTurn(() => this.#ifAlive(run))
+  }
+
+  /** The process is gone: nothing it scheduled happens any more. */
+  crash(): void {
+    this.#alive = false
+  }
+
+  #ifAlive(run: () => void): void {
+    if (this.#alive) run()
+  }
+}
+
+/** A small generator of numbers in [0, 1) from a seed (mulberry32). */
+export function seeded(seed: number): () => number {
+  let state = seed >>> 0
+  return () => {
+    state = (state + 0x6d2b79f5) >>> 0
+    let mixed = Math.imul(state ^ (state >>> 15), state | 1)
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61)
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32
+  }
+}
+
+/** Lets every promise that can settle do so. */
+function settle(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve))
+}
