@@ -1,9 +1,10 @@
 /** One real node in a process of its own: started through bin/sandglass, watched through its ready line and its exit. */
 import { type ChildProcess, spawn } from 'node:child_process'
-import { appendFileSync, existsSync } from 'node:fs'
-import { dirname, join, resolve } from 'node:path'
+import { appendFileSync } from 'node:fs'
+import { resolve } from 'node:path'
 import { createInterface } from 'node:readline'
 import { within } from './deadline.ts'
+import { projectFolder } from './project-folder.ts'
 
 export interface ReadyLine {
   readonly event: 'ready'
@@ -120,13 +121,6 @@ export class NodeProcess {
   log(): string {
     return this.#log.join('\n')
   }
-}
-
-/** The folder with bin/, whether this file runs from its source or from dist/. */
-function projectFolder(from: string): string {
-  const found = existsSync(join(from, 'bin/sandglass'))
-  if (!found && dirname(from) === from) throw new Error('no bin/sandglass above this file')
-  return found ? from : projectFolder(dirname(from))
 }
 
 function isReady(value: unknown): value is ReadyLine {

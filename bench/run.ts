@@ -1,0 +1,156 @@
+/**
+ * `npm run bench`: three node processes on this machine, every load once, books checked. JSON lines on stdout as they
+ * come, the table at the end. Options: --only NAME,... (produce, drain, latency, failover, restart), --seconds N.
+ */
+import { cpus } from 'node:os'
+import yargs from 'yargs'
+import { hideBin } from 'yargs/helpers'
+import { Cluster } from '../chaos/harness/cluster.ts'
+import type { SandglassClient } from '../src/client/index.ts'
+import { failover } from './failover.ts'
+import { drain, fill, latency, produceLoad } from './loads.ts'
+import { NodeUsage } from './node-usage.ts'
+import { Report, rounded } from './report.ts'
+
+const BYTES = 256
+const PARTITIONS = 12
+const CALLERS = [1, 64, 1024] as const
+const CONSUMERS = 4
+const CREDIT = 4000
+const KILLS = 5
+const RESTART_MESSAGES = 1_000_000
+
+interface Bench {
+  readonly cluster: Cluster
+  readonly client: SandglassClient
+  readonly report: Report
+  readonly seconds: number
+}
+
+async function topic({ client }: Bench, name: string, partitions: number): Promise<string> {
+  await client.topics.create({ name, partitions, replicationFactor: 3 })
+  return name
+}
+
+async function produceAndDrain(bench: Bench): Promise<void> {
+  const name = await topic(bench, 'produce', PARTITIONS)
+  let produced = 0
+  for (const callers of CALLERS) {
+    const usage = await NodeUsage.begin(bench.cluster)
+    const load = { topic: name, callers, bytes: BYTES, seconds: bench.seconds }
+    const { count, ...figures } = await produceLoad(bench.client, load)
+    produced += count
+    // Settled by the drain below, which must find every one of them once.
+    bench.report.add({
+      load: 'produce',
+      concurrency: callers,
+      bytes: BYTES,
+      ...figures,
+      ...(await usage.end()),
+      books: 'ok',
+    })
+  }
+  const clients = await Promise.all(Array.from({ length: CONSUMERS }, () => bench.cluster.client()))
+  const usage = await NodeUsage.begin(bench.cluster)
+  const options = { topic: name, group: 'drain', expected: produced, credit: CREDIT }
+  const { count, distinct, ...figures } = await drain(clients, options)
+  const books =
+    distinct === produced && count === produced ? 'ok' : `produced ${produced}, acked ${count}, distinct ${distinct}`
+  bench.report.add({
+    load: 'consume+ack',
+    concurrency: CONSUMERS,
+    bytes: BYTES,
+    ...figures,
+    ...(await usage.end()),
+    books,
+  })
+}
+
+async function latencyLoad(bench: Bench): Promise<void> {
+  const name = await topic(bench, 'latency', PARTITIONS)
+  const perSecond = 500
+  const usage = await NodeUsage.begin(bench.cluster)
+  const { count, ...figures } = await latency(bench.client, {
+    topic: name,
+    perSecond,
+    seconds: bench.seconds,
+    bytes: BYTES,
+  })
+  const books = count === perSecond * bench.seconds ? 'ok' : `delivered ${count}`
+  bench.report.add({ load: 'produce-to-delivery', bytes: BYTES, ...figures, ...(await usage.end()), books })
+}
+
+async function failoverLoad(bench: Bench): Promise<void> {
+  const name = await topic(bench, 'failover', 1)
+  const { gapsMs, medianMs, acked } = await failover(bench.cluster, bench.client, name, KILLS)
+  const { distinct } = await drain([bench.client], { topic: name, group: 'books', expected: acked, credit: CREDIT })
+  bench.report.add({
+    load: 'without service after SIGKILL of leader',
+    p50Ms: medianMs,
+    maxMs: Math.max(...gapsMs),
+    note: `gaps ${gapsMs.join(', ')} ms`,
+    books: distinct === acked ? 'ok' : `acked ${acked}, found ${distinct}`,
+  })
+}
+
+async function restartLoad(bench: Bench): Promise<void> {
+  const name = await topic(bench, 'million', PARTITIONS)
+  const usage = await NodeUsage.begin(bench.cluster)
+  const started = performance.now()
+  await fill(bench.client, name, RESTART_MESSAGES, BYTES)
+  const ratePerS = Math.round((RESTART_MESSAGES / (performance.now() - started)) * 1000)
+  bench.report.add({
+    load: 'fill a million',
+    concurrency: 8192,
+    bytes: BYTES,
+    ratePerS,
+    ...(await usage.end()),
+    books: 'ok',
+  })
+  const [node] = bench.cluster.nodes
+  if (node === undefined) return
+  await node.kill()
+  const down = performance.now()
+  node.start()
+  await node.ready(120_000)
+  const readyMs = rounded(performance.now() - down)
+  const clients = await Promise.all(Array.from({ length: CONSUMERS }, () => bench.cluster.client()))
+  const options = { topic: name, group: 'books', expected: RESTART_MESSAGES, credit: CREDIT }
+  const { count, distinct, ratePerS: drainRate } = await drain(clients, options)
+  const books = distinct === RESTART_MESSAGES && count === distinct ? 'ok' : `acked ${count}, distinct ${distinct}`
+  bench.report.add({ load: 'restart after kill -9 with a million', maxMs: readyMs, ratePerS: drainRate, books })
+}
+
+const LOADS = { produce: produceAndDrain, latency: latencyLoad, failover: failoverLoad, restart: restartLoad } as const
+type LoadName = keyof typeof LOADS
+
+async function main(): Promise<number> {
+  const names = Object.keys(LOADS) as LoadName[]
+  const { only, seconds } = await yargs(hideBin(process.argv))
+    .option('only', { type: 'string', describe: `comma-separated: ${names.join(', ')}`, default: names.join(',') })
+    .option('seconds', { type: 'number', describe: 'length of each timed load', default: 8 })
+    .strict()
+    .parseAsync()
+  const chosen = only.split(',')
+  const unknown = chosen.filter((name) => !(name in LOADS))
+  if (unknown.length > 0) throw new Error(`no such load: ${unknown.join(', ')}`)
+  process.stderr.write(
+    `${cpus().length} x ${cpus()[0]?.model ?? 'cpu'}, node ${process.version}, ${new Date().toISOString()}\n`,
+  )
+  const cluster = await Cluster.create()
+  process.once('SIGINT', () => void cluster.destroy().finally(() => process.exit(130)))
+  try {
+    await cluster.start()
+    const bench = { cluster, client: await cluster.client({ timeoutMs: 30_000 }), report: new Report(), seconds }
+    for (const name of names.filter((n) => chosen.includes(n))) {
+      process.stderr.write(`${name} ...\n`)
+      await LOADS[name](bench)
+    }
+    process.stdout.write(`\n${bench.report.table()}\n`)
+    return bench.report.ok ? 0 : 1
+  } finally {
+    await cluster.destroy()
+  }
+}
+
+process.exit(await main())
