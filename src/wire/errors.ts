@@ -85,6 +85,10 @@ const UNAVAILABLE = 14
 /** grpc-js says so when the call never left: nothing was stored. */
 const NEVER_SENT = /^(No connection established|Name resolution failed|Call cancelled before)/
 
+/** A connection that broke under a call may come as INTERNAL. */
+const BROKEN_STREAM = /RST_STREAM|ECONNRESET|EPIPE/
+const UNANSWERED: readonly number[] = [UNAVAILABLE, CANCELLED, DEADLINE_EXCEEDED]
+
 function isReason(text: string): text is ErrorReason {
   return Object.hasOwn(ERROR_TABLE, text)
 }
@@ -99,7 +103,8 @@ function closest(code: number): ErrorReason {
 
 function foreign(status: WireStatus, mutating: boolean): SandglassError {
   const text = `Cannot complete the call: ${status.message}`
-  const unanswered = status.code === UNAVAILABLE || status.code === CANCELLED || status.code === DEADLINE_EXCEEDED
+  const broken = status.code === INTERNAL && BROKEN_STREAM.test(status.message)
+  const unanswered = broken || UNANSWERED.includes(status.code)
   if (unanswered && mutating && !NEVER_SENT.test(status.message)) return new SandglassError('COMMIT_UNKNOWN', text)
   if (status.code === DEADLINE_EXCEEDED) return new SandglassError('DEADLINE', text)
   if (unanswered) return new SandglassError('UNREACHABLE', text)

@@ -1,9 +1,18 @@
 // Service definitions in the shape grpc-js takes (`grpc.ServiceDefinition`), without importing it: rpc/ and client/ do.
-import { SERVICES } from './messages.ts'
+import { type Body, type Messages, SERVICES } from './messages.ts'
 import type { MessageName, Wire } from './wire.ts'
 
 export type ServiceName = keyof typeof SERVICES
 export type MethodName<S extends ServiceName> = keyof (typeof SERVICES)[S]
+
+/** What a method takes and answers. `B`: as in Messages. */
+export type RequestOf<S extends ServiceName, M extends MethodName<S>, B = Body> = Part<S, M, 'request', B>
+export type ResponseOf<S extends ServiceName, M extends MethodName<S>, B = Body> = Part<S, M, 'response', B>
+type Part<S extends ServiceName, M extends MethodName<S>, P extends string, B> = (typeof SERVICES)[S][M] extends {
+  readonly [K in P]: infer N extends MessageName
+}
+  ? Messages<B>[N]
+  : never
 
 export interface MethodShape {
   readonly path: string
