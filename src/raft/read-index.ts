@@ -10,11 +10,8 @@ import type { Message } from './types.ts'
 /** A request of this replica (`from` its own id) or forwarded by another. False: nobody can answer it now, ask again. */
 export function requestRead(r: RaftState, from: number, context: number): boolean {
   if (r.role !== 'leader') return forwardRead(r, from, context)
-  if (aloneVoting(r)) {
-    answer(r, from, context, r.log.committed)
-    return true
-  }
   if (r.reads.full) return false
+  // Also for a lone voter: after a restart its commit index may be older than what it once acknowledged.
   if (committedInTerm(r)) startRead(r, from, context)
   else r.reads.addEarly(from, context)
   return true
@@ -39,7 +36,7 @@ export function handleReadIndexResponse(r: RaftState, m: Message): void {
 
 function startRead(r: RaftState, from: number, context: number): void {
   // Under a lease, CheckQuorum's word stands for the round of heartbeats; safe only while clocks run alike.
-  if (r.config.leaseReads === true) answer(r, from, context, r.log.committed)
+  if (r.config.leaseReads === true || aloneVoting(r)) answer(r, from, context, r.log.committed)
   else r.reads.add(from, context, r.log.committed)
 }
 
