@@ -99,7 +99,7 @@ export async function startNode(config: NodeConfig, log: Log): Promise<RunningNo
   const context: Context = {
     config,
     log,
-    env: realEnv,
+    env: realEnv(),
     metrics: createMetrics(config.name),
     health: { stopping: false, walOk: true, clockOk: true, notReady: 'starting' },
     closers: new Closers(),

@@ -4,8 +4,8 @@ import type { Env } from '../base/env.ts'
 import { nodeDisk } from '../storage/disk.ts'
 import { isLocked, openStateStore } from '../storage/state/store.ts'
 import type { StateStore } from '../storage/state/types.ts'
-import { openWal, type WalBatchStats } from '../storage/wal/open.ts'
-import type { Wal, WalDamage, WalState } from '../storage/wal/types.ts'
+import { openWal } from '../storage/wal/open.ts'
+import type { Wal, WalBatchStats, WalDamage, WalState } from '../storage/wal/types.ts'
 import { StartError } from './start-error.ts'
 
 export interface Storage {

@@ -6,6 +6,7 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { Counter, Gauge, Histogram, Registry } from 'prom-client'
 import { VERSION } from '../../base/version.ts'
+import type { GroupCounters, TopicStats } from '../../broker/stats.ts'
 import type { BrokerStats } from '../../broker/types.ts'
 import type { MultiRaftStats } from '../../replication/multi-raft.ts'
 import type { WalStats } from '../../storage/wal/types.ts'
@@ -104,60 +105,66 @@ function registerPulled(registry: Registry, from: From): void {
       },
     })
   }
-  const topics = (pick: (t: TopicNumbers) => number) => (s: MetricsSources) =>
+  const topics = (pick: (t: TopicStats) => number) => (s: MetricsSources) =>
     [...s.broker().topics].map(([topic, t]): Sample => [{ topic }, pick(t)])
+  const groups = (pick: (g: Readonly<GroupCounters>) => number) => (s: MetricsSources) =>
+    [...s.broker().topics].flatMap(([topic, t]) =>
+      [...t.groups].map(([group, g]): Sample => [{ topic, group }, pick(g)]),
+    )
+  const perTopic = ['topic']
+  const perGroup = ['topic', 'group']
   counter(
     'messages_produced_total',
     'Messages stored.',
-    ['topic'],
+    perTopic,
     topics((t) => t.produced),
   )
   counter(
     'messages_delivered_total',
     'Deliveries handed out, redeliveries included.',
-    ['topic'],
-    topics((t) => t.delivered),
+    perGroup,
+    groups((g) => g.delivered),
   )
   counter(
     'messages_acked_total',
     'Deliveries acknowledged.',
-    ['topic'],
-    topics((t) => t.acked),
+    perGroup,
+    groups((g) => g.acked),
   )
   counter(
     'messages_nacked_total',
     'Deliveries refused by their consumer.',
-    ['topic'],
-    topics((t) => t.nacked),
+    perGroup,
+    groups((g) => g.nacked),
   )
   counter(
     'messages_redelivered_total',
     'Deliveries beyond the first.',
-    ['topic'],
-    topics((t) => t.redelivered),
+    perGroup,
+    groups((g) => g.redelivered),
   )
   counter(
     'timer_early_total',
     'Deliveries before their due time. Must stay 0.',
-    ['topic'],
+    perTopic,
     topics((t) => t.early),
   )
   gauge(
     'messages_scheduled',
-    'Messages not yet due on partitions led here.',
-    ['topic'],
+    'Known to be scheduled for later, on partitions led here.',
+    perTopic,
     topics((t) => t.scheduled),
   )
   gauge(
     'messages_due',
-    'Messages due and not handed out, all groups.',
-    ['topic'],
+    'Known to be due and waiting for a consumer, on partitions led here.',
+    perTopic,
     topics((t) => t.due),
   )
   gauge(
     'leases',
     'Deliveries under a lease.',
-    ['topic'],
+    perTopic,
     topics((t) => t.leases),
   )
   gauge('raft_leaders', 'Groups led by this node.', [], (s) => [[{}, s.raft().leaders]])
@@ -169,18 +176,6 @@ function registerPulled(registry: Registry, from: From): void {
   gauge('clock_gap_seconds', 'Wall clock minus leader time, largest distance of the partitions led here.', [], (s) => [
     [{}, s.broker().clockGapMs / MS_PER_S],
   ])
-}
-
-interface TopicNumbers {
-  readonly produced: number
-  readonly delivered: number
-  readonly acked: number
-  readonly nacked: number
-  readonly redelivered: number
-  readonly early: number
-  readonly scheduled: number
-  readonly due: number
-  readonly leases: number
 }
 
 function registerProcess(registry: Registry, loopLagS: () => number): void {
