@@ -55,7 +55,7 @@ async function handle(options: ConsumeOptions, delivery: Delivery): Promise<void
   const { tally, write } = options
   const receivedMs = Date.now()
   const task = taskOf(delivery)
-  const then = delivery.deliveryCount > 1 ? 'ack' : plan(task)
+  const answer = delivery.deliveryCount > 1 ? 'ack' : plan(task)
   const { offset, partition, dueMs, deliveredMs, deliveryCount, fence } = delivery
   write('delivered', {
     type: 'delivered',
@@ -69,20 +69,20 @@ async function handle(options: ConsumeOptions, delivery: Delivery): Promise<void
     deliveryCount,
     fence,
     leaseMs: LEASE_MS,
-    then,
+    answer,
   })
   tally.delivered += 1
   if (deliveryCount > 1) tally.redelivered += 1
   else tally.late(receivedMs - dueMs)
-  if (then === 'drop') return
+  if (answer === 'drop') return
   try {
-    if (then === 'nack') await delivery.nack({ delayMs: NACK_DELAY_MS, reason: 'on purpose' })
+    if (answer === 'nack') await delivery.nack({ delayMs: NACK_DELAY_MS, reason: 'on purpose' })
     else await delivery.ack()
   } catch {
     // The lease was lost with its leader or by time: the task comes again, and that delivery counts.
     return
   }
-  if (then === 'nack') return
+  if (answer === 'nack') return
   write('acked', { type: 'acked', task, offset, fence, ackedMs: Date.now() })
   tally.acked += 1
   options.seen.acked.add(task)

@@ -72,7 +72,7 @@ function judgeDuplicates(
 }
 
 function isExplained(before: DeliveredLine, next: DeliveredLine, kills: readonly KilledLine[]): boolean {
-  if (before.then === 'nack') return true
+  if (before.answer === 'nack') return true
   if (next.deliveredMs + ROUNDING_MS >= before.deliveredMs + before.leaseMs) return true
   return kills.some((k) => k.led.includes(next.partition) && k.atMs >= before.deliveredMs && k.atMs <= next.receivedMs)
 }

@@ -29,7 +29,7 @@ export interface DeliveredLine {
   readonly fence: number
   readonly leaseMs: number
   /** What the consumer then did; `drop` lets the lease run out. */
-  readonly then: 'ack' | 'nack' | 'drop'
+  readonly answer: 'ack' | 'nack' | 'drop'
 }
 
 /** In delivered.jsonl: a node was killed with SIGKILL. */

@@ -1,0 +1,121 @@
+import { describe, expect, test } from 'vitest'
+import { keepBooks } from '../../demo/keep-books.ts'
+import type { AckedLine, DeliveredLine, KilledLine, Line, ProducedLine } from '../../demo/records.ts'
+
+const LEASE = 5000
+
+function produced(task: number, ackedMs = 1000 + task): ProducedLine {
+  return { type: 'produced', task, offset: `o${task}`, partition: 0, dueMs: 1000, sentMs: 990, ackedMs }
+}
+
+function delivered(task: number, fence: number, more: Partial<DeliveredLine> = {}): DeliveredLine {
+  return {
+    type: 'delivered',
+    task,
+    offset: `o${task}`,
+    partition: 0,
+    consumer: 'w',
+    dueMs: 1000,
+    deliveredMs: 1001,
+    receivedMs: 1002,
+    deliveryCount: 1,
+    fence,
+    leaseMs: LEASE,
+    answer: 'ack',
+    ...more,
+  }
+}
+
+function acked(task: number, fence: number): AckedLine {
+  return { type: 'acked', task, offset: `o${task}`, fence, ackedMs: 1010 }
+}
+
+function killed(atMs: number, led: readonly number[]): KilledLine {
+  return { type: 'killed', node: 'n1', atMs, partition: 0, led }
+}
+
+const good: readonly Line[] = [
+  { type: 'plan', tasks: 3 },
+  ...[0, 1, 2].map((task) => produced(task)),
+  ...[0, 1, 2].map((task) => delivered(task, task + 1)),
+  ...[0, 1, 2].map((task) => acked(task, task + 1)),
+]
+
+describe('the bookkeeper', () => {
+  test('finds clean books ok', () => {
+    expect(keepBooks(good)).toMatchObject({
+      tasks: 3,
+      acked: 3,
+      lost: 0,
+      early: 0,
+      duplicates: 0,
+      explained: 0,
+      ok: true,
+    })
+  })
+
+  test('misses a removed acknowledgement', () => {
+    expect(keepBooks(good.slice(0, -1))).toMatchObject({ acked: 2, lost: 1, ok: false })
+  })
+
+  test('misses a task that was never produced', () => {
+    expect(keepBooks(good.filter((line) => !('task' in line && line.task === 2)))).toMatchObject({ lost: 1, ok: false })
+  })
+
+  test('sees a delivery dated early', () => {
+    const lines = good.map((line) =>
+      line.type === 'delivered' && line.task === 1 ? { ...line, deliveredMs: 999 } : line,
+    )
+    expect(keepBooks(lines)).toMatchObject({ early: 1, ok: false })
+  })
+
+  test('takes an acknowledgement of another message for none', () => {
+    const lines = good.map((line) => (line.type === 'acked' && line.task === 1 ? { ...line, offset: 'other' } : line))
+    expect(keepBooks(lines)).toMatchObject({ lost: 1, ok: false })
+  })
+
+  const again = (more: Partial<DeliveredLine>) =>
+    delivered(0, 9, { deliveredMs: 2000, receivedMs: 2001, deliveryCount: 2, ...more })
+  const unsettled = good.filter((line) => !(line.type === 'acked' && line.task === 0))
+  const first = (more: Partial<DeliveredLine>) =>
+    unsettled.map((line) => (line.type === 'delivered' && line.task === 0 ? { ...line, ...more } : line))
+
+  test('does not explain a second delivery without a reason', () => {
+    expect(keepBooks([...unsettled, again({}), acked(0, 9)])).toMatchObject({ duplicates: 1, explained: 0, ok: false })
+  })
+
+  test('explains a second delivery by a nack', () => {
+    const lines = [...first({ answer: 'nack' }), again({}), acked(0, 9)]
+    expect(keepBooks(lines)).toMatchObject({ duplicates: 1, explained: 1, ok: true })
+  })
+
+  test('explains a second delivery by a lease that had ended, and not a moment before', () => {
+    const at = (deliveredMs: number) =>
+      keepBooks([...unsettled, again({ deliveredMs, receivedMs: deliveredMs }), acked(0, 9)])
+    expect(at(1001 + LEASE)).toMatchObject({ explained: 1, ok: true })
+    expect(at(1001 + LEASE - 100)).toMatchObject({ explained: 0, ok: false })
+  })
+
+  test('explains a second delivery by the kill of its partition’s leader, not of another', () => {
+    const kill = (led: readonly number[]) => keepBooks([...unsettled, again({}), acked(0, 9), killed(1500, led)])
+    expect(kill([0])).toMatchObject({ explained: 1, ok: true })
+    expect(kill([7])).toMatchObject({ explained: 0, ok: false })
+  })
+
+  test('never explains a delivery after an acknowledgement', () => {
+    expect(keepBooks([...good, again({ deliveredMs: 99_999, receivedMs: 99_999 })])).toMatchObject({
+      explained: 0,
+      ok: false,
+    })
+  })
+
+  test('measures the silence around a kill', () => {
+    const times = [1000, 1100, 1900, 2000]
+    const lines: Line[] = [
+      { type: 'plan', tasks: 4 },
+      ...times.map((time, task) => produced(task, time)),
+      killed(1150, [0]),
+    ]
+    expect(keepBooks(lines).gapsMs).toEqual([800])
+  })
+})
