@@ -65,6 +65,7 @@ export class StoredGroupState implements GroupState {
   get(key: Key): Uint8Array | undefined {
     const value = this.#layers.get(key)
     if (value !== undefined) return value ?? undefined
+    if (this.#damage !== undefined) throw damaged('read', this.#damage)
     if (this.#head === undefined) return undefined
     try {
       return this.#shard.database.get(this.#prefix + key)
@@ -89,6 +90,7 @@ export class StoredGroupState implements GroupState {
     if (this.#shard.database.ready() !== undefined) await this.#readable()
     const bounds = { limit, maxBytes: options.maxBytes ?? Number.POSITIVE_INFINITY, reverse: options.reverse ?? false }
     if (limit <= 0 || range.gte >= range.lt) return []
+    if (this.#damage !== undefined) throw damaged('read', this.#damage)
     // One synchronous step: what a checkpoint moves down from here on is in one of the two, and hidden in the other.
     const stored = rowRange(this.#place, range)
     const { database, env } = this.#shard
@@ -104,6 +106,8 @@ export class StoredGroupState implements GroupState {
   checkpoint(meta: CheckpointMeta): Promise<void> {
     assert(this.#checkpoint === undefined, 'one checkpoint of a group at a time')
     assert(meta.applied >= (this.#head?.meta.applied ?? 0), 'a checkpoint never goes back')
+    // A checkpoint lets the log forget, which may be all that heals the damage.
+    if (this.#damage !== undefined) return Promise.reject(damaged('write a checkpoint', this.#damage))
     if (this.#removed || this.#flipping) return Promise.reject(this.#gone('write a checkpoint'))
     this.#checkpoint = this.#writeDown(meta).finally(() => {
       this.#checkpoint = undefined
@@ -113,7 +117,7 @@ export class StoredGroupState implements GroupState {
 
   async openSnapshot(): Promise<SnapshotSource> {
     await this.#readable()
-    if (this.#damage !== undefined) throw new SandglassError('INTERNAL', `Cannot open a snapshot: ${this.#damage}`)
+    if (this.#damage !== undefined) throw damaged('open a snapshot', this.#damage)
     const { value, rows } = this.#shard.database.capture(headKey(this.group), rowRange(this.#place), PREFIX_BYTES)
     // The database may already hold a checkpoint whose completion this turn has not heard of.
     const head = value === undefined ? undefined : decodeHead(value)
@@ -209,4 +213,8 @@ export class StoredGroupState implements GroupState {
     const why = this.#removed ? 'the group was removed' : 'a snapshot takes its place'
     return new SandglassError('INTERNAL', `Cannot ${action}: ${why}`)
   }
+}
+
+function damaged(action: string, damage: string): SandglassError {
+  return new SandglassError('INTERNAL', `Cannot ${action}: the state is damaged (${damage})`)
 }

@@ -48,7 +48,10 @@ export interface GroupState extends ViewStore, StateReader {
   readonly group: GroupId
   /** Of the last completed checkpoint; undefined before the first. */
   readonly meta: CheckpointMeta | undefined
-  /** Why what lies on disk cannot be trusted (it is healed by installing a snapshot); undefined while all is well. */
+  /**
+   * Why what lies on disk cannot be trusted; undefined while all is well. Found when the group is opened, or by a read.
+   * From then on reads that need the disk, checkpoints and outgoing snapshots are refused; an installed snapshot heals.
+   */
   readonly damage: string | undefined
   /** Bytes in memory layers, backing buffers and per-row cost included. */
   bytes(): number
