@@ -88,7 +88,7 @@ export class Producers {
 
   /** It was heard of at `at`; `stored` are the positions of its new messages, in sequence. */
   touch(id: string, at: number, stored: readonly Position[]): void {
-    const producer = this.#byId.get(id) ?? new Producer(id)
+    const producer = this.#byId.get(id) ?? this.#create(id)
     this.#runs -= producer.runs.length
     for (const position of stored) producer.push(position.due, position.index)
     producer.trim()
@@ -128,6 +128,13 @@ export class Producers {
     const sorted = [...this.#byId.values()].sort((a, b) => a.turn - b.turn)
     this.#byId.clear()
     for (const producer of sorted) this.#byId.set(producer.id, producer)
+  }
+
+  /** One that was forgotten since the last flush still has its row. */
+  #create(id: string): Producer {
+    const producer = new Producer(id)
+    producer.stored = this.#dirty.has(id)
+    return producer
   }
 
   #forgetIdle(at: number): void {

@@ -1,0 +1,194 @@
+/**
+ * The timer view against the reference queue: any order of produce, deliver, settle, sessions, time, checkpoints,
+ * snapshots and restarts. SANDGLASS_MODEL_RUNS sets the number of sequences.
+ */
+import { isDeepStrictEqual } from 'node:util'
+import fc from 'fast-check'
+import { expect, test } from 'vitest'
+import { decodeTimerCommand, encodeTimerCommand } from '../../../src/views/timer/codec.ts'
+import type { TimerCommand, TimerReply } from '../../../src/views/timer/commands.ts'
+import { createTimerView, type TimerView } from '../../../src/views/timer/timer-view.ts'
+import { MapStore } from './map-store.ts'
+import { attach, beginning, type Draft, deliver, detach, produce, settle } from './model-steps.ts'
+import { compare, ReferenceQueue } from './reference-queue.ts'
+
+const RUNS = Number(process.env.SANDGLASS_MODEL_RUNS ?? 5_000)
+/** A replica: its view and rows, the last checkpoint, and the log behind that. */
+class Real {
+  view: TimerView = createTimerView()
+  store = new MapStore()
+  checkpoint = new MapStore()
+  since: { bytes: Uint8Array; at: number; reply: TimerReply }[] = []
+  readonly all: { bytes: Uint8Array; at: number }[] = []
+
+  apply(command: TimerCommand, at: number): TimerReply {
+    const bytes = encodeTimerCommand(command)
+    same(decodeTimerCommand(bytes), command)
+    const { reply } = this.view.apply(bytes, { at, index: this.all.length, store: this.store })
+    this.since.push({ bytes, at, reply })
+    this.all.push({ bytes, at })
+    return reply
+  }
+
+  flush(): void {
+    this.view.flush(this.store)
+    this.checkpoint = this.store.copy()
+    this.since = []
+  }
+
+  async restart(): Promise<void> {
+    this.view = createTimerView()
+    this.store = this.checkpoint.copy()
+    await this.view.load(this.store)
+    for (const { bytes, at, reply } of this.since) {
+      same(this.view.apply(bytes, { at, index: 0, store: this.store }).reply, reply)
+    }
+  }
+}
+
+type Step = fc.AsyncCommand<ReferenceQueue, Real>
+
+/** A command of the log: made from the reference's state, applied to both, answers and states compared. */
+class Apply implements Step {
+  readonly #draft: Draft
+
+  constructor(draft: Draft) {
+    this.#draft = draft
+  }
+
+  check(): boolean {
+    return true
+  }
+
+  async run(model: ReferenceQueue, real: Real): Promise<void> {
+    const at = model.at + this.#draft.passMs
+    const command = this.#draft.make(model)
+    same(real.apply(command, at), model.apply(command, at))
+    compareStates(model, real)
+  }
+
+  toString(): string {
+    return this.#draft.name
+  }
+}
+
+class Maintain implements Step {
+  readonly #kind: 'flush' | 'restart' | 'snapshot'
+
+  constructor(kind: 'flush' | 'restart' | 'snapshot') {
+    this.#kind = kind
+  }
+
+  check(): boolean {
+    return true
+  }
+
+  async run(model: ReferenceQueue, real: Real): Promise<void> {
+    if (this.#kind !== 'restart') real.flush()
+    if (this.#kind !== 'flush') await real.restart()
+    compareStates(model, real)
+  }
+
+  toString(): string {
+    return this.#kind
+  }
+}
+
+function compareStates(model: ReferenceQueue, { view, store }: Real): void {
+  same([view.lastIndex, view.messageCount], [model.lastIndex, model.messages.length])
+  expect([...view.groups()].length).toBe(model.groups.length)
+  for (const group of model.groups) {
+    const seen = view.group(group)
+    const ordered = model.ordered(group.channel)
+    const leased = group.entries.filter((e) => e.lease !== undefined)
+    const lowest = [...group.entries].sort(compare)[0]
+    const seenState = {
+      cursor: seen?.cursor,
+      committed: seen?.committed,
+      leased: seen?.leased,
+      waiting: seen?.waiting,
+      outstanding: seen?.outstanding,
+      pending: seen?.pending,
+      sessions: seen?.sessions(),
+      nextReadyAt: seen?.nextReadyAt(),
+      nextDeadline: seen?.nextDeadline(),
+      ready: seen?.ready(model.at + 50, 1000),
+      expired: seen?.expired(model.at + 50, 1000),
+      states: ordered.map((position) => seen?.stateOf(position)),
+      reasons: group.entries.map((e) => seen?.reason(store, e.index) ?? ''),
+      held: leased.every((e) => [...(seen?.leases(e.lease?.session) ?? [])].some((l) => l.index === e.index)),
+      leases: [...(seen?.leases() ?? [])].length,
+    }
+    same(seenState, {
+      cursor: group.cursor,
+      committed: lowest === undefined ? group.cursor : { due: lowest.due, index: lowest.index - 1 },
+      leased: leased.length,
+      waiting: group.entries.length - leased.length,
+      outstanding: leased.length + model.waiting(group, model.at).length,
+      pending: group.counted ? ordered.filter((p) => compare(p, group.cursor) > 0).length : undefined,
+      sessions: group.sessions.map(({ id, consumer }) => ({
+        consumer,
+        session: id,
+        leased: leased.filter((e) => e.lease?.session === id).length,
+      })),
+      nextReadyAt: model.waiting(group, Number.POSITIVE_INFINITY)[0]?.notBefore,
+      nextDeadline: finite(Math.min(...leased.map((e) => e.lease?.deadline ?? 0))),
+      ready: model
+        .waiting(group, model.at + 50)
+        .map(({ due, index, count, notBefore }) => ({ due, index, notBefore, count })),
+      expired: leased
+        .map(({ due, index, count, lease }) => ({ due, index, count, ...(lease ?? { deadline: 0 }) }))
+        .filter(({ deadline }) => deadline <= model.at + 50)
+        .sort((a, b) => a.deadline - b.deadline || a.index - b.index),
+      states: ordered.map((p) => {
+        const entry = group.entries.find((e) => e.index === p.index)
+        if (entry !== undefined) return entry.lease === undefined ? 'waiting' : 'leased'
+        return compare(p, group.cursor) > 0 ? 'ahead' : 'done'
+      }),
+      reasons: group.entries.map((e) => e.reason),
+      held: true,
+      leases: leased.length,
+    })
+  }
+}
+
+/** Vitest's comparison tells more and takes longer: only when there is something to tell. */
+function same(seen: unknown, wanted: unknown): void {
+  if (!isDeepStrictEqual(seen, wanted)) expect(seen).toEqual(wanted)
+}
+
+function finite(value: number): number | undefined {
+  return Number.isFinite(value) ? value : undefined
+}
+
+const maintain = fc
+  .constantFrom('flush' as const, 'restart' as const, 'snapshot' as const)
+  .map((kind) => new Maintain(kind))
+
+test('the view answers like the reference queue, through checkpoints, snapshots and restarts', {
+  timeout: 600_000,
+}, async () => {
+  const drafts = fc.oneof(produce, produce, attach, attach, deliver, deliver, deliver, settle, settle, settle, detach)
+  const applies = drafts.map((draft) => new Apply(draft))
+  const steps = fc.commands([applies, applies, applies, applies, maintain], { maxCommands: 40, size: 'max' })
+  await fc.assert(
+    fc.asyncProperty(steps, async (commands) => {
+      const real = new Real()
+      const model = new ReferenceQueue()
+      for (const draft of beginning) await new Apply(draft).run(model, real)
+      await fc.asyncModelRun(() => ({ model, real }), commands)
+      sameRowsHoweverOftenFlushed(real)
+    }),
+    { numRuns: RUNS },
+  )
+})
+
+/** A second replica applies the same log and flushes once, at the end. */
+function sameRowsHoweverOftenFlushed(real: Real): void {
+  const other = new MapStore()
+  const view = createTimerView()
+  for (const { bytes, at } of real.all) view.apply(bytes, { at, index: 0, store: other })
+  view.flush(other)
+  real.flush()
+  same(real.store.dump(), other.dump())
+}
