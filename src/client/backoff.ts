@@ -19,6 +19,11 @@ export class Backoff {
     return bound * (0.5 + this.#env.random() / 2)
   }
 
+  /** Whether nothing failed since the last reset. */
+  get fresh(): boolean {
+    return this.#nextMs === FIRST_MS
+  }
+
   /** Something worked: begin small again. */
   reset(): void {
     this.#nextMs = FIRST_MS

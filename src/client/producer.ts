@@ -47,6 +47,7 @@ export interface ProducerContext {
   readonly routes: Routes
   readonly partitioner: Partitioner
   readonly timeoutMs: number
+  readonly onClosed?: () => void
 }
 
 /** Taken from callers and unanswered; beyond it produce() calls wait for their turn. */
@@ -137,6 +138,7 @@ class LaneProducer implements Producer {
       for (const lane of lanes ?? []) lane.abort(new SandglassError('SHUTTING_DOWN', 'Cannot produce: closed'))
     }
     this.#links.close()
+    this.#context.onClosed?.()
   }
 
   #settled(bytes: number): void {

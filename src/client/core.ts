@@ -1,0 +1,50 @@
+// What every part of the client works with: connections, routes, time. sandctl builds on this directly where it needs
+// calls that the public client does not offer.
+import type { Env } from '../base/env.ts'
+import { invalid } from '../base/errors.ts'
+import { realEnv } from '../base/real-env.ts'
+import { createPartitioner, type Partitioner } from '../wire/partition.ts'
+import { Calls } from './calls.ts'
+import { createGrpcTransport, type GrpcOptions } from './grpc-transport.ts'
+import { Routes } from './routes.ts'
+import type { Transport } from './transport.ts'
+
+export interface ConnectOptions extends GrpcOptions {
+  /** `host:port` of one or more nodes; others are learnt from them. */
+  readonly addrs: readonly string[]
+  /** For every call, from its begin to its end with all retries. Default 10 s. */
+  readonly timeoutMs?: number | undefined
+}
+
+export interface Core {
+  readonly env: Env
+  readonly transport: Transport
+  readonly calls: Calls
+  readonly routes: Routes
+  readonly partitioner: Partitioner
+  readonly timeoutMs: number
+}
+
+const TIMEOUT_MS = 10_000
+const ADDR = /^(\[[0-9a-fA-F:]+\]|[^:\s]+):\d{1,5}$/
+
+/** Reaches one node at least, and learns of the others. Rejects with INVALID or UNREACHABLE. */
+export async function connectCore(options: ConnectOptions): Promise<Core> {
+  const { addrs, timeoutMs = TIMEOUT_MS } = options
+  if (addrs.length === 0) throw invalid('addrs', 'Cannot connect: no address is given')
+  for (const addr of addrs) {
+    if (!ADDR.test(addr)) throw invalid('addrs', `Cannot connect to ${JSON.stringify(addr)}: not host:port`)
+  }
+  if (!(timeoutMs > 0)) throw invalid('timeoutMs', 'Cannot connect: timeoutMs must be above 0')
+  const env = realEnv()
+  const transport = createGrpcTransport(options)
+  const calls = new Calls(env, transport, { addrs, timeoutMs })
+  try {
+    const { nodes } = await calls.call('Cluster', 'ListNodes', {}, { mutating: false })
+    calls.learn(nodes.map((node) => node.grpc))
+  } catch (error) {
+    transport.close()
+    throw error
+  }
+  return { env, transport, calls, routes: new Routes(calls), partitioner: await createPartitioner(), timeoutMs }
+}

@@ -1,0 +1,11 @@
+// The library users import as `sandglass/client`.
+export { type ErrorReason, SandglassError } from '../base/errors.ts'
+export { SandglassClient } from './client.ts'
+export type { Consumer, ConsumerOptions } from './consumer.ts'
+export type { ConnectOptions } from './core.ts'
+export type { Delivery } from './delivery.ts'
+export type { TlsOptions } from './grpc-transport.ts'
+export type { Message } from './message.ts'
+export type { Produced, Producer, ProducerOptions } from './producer.ts'
+export type { Handler, RunningSubscription, SubscribeOptions } from './subscribe.ts'
+export type { NewTopic, TopicDescription, Topics } from './topics.ts'

@@ -1,0 +1,189 @@
+// Acks, nacks and extends of one partition: collects those of one turn into few requests and keeps each until it is
+// answered. What a broken stream left unanswered is asked again on the next one; when the lease is then no longer
+// current, nobody can tell whether the first try had ended it, and the answer is COMMIT_UNKNOWN instead of LEASE_LOST.
+import type { Env } from '../base/env.ts'
+import { ERROR_TABLE, SandglassError } from '../base/errors.ts'
+import { fromErrorMessage } from '../wire/errors.ts'
+import type { ConsumeRequest, Settled } from '../wire/messages.ts'
+import { SETTLE_ITEMS_MAX } from '../wire/queue-requests.ts'
+import type { Init } from '../wire/wire.ts'
+import { Backoff } from './backoff.ts'
+import { type HeldDelivery, leaseLost, type Settlement } from './delivery.ts'
+
+interface Entry {
+  readonly held: HeldDelivery
+  readonly settlement: Settlement
+  readonly deadline: number
+  /** When it was last sent. */
+  sentAt: number
+  /** An earlier try was left without an answer. */
+  unknown: boolean
+  resolve(): void
+  reject(error: SandglassError): void
+}
+
+export interface SettlerContext {
+  readonly env: Env
+  readonly timeoutMs: number
+  /** False while there is no subscribed stream. */
+  send(request: Init<ConsumeRequest>): boolean
+  /** A settlement took effect; `sentAt`: when it left. */
+  settled(held: HeldDelivery, settlement: Settlement, sentAt: number): void
+  lost(held: HeldDelivery): void
+}
+
+export class Settler {
+  readonly #context: SettlerContext
+  readonly #backoff: Backoff
+  #queue: Entry[] = []
+  readonly #sent = new Map<number, readonly Entry[]>()
+  #nextId = 1
+  #scheduled = false
+
+  constructor(context: SettlerContext) {
+    this.#context = context
+    this.#backoff = new Backoff(context.env)
+  }
+
+  /** Whether something is unanswered. */
+  get busy(): boolean {
+    return this.#queue.length > 0 || this.#sent.size > 0
+  }
+
+  settle(held: HeldDelivery, settlement: Settlement): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const { env, timeoutMs } = this.#context
+      const deadline = env.monoMs() + timeoutMs
+      this.#queue.push({ held, settlement, deadline, sentAt: 0, unknown: false, resolve, reject })
+      this.#flushSoon(0)
+    })
+  }
+
+  /** The stream is subscribed: `kept` says which leases are still this session's. */
+  resume(kept: (held: HeldDelivery) => boolean): void {
+    const queue = this.#queue
+    this.#queue = []
+    for (const entry of queue) {
+      if (entry.held.state !== 'gone' && !kept(entry.held)) this.#lost(entry)
+      else this.#queue.push(entry)
+    }
+    this.#flushSoon(0)
+  }
+
+  /** The stream is gone: what was sent may or may not have been carried out. */
+  interrupt(): void {
+    const sent = [...this.#sent.values()].flat()
+    this.#sent.clear()
+    for (const entry of sent) entry.unknown = true
+    this.#queue = [...sent, ...this.#queue]
+  }
+
+  answered(answer: Settled): void {
+    const entries = this.#sent.get(answer.id)
+    if (entries === undefined) return
+    this.#sent.delete(answer.id)
+    if (answer.error !== null) {
+      this.#failed(entries, fromErrorMessage(answer.error))
+      return
+    }
+    this.#backoff.reset()
+    const lost = new Set(answer.lost)
+    for (const [place, entry] of entries.entries()) {
+      if (lost.has(place)) {
+        this.#lost(entry)
+        continue
+      }
+      this.#context.settled(entry.held, entry.settlement, entry.sentAt)
+      entry.resolve()
+    }
+  }
+
+  /** Ends what is past its deadline. */
+  expire(nowMs: number): void {
+    const late = (entry: Entry): boolean => entry.deadline <= nowMs
+    for (const [id, entries] of this.#sent) {
+      // One request is one turn's: its first entry is its oldest, and it is answered as a whole.
+      if (!entries.every(late)) continue
+      this.#sent.delete(id)
+      for (const entry of entries) entry.reject(unanswered(true))
+    }
+    for (const entry of this.#queue) if (late(entry)) entry.reject(unanswered(entry.unknown))
+    this.#queue = this.#queue.filter((entry) => !late(entry))
+  }
+
+  /** Ends everything that is left. */
+  abort(error: SandglassError): void {
+    for (const entry of this.#queue.splice(0)) entry.reject(entry.unknown ? unanswered(true) : error)
+    for (const entries of this.#sent.values()) for (const entry of entries) entry.reject(unanswered(true))
+    this.#sent.clear()
+  }
+
+  #failed(entries: readonly Entry[], error: SandglassError): void {
+    if (ERROR_TABLE[error.reason].retry === 'never') {
+      for (const entry of entries) entry.reject(error)
+      return
+    }
+    if (error.outcome === 'unknown') for (const entry of entries) entry.unknown = true
+    this.#queue = [...entries, ...this.#queue]
+    this.#flushSoon(this.#backoff.next())
+  }
+
+  #lost(entry: Entry): void {
+    this.#context.lost(entry.held)
+    entry.reject(entry.unknown ? unanswered(true) : leaseLost())
+  }
+
+  /** What one turn asks for leaves together at its end; after a refusal, later. */
+  #flushSoon(afterMs: number): void {
+    if (this.#scheduled || this.#queue.length === 0) return
+    this.#scheduled = true
+    const flush = (): void => {
+      this.#scheduled = false
+      this.#flush()
+    }
+    if (afterMs === 0) this.#context.env.endOfTurn(flush)
+    else this.#context.env.after(afterMs, flush)
+  }
+
+  #flush(): void {
+    let from = 0
+    while (from < this.#queue.length) {
+      const to = endOfRun(this.#queue, from)
+      const entries = this.#queue.slice(from, to)
+      if (!this.#context.send(request(this.#nextId, entries))) break
+      const now = this.#context.env.monoMs()
+      for (const entry of entries) entry.sentAt = now
+      this.#sent.set(this.#nextId++, entries)
+      from = to
+    }
+    this.#queue = this.#queue.slice(from)
+  }
+}
+
+/** Entries from `from` on that fit one request: the same settlement. */
+function endOfRun(queue: readonly Entry[], from: number): number {
+  const first = queue[from]
+  let to = from + 1
+  while (to < queue.length && to - from < SETTLE_ITEMS_MAX && same(first?.settlement, queue[to]?.settlement)) to++
+  return to
+}
+
+function same(a: Settlement | undefined, b: Settlement | undefined): boolean {
+  if (a === b) return true
+  if (a?.type === 'nack' && b?.type === 'nack') return a.delayMs === b.delayMs && a.reason === b.reason
+  return a?.type === 'extend' && b?.type === 'extend' && a.leaseMs === b.leaseMs
+}
+
+function request(id: number, entries: readonly Entry[]): Init<ConsumeRequest> {
+  const index = entries.map((entry) => entry.held.index)
+  const fence = entries.map((entry) => entry.held.fence)
+  const settlement = entries[0]?.settlement ?? { type: 'ack' }
+  if (settlement.type === 'ack') return { ack: { id, index, fence } }
+  if (settlement.type === 'extend') return { extend: { id, index, fence, leaseMs: settlement.leaseMs } }
+  return { nack: { id, index, fence, delayMs: settlement.delayMs, reason: settlement.reason } }
+}
+
+function unanswered(maybe: boolean): SandglassError {
+  if (!maybe) return new SandglassError('UNREACHABLE', 'Cannot settle the delivery in time: no leader was reached')
+  return new SandglassError('COMMIT_UNKNOWN', 'Cannot tell whether the delivery was settled: no answer came')
+}

@@ -1,0 +1,70 @@
+// Topics as users see them.
+import { type Topic, TopicKind } from '../wire/messages.ts'
+import type { Caller } from './calls.ts'
+
+export interface TopicDescription {
+  readonly name: string
+  readonly kind: 'timer' | 'kv'
+  readonly partitions: readonly {
+    readonly id: number
+    /** Name of the leading node; undefined: none known. */
+    readonly leader: string | undefined
+    /** Names of the nodes that carry it. */
+    readonly replicas: readonly string[]
+  }[]
+  readonly replicationFactor: number
+}
+
+export interface NewTopic {
+  readonly name: string
+  /** 1 to 1,024. */
+  readonly partitions: number
+  /** 1 to 7, at most the number of nodes. */
+  readonly replicationFactor: number
+  /** Default: timer. */
+  readonly kind?: 'timer' | 'kv' | undefined
+}
+
+/** All reject with a SandglassError. */
+export interface Topics {
+  /** Resolves when every partition has a leader. TOPIC_EXISTS, NOT_ENOUGH_NODES, INVALID, ... */
+  create(topic: NewTopic): Promise<TopicDescription>
+  list(): Promise<readonly string[]>
+  /** TOPIC_NOT_FOUND. */
+  describe(name: string): Promise<TopicDescription>
+  /** With all messages, for good. TOPIC_NOT_FOUND. */
+  delete(name: string): Promise<void>
+}
+
+/** `forget`: called with the name of a topic that is gone. */
+export function createTopics(caller: Caller, forget: (topic: string) => void): Topics {
+  return {
+    async create({ name, partitions, replicationFactor, kind }) {
+      const request = { name, partitions, replicationFactor, kind: kind === 'kv' ? TopicKind.KV : TopicKind.TIMER }
+      return describe(await caller.call('Topics', 'CreateTopic', request, { mutating: true }))
+    },
+    async list() {
+      return (await caller.call('Topics', 'ListTopics', {}, { mutating: false })).topics
+    },
+    async describe(name) {
+      return describe(await caller.call('Topics', 'DescribeTopic', { name }, { mutating: false }))
+    },
+    async delete(name) {
+      await caller.call('Topics', 'DeleteTopic', { name }, { mutating: true })
+      forget(name)
+    },
+  }
+}
+
+function describe(topic: Topic): TopicDescription {
+  return {
+    name: topic.name,
+    kind: topic.kind === TopicKind.KV ? 'kv' : 'timer',
+    partitions: topic.partitions.map(({ id, leader, replicas }) => ({
+      id,
+      leader: leader === '' ? undefined : leader,
+      replicas,
+    })),
+    replicationFactor: topic.replicationFactor,
+  }
+}
