@@ -1,7 +1,20 @@
-/** The receiving side of the peer port: the service `sandglass.v1.Raft`. */
-import type { Server } from '@grpc/grpc-js'
+/**
+ * The receiving side of the peer port: the service `sandglass.v1.Raft`. A caller is answered with metadata once its
+ * handshake is accepted; what it sends goes to the receiver, and a frame that is damaged ends its stream.
+ */
+import {
+  type handleBidiStreamingCall,
+  type handleClientStreamingCall,
+  Metadata,
+  type Server,
+  type ServerDuplexStream,
+  type ServerReadableStream,
+  status,
+} from '@grpc/grpc-js'
+import { SandglassError } from '../base/errors.ts'
 import type { NodeId } from '../base/ids.ts'
 import type { PeerReceiver } from '../replication/transport.ts'
+import { checkHandshake, EXCHANGE, INSTALL_SNAPSHOT } from './peer-wire.ts'
 
 export interface RaftServiceOptions {
   /** Read on every handshake: a node may learn its cluster after its port opened. undefined: refuse everybody. */
@@ -10,7 +23,93 @@ export interface RaftServiceOptions {
   readonly receiver: () => PeerReceiver | undefined
 }
 
+interface Refusal {
+  readonly code: status
+  readonly details: string
+}
+
+interface Peer {
+  readonly from: NodeId
+  readonly receiver: PeerReceiver
+}
+
 /** Adds the service to the server of the peer port; frames of accepted peers go to the receiver. */
-export function addRaftService(_server: Server, _options: RaftServiceOptions): void {
-  return
+export function addRaftService(server: Server, options: RaftServiceOptions): void {
+  const exchange: handleBidiStreamingCall<Uint8Array, Uint8Array> = (call) => serveExchange(call, options)
+  const installSnapshot: handleClientStreamingCall<Uint8Array, Uint8Array> = (call, done) => {
+    takeSnapshot(call, options).then(
+      () => done(null, new Uint8Array(0)),
+      (error: unknown) => done(toStatus(error)),
+    )
+  }
+  server.addService({ exchange: EXCHANGE, installSnapshot: INSTALL_SNAPSHOT }, { exchange, installSnapshot })
+}
+
+function serveExchange(call: ServerDuplexStream<Uint8Array, Uint8Array>, options: RaftServiceOptions): void {
+  const peer = accept(call.metadata, options)
+  if ('code' in peer) {
+    call.emit('error', peer)
+    return
+  }
+  // Tells the caller that its frames are heard, before there is anything else to say.
+  call.sendMetadata(new Metadata())
+  let open = true
+  call.on('data', (body: Uint8Array) => {
+    if (!open) return
+    try {
+      peer.receiver.frame(peer.from, body)
+    } catch (error) {
+      open = false
+      call.emit('error', toStatus(error))
+    }
+  })
+  call.on('end', () => call.end())
+}
+
+/** Resolves when the receiver has taken the snapshot. */
+async function takeSnapshot(
+  call: ServerReadableStream<Uint8Array, Uint8Array>,
+  options: RaftServiceOptions,
+): Promise<void> {
+  const peer = accept(call.metadata, options)
+  if ('code' in peer) throw peer
+  const bodies: AsyncIterator<Uint8Array> = call[Symbol.asyncIterator]()
+  const header = await bodies.next()
+  if (header.done) throw new SandglassError('INVALID', 'Cannot install a snapshot: its header is missing')
+  await peer.receiver.snapshot(peer.from, header.value, chunksOf(bodies))
+}
+
+/** An empty chunk is the end; a stream that ends without one was cut short. */
+async function* chunksOf(bodies: AsyncIterator<Uint8Array>): AsyncGenerator<Uint8Array> {
+  for (;;) {
+    const next = await bodies.next()
+    if (next.done) throw new SandglassError('INVALID', 'Cannot install a snapshot: it was cut short')
+    if (next.value.byteLength === 0) return
+    yield next.value
+  }
+}
+
+function accept(metadata: Metadata, options: RaftServiceOptions): Peer | Refusal {
+  const clusterId = options.clusterId()
+  const node = options.node()
+  const receiver = options.receiver()
+  if (clusterId === undefined || node === undefined || receiver === undefined) {
+    return { code: status.UNAVAILABLE, details: 'Cannot accept the peer: this node is of no cluster yet' }
+  }
+  const checked = checkHandshake(metadata, { clusterId, node })
+  if ('refused' in checked) {
+    return { code: status.FAILED_PRECONDITION, details: `Cannot accept the peer: ${checked.refused}` }
+  }
+  return { from: checked.from, receiver }
+}
+
+/** A refusal stays what it is; of a bug the peer learns no more than that there is one. */
+function toStatus(error: unknown): Refusal {
+  if (error instanceof SandglassError) return { code: error.code, details: error.message }
+  if (isRefusal(error)) return error
+  return { code: status.INTERNAL, details: error instanceof Error ? error.message : String(error) }
+}
+
+function isRefusal(error: unknown): error is Refusal {
+  return typeof error === 'object' && error !== null && 'code' in error && 'details' in error
 }

@@ -1,0 +1,261 @@
+/** The peer port over real sockets on 127.0.0.1: everything waits for events, with the test's own deadline. */
+import { EventEmitter, once } from 'node:events'
+import { Client, credentials, type Metadata, type ServiceError } from '@grpc/grpc-js'
+import { afterEach, describe, expect, test } from 'vitest'
+import type { Env } from '../../src/base/env.ts'
+import { invalid } from '../../src/base/errors.ts'
+import type { NodeId } from '../../src/base/ids.ts'
+import type { PeerReceiver, SnapshotStream } from '../../src/replication/transport.ts'
+import { createPeerServer, type PeerServer } from '../../src/rpc/peer-port.ts'
+import { addRaftService } from '../../src/rpc/peer-server.ts'
+import { createPeerTransport, type PeerTransport } from '../../src/rpc/peer-transport.ts'
+import { EXCHANGE, encodeHandshake } from '../../src/rpc/peer-wire.ts'
+
+const env: Env = {
+  wallMs: () => Date.now(),
+  monoMs: () => performance.now(),
+  random: () => Math.random(),
+  randomBytes: (count) => new Uint8Array(count),
+  after: (ms, run) => {
+    const timer = setTimeout(run, ms)
+    return { cancel: () => clearTimeout(timer) }
+  },
+  endOfTurn: (run) => setImmediate(run),
+}
+
+const bytes = (...values: number[]) => Uint8Array.from(values)
+const closers: (() => void)[] = []
+
+afterEach(() => {
+  for (const close of closers.splice(0).reverse()) close()
+})
+
+/** What arrives at a node, as events `frame`, `snapshot`, `down`. */
+class Inbox extends EventEmitter implements PeerReceiver {
+  onFrame: (frame: Uint8Array) => void = () => undefined
+  onChunk: (chunk: Uint8Array) => void = () => undefined
+  readonly taken: number[][] = []
+
+  frame(from: NodeId, frame: Uint8Array): void {
+    this.onFrame(frame)
+    this.emit('frame', from, [...frame])
+  }
+
+  async snapshot(from: NodeId, header: Uint8Array, chunks: AsyncIterable<Uint8Array>): Promise<void> {
+    const received: number[] = []
+    for await (const chunk of chunks) {
+      this.onChunk(chunk)
+      received.push(chunk.byteLength)
+    }
+    this.taken.push(received)
+    this.emit('snapshot', from, [...header], received)
+  }
+
+  peerDown(node: NodeId): void {
+    this.emit('down', node)
+  }
+}
+
+interface Peer {
+  readonly inbox: Inbox
+  readonly server: PeerServer
+  readonly address: string
+}
+
+async function listen(node: NodeId, clusterId = 'c1', port = 0): Promise<Peer> {
+  const inbox = new Inbox()
+  const server = createPeerServer()
+  addRaftService(server.services, { clusterId: () => clusterId, node: () => node, receiver: () => inbox })
+  const bound = await server.listen(`127.0.0.1:${port}`)
+  closers.push(() => server.close())
+  return { inbox, server, address: `127.0.0.1:${bound}` }
+}
+
+/** Node 1's transport towards node 2; `errors` emits `link`. */
+function connect(address: string): { transport: PeerTransport; own: Inbox; errors: EventEmitter } {
+  const errors = new EventEmitter()
+  const own = new Inbox()
+  const transport = createPeerTransport({
+    env,
+    clusterId: 'c1',
+    node: 1,
+    peers: () => new Map([[2, address]]),
+    onLinkError: (_node, message) => errors.emit('link', message),
+  })
+  transport.attach(own)
+  closers.push(() => transport.close())
+  return { transport, own, errors }
+}
+
+function streamOf(header: Uint8Array, chunks: Uint8Array[]): SnapshotStream {
+  return { header, next: async () => chunks.shift(), close: async () => undefined }
+}
+
+describe('the peer port', () => {
+  test('carries frames of both lanes to the peer, in order within a lane', async () => {
+    const peer = await listen(2)
+    const { transport } = connect(peer.address)
+    for (const lane of ['control', 'append'] as const) {
+      const frames = [bytes(1), new Uint8Array(300_000).fill(7), bytes()]
+      const received: number[] = []
+      const all = new Promise<void>((resolve) => {
+        peer.inbox.on('frame', (from: NodeId, frame: number[]) => {
+          expect(from).toBe(1)
+          received.push(frame.length)
+          if (received.length === frames.length) resolve()
+        })
+      })
+      for (const frame of frames) expect(transport.send(2, lane, frame)).toBe(true)
+      await all
+      expect(received).toEqual([1, 300_000, 0])
+      peer.inbox.removeAllListeners()
+    }
+  })
+
+  test('drops frames for a node whose address is unknown', async () => {
+    const { transport } = connect('127.0.0.1:1')
+    expect(transport.send(3, 'control', bytes(1))).toBe(false)
+    expect(await transport.sendSnapshot(3, 7, streamOf(bytes(1), []))).toBe(false)
+  })
+
+  test('refuses a caller of another cluster with a reason, and keeps its frames from the receiver', async () => {
+    const peer = await listen(2, 'c2')
+    const { transport, errors } = connect(peer.address)
+    peer.inbox.on('frame', () => expect.unreachable('a frame got through'))
+    const refused = once(errors, 'link')
+    transport.send(2, 'control', bytes(1))
+    expect(String(await refused)).toContain('it is of cluster c1, this is c2')
+  })
+
+  test('refuses a caller that means another node or speaks another protocol', async () => {
+    const peer = await listen(3)
+    const { transport, errors } = connect(peer.address)
+    const refused = once(errors, 'link')
+    transport.send(2, 'control', bytes(1))
+    expect(String(await refused)).toContain('it looks for node 2, this is node 3')
+
+    const metadata = encodeHandshake({ clusterId: 'c1', from: 1, to: 3 })
+    metadata.set('sandglass-protocol', '99')
+    expect((await call(peer.address, metadata)).details).toContain('its protocol is 99, ours is 1')
+  })
+
+  test('drops the connection of a peer whose frame is damaged, and takes a new one', async () => {
+    const peer = await listen(2)
+    peer.inbox.onFrame = (frame) => {
+      if (frame[0] === 66) throw invalid('frame', 'Cannot read a frame: the checksum differs')
+    }
+    const metadata = encodeHandshake({ clusterId: 'c1', from: 1, to: 2 })
+    const error = await call(peer.address, metadata, bytes(66))
+    expect(error.details).toContain('the checksum differs')
+
+    const { transport } = connect(peer.address)
+    const heard = once(peer.inbox, 'frame')
+    transport.send(2, 'control', bytes(1))
+    expect(await heard).toEqual([1, [1]])
+  })
+
+  test('says that a peer is gone once its connection was reset and the next one refused', async () => {
+    const peer = await listen(2)
+    const { transport, own } = connect(peer.address)
+    const heard = once(peer.inbox, 'frame')
+    transport.send(2, 'control', bytes(1))
+    await heard
+    const gone = once(own, 'down')
+    peer.server.close()
+    expect(await gone).toEqual([2])
+  })
+
+  test('finds a peer again that came back', async () => {
+    const first = await listen(2)
+    const { transport, own } = connect(first.address)
+    const heard = once(first.inbox, 'frame')
+    transport.send(2, 'control', bytes(1))
+    await heard
+    const gone = once(own, 'down')
+    first.server.close()
+    await gone
+    const second = await listen(2, 'c1', Number(first.address.split(':')[1]))
+    const again = once(second.inbox, 'frame')
+    const timer = setInterval(() => transport.send(2, 'control', bytes(9)), 20)
+    closers.push(() => clearInterval(timer))
+    expect(await again).toEqual([1, [9]])
+  })
+
+  test('never calls a peer gone that was not there in the first place', async () => {
+    const peer = await listen(2)
+    peer.server.close()
+    const { transport, own } = connect(peer.address)
+    own.on('down', () => expect.unreachable('nobody was there'))
+    expect(await transport.sendSnapshot(2, 7, streamOf(bytes(1), [bytes(2)]))).toBe(false)
+    transport.send(2, 'control', bytes(1))
+    expect(await transport.sendSnapshot(2, 7, streamOf(bytes(1), [bytes(2)]))).toBe(false)
+  })
+
+  test('drops what exceeds the queue of a peer that does not read', async () => {
+    const peer = await listen(2)
+    const { transport } = connect(peer.address)
+    const frame = new Uint8Array(256 * 1024)
+    let sent = 0
+    while (transport.send(2, 'append', frame)) sent++
+    expect(sent * frame.byteLength).toBeLessThanOrEqual(16 * 2 ** 20)
+    expect(sent).toBeGreaterThan(1)
+  })
+
+  test('streams a snapshot of many chunks and answers when it is taken', async () => {
+    const peer = await listen(2)
+    const { transport } = connect(peer.address)
+    const chunks = Array.from({ length: 40 }, () => new Uint8Array(256 * 1024).fill(3))
+    expect(await transport.sendSnapshot(2, 7, streamOf(bytes(5), chunks))).toBe(true)
+    expect(peer.inbox.taken).toEqual([Array.from({ length: 40 }, () => 256 * 1024)])
+  })
+
+  test('answers false when the peer refuses the snapshot midway, and stops sending', async () => {
+    const peer = await listen(2)
+    peer.inbox.onChunk = () => {
+      throw invalid('chunk', 'Cannot install a snapshot: a chunk is damaged')
+    }
+    const { transport, errors } = connect(peer.address)
+    const reason = once(errors, 'link')
+    let served = 0
+    const endless: SnapshotStream = {
+      header: bytes(5),
+      next: async () => {
+        served++
+        return new Uint8Array(256 * 1024)
+      },
+      close: async () => undefined,
+    }
+    expect(await transport.sendSnapshot(2, 7, endless)).toBe(false)
+    expect(String(await reason)).toContain('a chunk is damaged')
+    expect(served).toBeGreaterThan(0)
+  })
+
+  test('a snapshot that was cut short is never taken', async () => {
+    const peer = await listen(2)
+    const { transport } = connect(peer.address)
+    const broken: SnapshotStream = {
+      header: bytes(5),
+      next: async () => {
+        throw new Error('the disk failed')
+      },
+      close: async () => undefined,
+    }
+    expect(await transport.sendSnapshot(2, 7, broken)).toBe(false)
+    expect(peer.inbox.taken).toEqual([])
+  })
+})
+
+/** One Exchange call with this metadata; resolves the error that ends it. */
+function call(address: string, metadata: Metadata, frame?: Uint8Array): Promise<ServiceError> {
+  const client = new Client(address, credentials.createInsecure())
+  closers.push(() => client.close())
+  const stream = client.makeBidiStreamRequest(
+    EXCHANGE.path,
+    EXCHANGE.requestSerialize,
+    EXCHANGE.responseDeserialize,
+    metadata,
+  )
+  stream.resume()
+  if (frame !== undefined) stream.write(frame)
+  return new Promise((resolve) => stream.on('error', resolve))
+}
