@@ -71,41 +71,57 @@ export class SimulatedDisk implements Disk {
     return this.operations >= this.stopBefore
   }
 
-  open(path: string, mode: OpenMode): Promise<DiskFile> {
-    return this.#run(mode === 'create' ? 'open' : 'read', path, () => {
+  /** The disk as one process sees it: dead after `kill` or `crash`, whatever that process still tries. */
+  boot(): Disk {
+    const epoch = this.#epoch
+    return {
+      open: (path, mode) => this.open(path, mode, epoch),
+      list: (dir) => this.list(dir, epoch),
+      makeDir: (dir) => this.makeDir(dir, epoch),
+      rename: (from, to) => this.rename(from, to, epoch),
+      remove: (path) => this.remove(path, epoch),
+      syncDir: (dir) => this.syncDir(dir, epoch),
+      freeBytes: (dir) => this.freeBytes(dir, epoch),
+    }
+  }
+
+  open(path: string, mode: OpenMode, epoch = this.#epoch): Promise<DiskFile> {
+    return this.#run(epoch, mode === 'create' ? 'open' : 'read', path, () => {
       const known = this.#names.get(path)
       if (mode === 'create' && known) throw failure('EEXIST', path)
       if (mode !== 'create' && !known) throw failure('ENOENT', path)
       const inode = known ?? { data: new Uint8Array(0), durable: new Uint8Array(0), changes: [] }
       if (!known) this.#rename({ type: 'create', path, inode })
-      return new SimulatedFile(this, inode, path)
+      return new SimulatedFile(this, inode, path, epoch)
     })
   }
 
-  list(dir: string): Promise<readonly string[]> {
-    return this.#run('list', dir, () => this.paths().flatMap((path) => (parent(path) === dir ? [baseName(path)] : [])))
+  list(dir: string, epoch = this.#epoch): Promise<readonly string[]> {
+    return this.#run(epoch, 'list', dir, () =>
+      this.paths().flatMap((path) => (parent(path) === dir ? [baseName(path)] : [])),
+    )
   }
 
-  makeDir(dir: string): Promise<void> {
-    return this.#run('makeDir', dir, () => undefined)
+  makeDir(dir: string, epoch = this.#epoch): Promise<void> {
+    return this.#run(epoch, 'makeDir', dir, () => undefined)
   }
 
-  rename(from: string, to: string): Promise<void> {
-    return this.#run('rename', from, () => {
+  rename(from: string, to: string, epoch = this.#epoch): Promise<void> {
+    return this.#run(epoch, 'rename', from, () => {
       if (!this.#names.has(from)) throw failure('ENOENT', from)
       this.#rename({ type: 'rename', path: from, to })
     })
   }
 
-  remove(path: string): Promise<void> {
-    return this.#run('remove', path, () => {
+  remove(path: string, epoch = this.#epoch): Promise<void> {
+    return this.#run(epoch, 'remove', path, () => {
       if (!this.#names.has(path)) throw failure('ENOENT', path)
       this.#rename({ type: 'remove', path })
     })
   }
 
-  syncDir(dir: string): Promise<void> {
-    return this.#run('syncDir', dir, () => {
+  syncDir(dir: string, epoch = this.#epoch): Promise<void> {
+    return this.#run(epoch, 'syncDir', dir, () => {
       for (const change of this.#nameChanges) {
         if (parent(change.path) === dir) applyName(this.#durableNames, change)
       }
@@ -113,8 +129,8 @@ export class SimulatedDisk implements Disk {
     })
   }
 
-  freeBytes(dir: string): Promise<number> {
-    return this.#run('freeBytes', dir, () => this.capacity - this.used())
+  freeBytes(dir: string, epoch = this.#epoch): Promise<number> {
+    return this.#run(epoch, 'freeBytes', dir, () => this.capacity - this.used())
   }
 
   used(): number {
@@ -177,13 +193,13 @@ export class SimulatedDisk implements Disk {
 
   /** For the files of this disk: runs `action` unless a fault, the stop or a crash comes before. */
   perform<T>(
+    epoch: number,
     operation: DiskOperation,
     path: string,
     done: (error: Error | null, value: T) => void,
     action: () => T,
     none: T,
   ): void {
-    const epoch = this.#epoch
     setImmediate(() => {
       if (epoch !== this.#epoch || this.#stops(operation)) return
       const fault = this.fault(operation, path)
@@ -205,13 +221,13 @@ export class SimulatedDisk implements Disk {
     return this.stopped
   }
 
-  #run<T>(operation: DiskOperation, path: string, action: () => T): Promise<T> {
+  #run<T>(epoch: number, operation: DiskOperation, path: string, action: () => T): Promise<T> {
     return new Promise((resolve, reject) => {
       const finish = (error: Error | null, value: T | undefined) => {
         if (error) reject(error)
         else resolve(value as T)
       }
-      this.perform<T | undefined>(operation, path, finish, action, undefined)
+      this.perform<T | undefined>(epoch, operation, path, finish, action, undefined)
     })
   }
 
@@ -225,8 +241,10 @@ class SimulatedFile implements DiskFile {
   readonly #disk: SimulatedDisk
   readonly #inode: Inode
   readonly #path: string
+  readonly #epoch: number
 
-  constructor(disk: SimulatedDisk, inode: Inode, path: string) {
+  constructor(disk: SimulatedDisk, inode: Inode, path: string, epoch: number) {
+    this.#epoch = epoch
     this.#disk = disk
     this.#inode = inode
     this.#path = path
@@ -244,11 +262,12 @@ class SimulatedFile implements DiskFile {
       this.#change({ type: 'write', position, data: data.subarray(0, taken) })
       return taken
     }
-    this.#disk.perform('writev', this.#path, done, write, 0)
+    this.#disk.perform(this.#epoch, 'writev', this.#path, done, write, 0)
   }
 
   datasync(done: (error: Error | null) => void): void {
     this.#disk.perform<void>(
+      this.#epoch,
       'datasync',
       this.#path,
       (error) => done(error),
@@ -295,7 +314,7 @@ class SimulatedFile implements DiskFile {
   #promise<T>(operation: DiskOperation, action: () => T): Promise<T> {
     return new Promise((resolve, reject) => {
       const finish = (error: Error | null, value: T | undefined) => (error ? reject(error) : resolve(value as T))
-      this.#disk.perform<T | undefined>(operation, this.#path, finish, action, undefined)
+      this.#disk.perform<T | undefined>(this.#epoch, operation, this.#path, finish, action, undefined)
     })
   }
 }

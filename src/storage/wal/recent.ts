@@ -4,12 +4,12 @@
  * of one append side by side.
  */
 import type { Entry } from '../../base/log-entry.ts'
+import { Fifo } from './fifo.ts'
 
 /** What an entry costs beside its data. */
 const ENTRY_OVERHEAD_BYTES = 160
 /** A buffer may be this many times what is used of it. */
 const PIN_FACTOR = 2
-const COMPACT_AT = 1024
 
 /** One append of one replica. Invariant: entries are contiguous; a log's chunks are too, the newest last. */
 export interface RecentChunk {
@@ -20,8 +20,7 @@ export interface RecentChunk {
 
 export class RecentCache {
   readonly #maxBytes: number
-  #queue: RecentChunk[] = []
-  #head = 0
+  readonly #queue = new Fifo<RecentChunk>()
   #bytes = 0
 
   constructor(maxBytes: number) {
@@ -37,23 +36,20 @@ export class RecentCache {
   }
 
   #evict(): void {
-    const chunk = this.#queue[this.#head++]
+    const chunk = this.#queue.shift()
     if (!chunk) return
     this.#bytes -= chunk.bytes
     chunk.owner.evict(chunk)
-    if (this.#head < COMPACT_AT || this.#head * 2 < this.#queue.length) return
-    this.#queue = this.#queue.slice(this.#head)
-    this.#head = 0
   }
 }
 
 /** The cached tail of one log. */
 export class RecentList {
-  #chunks: RecentChunk[] = []
+  readonly #chunks = new Fifo<RecentChunk>()
 
   /** Lowest index in memory; Infinity when none is. */
   first(): number {
-    return this.#chunks[0]?.entries[0]?.index ?? Number.POSITIVE_INFINITY
+    return this.#chunks.at(0)?.entries[0]?.index ?? Number.POSITIVE_INFINITY
   }
 
   push(chunk: RecentChunk): void {
@@ -64,7 +60,7 @@ export class RecentList {
   read(lo: number, hi: number, maxBytes: number, out: Entry[]): void {
     let bytes = 0
     for (let at = this.#chunkOf(lo); at < this.#chunks.length; at++) {
-      const entries = this.#chunks[at]?.entries ?? []
+      const entries = this.#chunks.at(at)?.entries ?? []
       const skip = Math.max(0, lo - (entries[0]?.index ?? lo))
       for (let i = skip; i < entries.length; i++) {
         const entry = entries[i]
@@ -78,7 +74,7 @@ export class RecentList {
 
   /** Forgets entries from `index` on. */
   truncate(index: number): void {
-    for (let chunk = this.#chunks.at(-1); chunk; chunk = this.#chunks.at(-1)) {
+    for (let chunk = this.#chunks.last(); chunk; chunk = this.#chunks.last()) {
       const first = chunk.entries[0]?.index ?? index
       if (first < index) {
         chunk.entries.length = Math.min(chunk.entries.length, index - first)
@@ -91,13 +87,15 @@ export class RecentList {
 
   /** Forgets whole chunks at or below `index`. */
   dropThrough(index: number): void {
-    const keep = this.#chunks.findIndex((chunk) => (chunk.entries.at(-1)?.index ?? 0) > index)
-    const gone = this.#chunks.splice(0, keep < 0 ? this.#chunks.length : keep)
-    for (const chunk of gone) chunk.entries.length = 0
+    for (let chunk = this.#chunks.at(0); chunk; chunk = this.#chunks.at(0)) {
+      if ((chunk.entries.at(-1)?.index ?? 0) > index) return
+      chunk.entries.length = 0
+      this.#chunks.shift()
+    }
   }
 
   evict(chunk: RecentChunk): void {
-    if (this.#chunks[0] === chunk) this.#chunks.shift()
+    if (this.#chunks.at(0) === chunk) this.#chunks.shift()
   }
 
   #chunkOf(index: number): number {
@@ -105,7 +103,7 @@ export class RecentList {
     let high = this.#chunks.length - 1
     while (low < high) {
       const middle = (low + high + 1) >>> 1
-      if ((this.#chunks[middle]?.entries[0]?.index ?? 0) <= index) low = middle
+      if ((this.#chunks.at(middle)?.entries[0]?.index ?? 0) <= index) low = middle
       else high = middle - 1
     }
     return low

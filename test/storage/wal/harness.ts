@@ -4,6 +4,7 @@ import type { Disk } from '../../../src/storage/disk.ts'
 import { openWal, type WalOptions } from '../../../src/storage/wal/open.ts'
 import type { GroupLog, Wal, WalDamage, WalState, WalWrite } from '../../../src/storage/wal/types.ts'
 import { ManualEnv } from '../manual-env.ts'
+import { SimulatedDisk } from '../simulated-disk.ts'
 
 export const DIR = '/data/shard-0/wal'
 
@@ -21,7 +22,7 @@ export async function openLog(disk: Disk, options: Partial<WalOptions> = {}, see
   const fatal: Error[] = []
   const { wal, damage } = await openWal({
     dir: DIR,
-    disk,
+    disk: disk instanceof SimulatedDisk ? disk.boot() : disk,
     env,
     reserveBytes: 0,
     onState: (state) => states.push(state),
