@@ -62,30 +62,32 @@ export class Router {
 
   /**
    * Who serves it, waiting for a leader until shortly before `deadline` (monotonic ms). Rejects TOPIC_NOT_FOUND, INVALID,
-   * NO_QUORUM. `avoid` is a node that has just not answered: another one, or a change, is waited for.
+   * NO_QUORUM.
    */
-  async route(topic: string, id: number, deadline: number, avoid?: NodeInfo): Promise<Route> {
-    const { env } = this.#options
+  async route(topic: string, id: number, deadline: number): Promise<Route> {
     const info = await this.partition(topic, id, deadline)
-    const until = answerBy(env, deadline)
+    const until = answerBy(this.#options.env, deadline)
     for (;;) {
       const route = this.#routeOf(info)
-      const avoided = route?.type === 'remote' && route.node.id === avoid?.id
-      if (route !== undefined && !avoided) return route
-      const rest = until - env.monoMs()
-      if (rest <= 0) throw noQuorum(info)
-      await this.#change(Math.min(rest, LOOK_AGAIN_MS))
+      if (route !== undefined) return route
+      if (!(await this.pause(until))) throw noQuorum(info)
     }
+  }
+
+  /** Waits for the next change, or a little; false when `until` (monotonic ms) has passed. */
+  async pause(until: number): Promise<boolean> {
+    const rest = until - this.#options.env.monoMs()
+    if (rest <= 0) return false
+    await this.#change(Math.min(rest, LOOK_AGAIN_MS))
+    return true
   }
 
   /** Resolves when the local partition is ready to serve streams and times; rejects as `route` does, or NOT_LEADER. */
   async ready(partition: Partition, deadline: number): Promise<void> {
-    const { env } = this.#options
-    const until = answerBy(env, deadline)
+    const until = answerBy(this.#options.env, deadline)
     while (partition.now() === undefined) {
-      const rest = until - env.monoMs()
-      if (rest <= 0 || !partition.leads) throw partition.leads ? noQuorum(partition.info) : partition.notLeader()
-      await this.#change(Math.min(rest, LOOK_AGAIN_MS))
+      if (!partition.leads) throw partition.notLeader()
+      if (!(await this.pause(until))) throw noQuorum(partition.info)
     }
   }
 

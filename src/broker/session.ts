@@ -201,5 +201,8 @@ function refusal(answer: Answer): SandglassError {
   if (answer.reply.type === 'tooMany') {
     return new SandglassError('OVERLOADED', `Cannot subscribe: too many ${answer.reply.what} on this partition`)
   }
+  if (answer.reply.type === 'stale') {
+    return new SandglassError('SESSION_REPLACED', 'Cannot reattach: a newer session of this consumer is attached')
+  }
   return new SandglassError('GROUP_NOT_FOUND', 'Cannot settle: no such group')
 }

@@ -172,7 +172,7 @@ export class GroupDispatch implements DispatchedGroup {
     for (const waiting of group.ready(now, deal.room + this.#againFlying.size)) {
       if (deal.room === 0) return
       if (this.#againFlying.has(waiting.index)) continue
-      const message = view.message(store, waiting)
+      const message = view.message(store, waiting, this.name.channel)
       assert(message !== undefined, 'an outstanding message has its body')
       deal.give(message, 'again')
     }
@@ -231,7 +231,11 @@ export class GroupDispatch implements DispatchedGroup {
       const hand = flight.hand(run.session)
       assert(hand !== undefined, 'apply answers only runs that were proposed')
       this.#leases.granted(run.deadline, hand.session.leaseMs)
-      const messages = flight.bodies(hand, run.items, (position) => handle.view.message(handle.store, position)?.body)
+      const messages = flight.bodies(
+        hand,
+        run.items,
+        (position) => handle.view.message(handle.store, position, this.name.channel)?.body,
+      )
       for (const { due, count } of run.items) {
         this.#counters.delivered += 1
         if (count > 1) this.#counters.redelivered += 1

@@ -1,0 +1,72 @@
+/** The public gRPC server of a node: the services, health, reflection, limits, and an orderly end. */
+import { Server, ServerCredentials } from '@grpc/grpc-js'
+import { HealthImplementation } from 'grpc-health-check'
+import { FRAME_BYTES_MAX } from '../base/limits.ts'
+import { createErrorCodec } from '../wire/errors.ts'
+import { createServerWire } from '../wire/wire.ts'
+import type { ApiServer, ApiServerOptions } from './api-types.ts'
+import { grpcService } from './calls.ts'
+import { clusterHandlers } from './cluster-service.ts'
+import { createNodeChannels } from './node-channels.ts'
+import { queueHandlers } from './queue-service.ts'
+import { addReflection } from './reflection.ts'
+import type { ServiceContext } from './service-context.ts'
+import { StreamRegistry } from './stream-registry.ts'
+import { topicsHandlers } from './topics-service.ts'
+
+const SLACK_BYTES = 64 * 1024
+/** Of one connection. */
+const STREAMS_MAX = 10_000
+const WINDOW_BYTES = 4 * 1024 * 1024
+const SERVER_OPTIONS = {
+  'grpc.max_receive_message_length': FRAME_BYTES_MAX + SLACK_BYTES,
+  'grpc.max_send_message_length': -1,
+  'grpc.max_concurrent_streams': STREAMS_MAX,
+  'grpc.keepalive_time_ms': 10_000,
+  'grpc.keepalive_timeout_ms': 5000,
+  'grpc-node.flow_control_window': WINDOW_BYTES,
+}
+
+/** Not listening yet, and NOT_SERVING. */
+export function createApiServer(options: ApiServerOptions): ApiServer {
+  const { env, broker, directory, onCall } = options
+  const wire = createServerWire()
+  const channels = createNodeChannels(env)
+  const context: ServiceContext = { env, broker, directory, wire, channels, errors: createErrorCodec(wire) }
+  const streams = new StreamRegistry()
+  const server = new Server(SERVER_OPTIONS)
+  const services = [
+    grpcService('Topics', topicsHandlers(context), context, onCall),
+    grpcService('Queue', queueHandlers(context, streams), context, onCall),
+    grpcService('Cluster', clusterHandlers(context), context, onCall),
+  ]
+  for (const { definition, implementation } of services) server.addService(definition, implementation)
+  const health = new HealthImplementation({ '': 'NOT_SERVING' })
+  health.addToServer(server)
+  addReflection(server)
+  return {
+    listen: (address) =>
+      new Promise((resolve, reject) => {
+        server.bindAsync(address, ServerCredentials.createInsecure(), (error, port) => {
+          if (error === null) resolve(port)
+          else reject(error)
+        })
+      }),
+    setServing: (serving) => health.setStatus('', serving ? 'SERVING' : 'NOT_SERVING'),
+    async drain(deadlineMs) {
+      health.setStatus('', 'NOT_SERVING')
+      streams.drain()
+      await new Promise<void>((resolve) => {
+        const timer = env.after(deadlineMs, resolve)
+        server.tryShutdown(() => {
+          timer.cancel()
+          resolve()
+        })
+      })
+    },
+    close() {
+      channels.close()
+      server.forceShutdown()
+    },
+  }
+}

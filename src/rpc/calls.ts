@@ -1,0 +1,164 @@
+/**
+ * Between grpc-js and the services: decodes requests, gives each call its deadline, turns errors into statuses with
+ * ErrorInfo, and tells how each call ended. Requests and responses are bytes to grpc-js, so that they can be passed on as
+ * they are.
+ */
+import {
+  Metadata,
+  type MethodDefinition,
+  type ServerDuplexStream,
+  type ServerUnaryCall,
+  type ServiceDefinition,
+  type sendUnaryData,
+  status,
+  type UntypedServiceImplementation,
+} from '@grpc/grpc-js'
+import type { Env } from '../base/env.ts'
+import { invalid } from '../base/errors.ts'
+import { STATUS_DETAILS_KEY } from '../wire/errors.ts'
+import { type Messages, SERVICES } from '../wire/messages.ts'
+import type { Codec, Init } from '../wire/wire.ts'
+import type { ApiServerOptions } from './api-types.ts'
+import { FORWARDED_KEY } from './node-channels.ts'
+import type { CallContext, ServiceContext } from './service-context.ts'
+
+export type RawDuplex = ServerDuplexStream<Buffer, Buffer>
+
+/** Answers with a message, or with the bytes another node answered. */
+export type Unary<Q, R> = (request: Q, call: CallContext) => Promise<Init<R> | Buffer>
+
+type ServiceName = keyof typeof SERVICES
+type Rows<S extends ServiceName> = (typeof SERVICES)[S]
+type M = Messages<Uint8Array>
+
+/** One handler a method of the service: a function of the request, or of the stream. */
+export type Handlers<S extends ServiceName> = {
+  readonly [K in keyof Rows<S>]: Rows<S>[K] extends {
+    readonly requestStream: false
+    readonly request: infer Q extends keyof M
+    readonly response: infer R extends keyof M
+  }
+    ? Unary<M[Q], M[R]>
+    : (stream: RawDuplex, forwarded: boolean) => void
+}
+
+export interface GrpcService {
+  readonly definition: ServiceDefinition
+  readonly implementation: UntypedServiceImplementation
+}
+
+/** A call without a deadline is given up after this, ms. */
+const DEADLINE_MS = 30_000
+const OK = 0
+
+/** Joins handlers with grpc-js. */
+export function grpcService<S extends ServiceName>(
+  service: S,
+  handlers: Handlers<S>,
+  context: ServiceContext,
+  onCall: ApiServerOptions['onCall'],
+): GrpcService {
+  const definition: Record<string, MethodDefinition<Buffer, Buffer>> = {}
+  const implementation: UntypedServiceImplementation = {}
+  const byName: Readonly<Record<string, unknown>> = handlers
+  for (const [name, row] of Object.entries<MethodRow>(SERVICES[service])) {
+    definition[name] = {
+      path: row.path,
+      requestStream: row.requestStream,
+      responseStream: row.responseStream,
+      requestSerialize: same,
+      requestDeserialize: same,
+      responseSerialize: same,
+      responseDeserialize: same,
+    }
+    const done = callTimer(name, context.env, onCall)
+    implementation[name] = row.requestStream
+      ? streaming(byName[name] as StreamHandler, done)
+      : unary(byName[name] as Unary<unknown, unknown>, row, context, done)
+  }
+  return { definition, implementation }
+}
+
+interface MethodRow {
+  readonly path: string
+  readonly request: keyof M
+  readonly response: keyof M
+  readonly requestStream: boolean
+  readonly responseStream: boolean
+}
+
+type StreamHandler = (stream: RawDuplex, forwarded: boolean) => void
+/** Begins a call; the function it gives ends it with a gRPC code. */
+type Begin = () => (code: number) => void
+
+function callTimer(method: string, env: Env, onCall: ApiServerOptions['onCall']): Begin {
+  return () => {
+    const begun = env.monoMs()
+    return (code) => onCall?.(method, code, env.monoMs() - begun)
+  }
+}
+
+function unary(handler: Unary<unknown, unknown>, row: MethodRow, context: ServiceContext, begin: Begin) {
+  const { env, errors, wire } = context
+  const request: Codec<unknown> = wire.codec(row.request)
+  const response: Codec<unknown> = wire.codec(row.response)
+  return (call: ServerUnaryCall<Buffer, Buffer>, callback: sendUnaryData<Buffer>) => {
+    const end = begin()
+    const rest = Number(call.getDeadline()) - env.wallMs()
+    const deadline = env.monoMs() + Math.min(rest, DEADLINE_MS)
+    const about = { deadline, forwardedFor: forwardedFor(call.metadata), raw: call.request, path: row.path }
+    const answer = async () => {
+      const answered = await handler(decoded(request, call.request), about)
+      return Buffer.isBuffer(answered) ? answered : response.encode(answered as Init<unknown>)
+    }
+    answer().then(
+      (bytes) => {
+        end(OK)
+        callback(null, bytes)
+      },
+      (error: unknown) => {
+        const failed = statusOf(errors.toStatus(error))
+        end(failed.code)
+        callback(failed)
+      },
+    )
+  }
+}
+
+function streaming(handler: StreamHandler, begin: Begin) {
+  return (stream: RawDuplex) => {
+    const end = begin()
+    stream.once('close', () => end(stream.cancelled ? status.CANCELLED : OK))
+    handler(stream, forwardedFor(stream.metadata) !== undefined)
+  }
+}
+
+/** Bad bytes are the client's mistake. */
+export function decoded<T>(codec: Codec<T>, bytes: Buffer): T {
+  try {
+    return codec.decode(bytes)
+  } catch (cause) {
+    throw invalid('', `Cannot read the request: ${cause instanceof Error ? cause.message : 'malformed'}`)
+  }
+}
+
+interface Failed {
+  readonly code: number
+  readonly details: string
+  readonly metadata: Metadata
+}
+
+function statusOf({ code, message, details }: { code: number; message: string; details: Buffer }): Failed {
+  const metadata = new Metadata()
+  metadata.set(STATUS_DETAILS_KEY, details)
+  return { code, details: message, metadata }
+}
+
+function forwardedFor(metadata: Metadata): number | undefined {
+  const [partition] = metadata.get(FORWARDED_KEY)
+  return partition === undefined ? undefined : Number(partition)
+}
+
+function same(bytes: Buffer): Buffer {
+  return bytes
+}

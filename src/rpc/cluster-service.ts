@@ -1,0 +1,96 @@
+/** Service Cluster: every node tells what its own replicas know; the node that was asked joins the answers. */
+import { invalid, SandglassError } from '../base/errors.ts'
+import type { NodeInfo } from '../broker/directory.ts'
+import type { Node, PartitionStatus } from '../wire/messages.ts'
+import { SERVICES } from '../wire/messages.ts'
+import { checkTransferLeader } from '../wire/requests.ts'
+import type { Init } from '../wire/wire.ts'
+import type { Handlers } from './calls.ts'
+import { passOn } from './forwarding.ts'
+import type { CallContext, ServiceContext } from './service-context.ts'
+
+/** A node that does not answer within this is left out, ms. */
+const LOCAL_STATUS_MS = 1000
+
+export function clusterHandlers(context: ServiceContext): Handlers<'Cluster'> {
+  const { directory } = context
+  return {
+    async Status(request, call) {
+      const reports = [localStatus(context)]
+      if (!request.local) reports.push(...(await statusOfOthers(context, call)))
+      const nodes = directory.nodes().map(nodeMessage)
+      return { clusterId: directory.clusterId, nodes, partitions: joined(reports) }
+    },
+    async ListNodes() {
+      return { nodes: directory.nodes().map(nodeMessage) }
+    },
+    async TransferLeader(request, call) {
+      checkTransferLeader(request)
+      const info = await context.broker.router.partition(request.topic, request.partition, call.deadline)
+      const to = directory.nodes().find(({ name }) => name === request.to)
+      if (to === undefined || !info.replicas.some(({ node }) => node === to.id)) {
+        throw invalid('to', `Cannot hand over to ${request.to}: it has no replica of the partition`)
+      }
+      const leader = directory.leaderOf(info.group)
+      const node = directory.node(leader)
+      if (leader !== directory.self && node !== undefined && call.forwardedFor === undefined) {
+        return passOn(context, node, call, { partition: info.id, mutating: true })
+      }
+      if (leader !== directory.self) throw new SandglassError('NO_QUORUM', 'Cannot hand over: no leader is known')
+      directory.transferLeader(info.group, to.id)
+      return {}
+    },
+  }
+}
+
+function nodeMessage({ id, name, grpc, alive, version }: NodeInfo): Init<Node> {
+  return { id, name, grpc, alive, version }
+}
+
+type Report = readonly Init<PartitionStatus>[]
+
+/** What this node's replicas know of themselves. */
+function localStatus({ broker, directory }: ServiceContext): Report {
+  const self = directory.node(directory.self)?.name ?? ''
+  return Array.from(broker.partitions(), ({ info, handle }) => {
+    const { leaderNode, term, commit, applied } = handle.status()
+    const leader = directory.node(leaderNode)?.name ?? ''
+    return { topic: info.topic, id: info.id, leader, term, commit, applied: [{ node: self, index: applied }] }
+  })
+}
+
+async function statusOfOthers(context: ServiceContext, call: CallContext): Promise<readonly Report[]> {
+  const { directory, env, wire } = context
+  const others = directory.nodes().filter(({ id, alive }) => alive && id !== directory.self)
+  const raw = wire.codec('StatusRequest').encode({ local: true })
+  const deadline = Math.min(call.deadline, env.monoMs() + LOCAL_STATUS_MS)
+  const asked = others.map((node) =>
+    passOn(context, node, { path: SERVICES.Cluster.Status.path, raw, deadline }, { partition: 0, mutating: false }),
+  )
+  // Who does not answer is missing from the join, which is what a status is for.
+  const answers = await Promise.allSettled(asked)
+  const codec = wire.codec('StatusResponse')
+  return answers.flatMap((answer) => (answer.status === 'fulfilled' ? [codec.decode(answer.value).partitions] : []))
+}
+
+/** One row a partition: the view of the highest term, and everybody's applied index. */
+function joined(reports: readonly Report[]): Report {
+  const rows = new Map<string, Init<PartitionStatus>>()
+  for (const report of reports) {
+    for (const row of report) {
+      const key = `${row.topic}\n${row.id}`
+      const known = rows.get(key)
+      if (known === undefined) rows.set(key, row)
+      else rows.set(key, { ...newer(known, row), applied: [...(known.applied ?? []), ...(row.applied ?? [])] })
+    }
+  }
+  return [...rows.values()].sort((a, b) => (a.topic ?? '').localeCompare(b.topic ?? '') || Number(a.id) - Number(b.id))
+}
+
+function newer(a: Init<PartitionStatus>, b: Init<PartitionStatus>): Init<PartitionStatus> {
+  const [termA, termB] = [a.term ?? 0, b.term ?? 0]
+  if (termA !== termB) return termA > termB ? a : b
+  // Of one term, who knows the leader, then who knows more.
+  if ((a.leader === '') !== (b.leader === '')) return a.leader === '' ? b : a
+  return (a.commit ?? 0) >= (b.commit ?? 0) ? a : b
+}

@@ -1,0 +1,176 @@
+/**
+ * Method ProduceStream: pipelined frames, each stored whole or not at all, answered by id as they are decided. A frame for
+ * a partition led elsewhere goes on as it is over one link per leader. The stream is read only while little is pending.
+ */
+import { SandglassError } from '../base/errors.ts'
+import { FRAME_BYTES_MAX } from '../base/limits.ts'
+import type { Partition } from '../broker/partition.ts'
+import type { Route } from '../broker/router.ts'
+import { toErrorMessage } from '../wire/errors.ts'
+import type { ProduceAnswer, ProduceFrame, ProduceRequest } from '../wire/messages.ts'
+import { checkProduce } from '../wire/queue-requests.ts'
+import type { Codec } from '../wire/wire.ts'
+import { decoded, type RawDuplex } from './calls.ts'
+import { notLeader } from './forwarding.ts'
+import { produceCommand, produceResponse } from './produce.ts'
+import { ProduceLinks } from './produce-links.ts'
+import type { ServiceContext } from './service-context.ts'
+import type { OpenStream, StreamRegistry } from './stream-registry.ts'
+
+/** A frame has no deadline of its own: how long it waits for a leader, ms. */
+const LEADER_WAIT_MS = 5000
+const PENDING_FRAMES_MAX = 1024
+const PENDING_BYTES_MAX = 2 * FRAME_BYTES_MAX
+
+/** The handler of ProduceStream. */
+export function produceStream(context: ServiceContext, streams: StreamRegistry) {
+  return (stream: RawDuplex, forwarded: boolean): void => new ProduceCall(context, streams, stream, forwarded).begin()
+}
+
+interface Pending {
+  readonly id: number
+  readonly request: ProduceRequest<Uint8Array>
+  readonly raw: Buffer
+}
+
+class ProduceCall implements OpenStream {
+  readonly #context: ServiceContext
+  readonly #streams: StreamRegistry
+  readonly #stream: RawDuplex
+  readonly #forwarded: boolean
+  readonly #frames: Codec<ProduceFrame<Uint8Array>>
+  readonly #answers: Codec<ProduceAnswer>
+  readonly #links: ProduceLinks
+  #pendingFrames = 0
+  #pendingBytes = 0
+  #halfClosed = false
+  #over = false
+
+  constructor(context: ServiceContext, streams: StreamRegistry, stream: RawDuplex, forwarded: boolean) {
+    this.#context = context
+    this.#streams = streams
+    this.#stream = stream
+    this.#forwarded = forwarded
+    this.#frames = context.wire.codec('ProduceFrame')
+    this.#answers = context.wire.codec('ProduceAnswer')
+    this.#links = new ProduceLinks(context)
+  }
+
+  begin(): void {
+    this.#stream.on('data', (raw: Buffer) => this.#frame(raw))
+    this.#stream.on('drain', () => this.#flow())
+    this.#stream.on('end', () => {
+      this.#halfClosed = true
+      this.#finishIfDone()
+    })
+    this.#stream.on('error', () => this.#gone())
+    this.#stream.once('close', () => this.#gone())
+    this.#streams.add(this)
+  }
+
+  /** Frames not yet answered stay without an answer: the client counts them as unknown. */
+  end(error: SandglassError): void {
+    if (this.#over) return
+    this.#write({ id: 0, error: toErrorMessage(error) })
+    this.#over = true
+    this.#stream.end()
+  }
+
+  #frame(raw: Buffer): void {
+    let frame: ProduceFrame<Uint8Array>
+    try {
+      frame = decoded(this.#frames, raw)
+    } catch (error) {
+      this.#stream.destroy(error instanceof Error ? error : new Error(String(error)))
+      return
+    }
+    const { id, request } = frame
+    if (request === null) {
+      this.#write({ id, error: toErrorMessage(new SandglassError('INVALID', 'Cannot store: the frame is empty')) })
+      return
+    }
+    this.#pendingFrames += 1
+    this.#pendingBytes += raw.length
+    this.#run({ id, request, raw })
+    this.#flow()
+  }
+
+  #run(pending: Pending): void {
+    const { request } = pending
+    try {
+      checkProduce(request, this.#context.env.wallMs())
+      const route = this.#context.broker.router.tryRoute(request.topic, request.partition)
+      if (route === undefined) this.#runLater(pending, this.#context.env.monoMs() + LEADER_WAIT_MS)
+      else this.#runAt(route, pending)
+    } catch (error) {
+      this.#refuse(pending, error)
+    }
+  }
+
+  /** No leader is known yet. */
+  #runLater(pending: Pending, deadline: number): void {
+    const { topic, partition } = pending.request
+    this.#context.broker.router.route(topic, partition, deadline).then(
+      (route) => this.#runAt(route, pending),
+      (error: unknown) => this.#refuse(pending, error),
+    )
+  }
+
+  #runAt(route: Route, pending: Pending): void {
+    if (route.type === 'local') this.#store(route.partition, pending)
+    else if (this.#forwarded) this.#refuse(pending, notLeader(route.node))
+    else {
+      const { id, raw, request } = pending
+      this.#links.send(route.node, { id, raw, partition: request.partition }, (answer) => {
+        if (answer.type === 'answered') this.#answered(pending, answer.raw)
+        else this.#refuse(pending, answer.error)
+      })
+    }
+  }
+
+  #store(partition: Partition, pending: Pending): void {
+    partition.produce(produceCommand(pending.request), (answer) => {
+      try {
+        const response = produceResponse(answer)
+        this.#answered(pending, this.#answers.encode({ id: pending.id, response }))
+      } catch (error) {
+        this.#refuse(pending, error)
+      }
+    })
+  }
+
+  #refuse(pending: Pending, error: unknown): void {
+    this.#answered(pending, this.#answers.encode({ id: pending.id, error: toErrorMessage(error) }))
+  }
+
+  #answered(pending: Pending, answer: Buffer): void {
+    this.#pendingFrames -= 1
+    this.#pendingBytes -= pending.raw.length
+    if (!this.#over) this.#stream.write(answer)
+    this.#flow()
+    this.#finishIfDone()
+  }
+
+  #write(answer: Parameters<Codec<ProduceAnswer>['encode']>[0]): void {
+    if (!this.#over) this.#stream.write(this.#answers.encode(answer))
+  }
+
+  /** Reads on only while little is pending and answers get away. */
+  #flow(): void {
+    const much = this.#pendingFrames >= PENDING_FRAMES_MAX || this.#pendingBytes >= PENDING_BYTES_MAX
+    if (much || this.#stream.writableNeedDrain) this.#stream.pause()
+    else if (this.#stream.isPaused()) this.#stream.resume()
+  }
+
+  #finishIfDone(): void {
+    if (!this.#halfClosed || this.#pendingFrames > 0 || this.#over) return
+    this.#over = true
+    this.#stream.end()
+  }
+
+  #gone(): void {
+    this.#over = true
+    this.#streams.delete(this)
+    this.#links.close()
+  }
+}

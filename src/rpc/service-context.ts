@@ -1,0 +1,27 @@
+/** What every service is given, and what every call knows. */
+import type { Env } from '../base/env.ts'
+import type { Directory } from '../broker/directory.ts'
+import type { Broker } from '../broker/types.ts'
+import type { ErrorCodec } from '../wire/errors.ts'
+import type { Wire } from '../wire/wire.ts'
+import type { NodeChannels } from './node-channels.ts'
+
+export interface ServiceContext {
+  readonly env: Env
+  readonly broker: Broker
+  readonly directory: Directory
+  readonly wire: Wire<Uint8Array>
+  readonly errors: ErrorCodec
+  readonly channels: NodeChannels
+}
+
+export interface CallContext {
+  /** Monotonic ms. */
+  readonly deadline: number
+  /** Another node passed it on for this partition: answer it here or not at all. */
+  readonly forwardedFor: number | undefined
+  /** The request as it came, for passing on. */
+  readonly raw: Buffer
+  /** Path of the method, `/package.Service/Method`. */
+  readonly path: string
+}

@@ -1,0 +1,67 @@
+/** What a consumer's frames mean for its session. */
+import { invalid, SandglassError } from '../base/errors.ts'
+import type { Session, SessionSpec } from '../broker/session.ts'
+import { type Ack, type ConsumeRequest, type Extend, type Nack, Start, type Subscribe } from '../wire/messages.ts'
+import { checkAck, checkCredit, checkExtend, checkNack } from '../wire/queue-requests.ts'
+import { DEFAULT_CHANNEL } from './produce.ts'
+import type { StreamSink } from './stream-sink.ts'
+
+/** `subscribe` has been checked. `leaseMs`: the node's default. */
+export function sessionSpec(subscribe: Subscribe, leaseMs: number): SessionSpec {
+  const { channel, group, consumer, credit, endless, holds } = subscribe
+  const named = subscribe.leaseMs === 0 ? leaseMs : subscribe.leaseMs
+  return {
+    channel: channel === '' ? DEFAULT_CHANNEL : channel,
+    group,
+    consumer,
+    session: Buffer.from(subscribe.session).toString('hex'),
+    leaseMs: endless ? Number.POSITIVE_INFINITY : named,
+    credit,
+    start: { type: subscribe.start === Start.LATEST ? 'latest' : 'earliest' },
+    ...(subscribe.reattach && { holds: holds.map(({ index, fence }) => ({ index, fence })) }),
+  }
+}
+
+/** Returns how many `settled` answers will come. Throws INVALID for a frame that cannot be answered by itself. */
+export function runFrame(session: Session, sink: StreamSink, request: ConsumeRequest): number {
+  const { ack, nack, extend, credit, mark } = request
+  if (ack !== null) return settling(sink, ack, checkAck, () => session.ack(ack.id, held(ack)))
+  if (nack !== null) return settling(sink, nack, checkNack, () => session.nack(nack.id, nacked(nack)))
+  if (extend !== null) {
+    return settling(sink, extend, checkExtend, () => session.extend(extend.id, held(extend), extend.leaseMs))
+  }
+  if (credit !== null) {
+    checkCredit(credit)
+    session.addCredit(credit.more)
+  } else if (mark !== null) session.marked(mark.id)
+  else throw invalid('', 'Cannot go on: a frame must ask for something known, and subscribe only once')
+  return 0
+}
+
+/** A mistake in one request fails that request, not the stream. */
+function settling<T extends { readonly id: number }>(
+  sink: StreamSink,
+  request: T,
+  check: (request: T) => void,
+  run: () => void,
+): number {
+  try {
+    check(request)
+  } catch (error) {
+    if (!(error instanceof SandglassError)) throw error
+    // Answered here and now: nothing is waited for.
+    sink.refused(request.id, error)
+    return 0
+  }
+  run()
+  return 1
+}
+
+function held({ index, fence }: Ack | Extend): { index: number; fence: number }[] {
+  return index.map((i, at) => ({ index: i, fence: fence[at] ?? 0 }))
+}
+
+function nacked(nack: Nack): Parameters<Session['nack']>[1] {
+  const { delayMs, keepPlace, reason } = nack
+  return nack.index.map((index, at) => ({ index, fence: nack.fence[at] ?? 0, delayMs, keepPlace, reason }))
+}

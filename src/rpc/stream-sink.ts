@@ -1,0 +1,79 @@
+/** The writing end of a Consume stream: a session's answers as frames. */
+import type { SandglassError } from '../base/errors.ts'
+import type { DeliveryBatch, SessionSink } from '../broker/session.ts'
+import { toErrorMessage } from '../wire/errors.ts'
+import type { ConsumeResponse } from '../wire/messages.ts'
+import type { Codec, Init } from '../wire/wire.ts'
+import type { RawDuplex } from './calls.ts'
+
+type Response = ConsumeResponse<Uint8Array>
+
+export class StreamSink implements SessionSink {
+  readonly #stream: RawDuplex
+  readonly #codec: Codec<Response>
+  readonly #onSettled: () => void
+  #over = false
+  /** The consumer takes no more deliveries; what it asked is still answered. */
+  closing = false
+
+  /** `onSettled`: an ack, nack or extend was answered. */
+  constructor(stream: RawDuplex, codec: Codec<Response>, onSettled: () => void) {
+    this.#stream = stream
+    this.#codec = codec
+    this.#onSettled = onSettled
+  }
+
+  writable(): boolean {
+    return !this.#over && !this.closing && !this.#stream.writableNeedDrain
+  }
+
+  subscribed(...[cursor, kept]: Parameters<SessionSink['subscribed']>): void {
+    const held = kept.map(({ index, fence }) => ({ index, fence }))
+    this.#write({ subscribed: { cursor: { dueMs: cursor.due, index: cursor.index }, kept: held } })
+  }
+
+  deliveries({ deliveredMs, leaseMs, mark, messages }: DeliveryBatch): void {
+    const deliveries = messages.map(({ due, index, fence, count, body }) => ({ dueMs: due, index, fence, count, body }))
+    this.#write({ deliveries: { deliveredMs, leaseMs: Number.isFinite(leaseMs) ? leaseMs : 0, mark, deliveries } })
+  }
+
+  settled(id: number, lost: readonly number[], error?: SandglassError): void {
+    this.#write({ settled: { id, lost, ...(error && { error: toErrorMessage(error) }) } })
+    this.#onSettled()
+  }
+
+  /** A request that never reached the session. */
+  refused(id: number, error: SandglassError): void {
+    this.#write({ settled: { id, error: toErrorMessage(error) } })
+  }
+
+  mark(id: number): void {
+    this.#write({ mark: { id } })
+  }
+
+  caughtUp(at: number): void {
+    if (!this.closing) this.#write({ caughtUp: { atMs: at } })
+  }
+
+  /** The last frame; idempotent. What is not a SandglassError is told as INTERNAL, without its text. */
+  end(error: unknown): void {
+    this.#write({ end: toErrorMessage(error) })
+    this.finish()
+  }
+
+  /** Closes without a word, as the consumer wished. */
+  finish(): void {
+    if (this.#over) return
+    this.#over = true
+    this.#stream.end()
+  }
+
+  /** The stream is gone. */
+  abandon(): void {
+    this.#over = true
+  }
+
+  #write(response: Init<Response>): void {
+    if (!this.#over) this.#stream.write(this.#codec.encode(response))
+  }
+}
