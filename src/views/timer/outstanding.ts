@@ -163,9 +163,7 @@ export class Outstanding {
 
   /** The lowest outstanding position. */
   lowest(): Position | undefined {
-    if (this.#lowest === NONE) {
-      for (const slot of this.slots.live()) if (this.#lowest === NONE || this.#isLower(slot)) this.#lowest = slot
-    }
+    if (this.#lowest === NONE) this.#lowest = this.slots.lowest()
     const cold = this.cold.lowest()
     if (this.#lowest === NONE) return cold
     const own = { due: this.slots.due[this.#lowest] as number, index: this.slots.index[this.#lowest] as number }

@@ -84,6 +84,18 @@ export class Slots {
     for (let slot = 0; slot < this.#used; slot++) if (this.index[slot] !== NONE) yield slot
   }
 
+  /** Slot with the lowest position, or NONE. */
+  lowest(): number {
+    const { due, index } = this
+    let lowest = NONE
+    for (let slot = 0; slot < this.#used; slot++) {
+      if (index[slot] === NONE) continue
+      if (lowest === NONE || (due[slot] as number) < (due[lowest] as number)) lowest = slot
+      else if (due[slot] === due[lowest] && (index[slot] as number) < (index[lowest] as number)) lowest = slot
+    }
+    return lowest
+  }
+
   /** Gives memory back after a time with many. */
   trim(): void {
     if (this.size > 0 || this.capacity <= TRIM_ABOVE) return

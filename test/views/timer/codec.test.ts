@@ -1,0 +1,129 @@
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import { decodeTimerCommand, encodeTimerCommand } from '../../../src/views/timer/codec.ts'
+import type { TimerCommand } from '../../../src/views/timer/commands.ts'
+import { UnknownCommandError } from '../../../src/views/view.ts'
+import { text } from './partition-driver.ts'
+
+const whole = fc.integer({ min: 0, max: 2 ** 48 - 1 })
+const name = fc.stringMatching(/^[A-Za-z0-9._-]{1,20}$/)
+const group = { channel: name, group: name }
+const lease = fc.oneof(whole, fc.constant(Number.POSITIVE_INFINITY))
+const position = fc.record({ due: whole, index: whole })
+const held = fc.record({ index: whole, fence: whole })
+const body = fc.uint8Array({ maxLength: 300 })
+
+const command: fc.Arbitrary<TimerCommand> = fc.oneof(
+  fc.record(
+    {
+      type: fc.constant('produce' as const),
+      sequence: fc.record({
+        producer: fc.string({ unit: 'binary-ascii', maxLength: 64 }),
+        first: whole.map((n) => n + 1),
+      }),
+      messages: fc.array(
+        fc.oneof(
+          fc.record({ channel: name, body }),
+          fc.record({ channel: name, body, delayMs: whole }),
+          fc.record({ channel: name, body, deliverAt: whole }),
+        ),
+      ),
+    },
+    { requiredKeys: ['type', 'messages'] },
+  ),
+  fc.record(
+    {
+      type: fc.constant('attach' as const),
+      ...group,
+      consumer: name,
+      session: name,
+      start: fc.oneof(
+        fc.constantFrom({ type: 'earliest' as const }, { type: 'latest' as const }),
+        fc.record({ type: fc.constant('position' as const), position }),
+      ),
+      holds: fc.array(held),
+    },
+    { requiredKeys: ['type', 'channel', 'group', 'consumer', 'session', 'start'] },
+  ),
+  fc.record({ type: fc.constant('detach' as const), ...group, session: name }),
+  fc.record({
+    type: fc.constant('deliver' as const),
+    ...group,
+    after: position,
+    to: position,
+    runs: fc.array(fc.record({ session: name, leaseMs: lease, positions: fc.array(position), again: fc.array(whole) })),
+    parked: fc.array(position),
+  }),
+  fc.record({ type: fc.constant('ack' as const), ...group, items: fc.array(held) }),
+  fc.record({
+    type: fc.constant('nack' as const),
+    ...group,
+    items: fc.array(
+      fc.record({
+        index: whole,
+        fence: whole,
+        delayMs: whole,
+        keepPlace: fc.boolean(),
+        reason: fc.string({ unit: 'grapheme' }),
+      }),
+    ),
+  }),
+  fc.record({ type: fc.constant('extend' as const), ...group, leaseMs: lease, items: fc.array(held) }),
+  fc.record({
+    type: fc.constant('expire' as const),
+    ...group,
+    items: fc.array(fc.record({ index: whole, fence: whole, deadline: lease })),
+  }),
+)
+
+/** fast-check's records have no prototype. */
+const plain = (value: unknown): unknown => structuredClone(value)
+
+describe('commands as bytes', () => {
+  test('every command reads back as it was', () => {
+    fc.assert(
+      fc.property(command, (given) => {
+        expect(plain(decodeTimerCommand(encodeTimerCommand(given)))).toEqual(plain(given))
+      }),
+      { numRuns: 500 },
+    )
+  })
+
+  test('bodies lie in the command itself, without a copy', () => {
+    const bytes = encodeTimerCommand({ type: 'produce', messages: [{ channel: 'master', body: text('hello') }] })
+    const decoded = decodeTimerCommand(bytes)
+    const read = decoded.type === 'produce' ? decoded.messages[0]?.body : undefined
+    expect(read?.buffer).toBe(bytes.buffer)
+  })
+
+  test('a large frame costs few bytes beside its bodies', () => {
+    const messages = Array.from({ length: 1024 }, () => ({
+      channel: 'master',
+      body: new Uint8Array(256),
+      delayMs: 5_000,
+    }))
+    expect(encodeTimerCommand({ type: 'produce', messages }).length).toBeLessThan(1024 * (256 + 6))
+  })
+
+  test('1,024 leases in order are acknowledged in little more than two bytes each', () => {
+    const items = Array.from({ length: 1024 }, (_, i) => ({ index: 2 ** 40 + i, fence: 2 ** 40 + i }))
+    const bytes = encodeTimerCommand({ type: 'ack', channel: 'master', group: 'g', items })
+    expect(bytes.length).toBeLessThan(1024 * 2 + 50)
+  })
+
+  test.each([
+    ['an unknown type', [99, 1]],
+    ['a newer version of a known type', [1, 2]],
+    ['nothing at all', []],
+  ])('%s is refused', (_, bytes) => {
+    expect(() => decodeTimerCommand(Uint8Array.from(bytes))).toThrow(UnknownCommandError)
+  })
+
+  test('a command cut short or with bytes left over is a bug, not a command', () => {
+    const bytes = encodeTimerCommand({ type: 'detach', channel: 'master', group: 'g', session: 's' })
+    for (let length = 2; length < bytes.length; length++) {
+      expect(() => decodeTimerCommand(bytes.subarray(0, length))).toThrow('bytes')
+    }
+    expect(() => decodeTimerCommand(Uint8Array.of(...bytes, 0))).toThrow('bytes are read to their end')
+  })
+})
