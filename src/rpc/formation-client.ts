@@ -1,7 +1,41 @@
 /** The sending side of the service `sandglass.v1.Formation`. */
+import { Client, credentials } from '@grpc/grpc-js'
 import { SandglassError } from '../base/errors.ts'
-import type { FormationTransport } from './formation-types.ts'
+import { formationMethods } from './control-proto.ts'
+import { fromWire, toWire } from './formation-hello.ts'
+import type { FormationHello, FormationTransport } from './formation-types.ts'
+import { CHANNEL_OPTIONS } from './peer-link.ts'
 
 export function createFormationTransport(): FormationTransport {
-  throw new SandglassError('UNSUPPORTED', 'Cannot form a cluster: not built yet')
+  const { Exchange } = formationMethods()
+  const clients = new Map<string, Client>()
+  const clientOf = (address: string): Client => {
+    const client = clients.get(address) ?? new Client(address, credentials.createInsecure(), CHANNEL_OPTIONS)
+    clients.set(address, client)
+    return client
+  }
+  return {
+    exchange: (address, hello, timeoutMs) =>
+      new Promise<FormationHello>((resolve, reject) => {
+        const { path, requestSerialize, responseDeserialize } = Exchange
+        const deadline = Date.now() + timeoutMs
+        const request = toWire(hello)
+        clientOf(address).makeUnaryRequest(
+          path,
+          requestSerialize,
+          responseDeserialize,
+          request,
+          { deadline },
+          (error, said) => {
+            const answer = said === undefined ? undefined : fromWire(said)
+            if (answer !== undefined) resolve(answer)
+            else reject(error ?? new SandglassError('UNSUPPORTED', `Cannot form with ${address}: unknown state`))
+          },
+        )
+      }),
+    close: () => {
+      for (const client of clients.values()) client.close()
+      clients.clear()
+    },
+  }
 }

@@ -1,8 +1,22 @@
 /** The receiving side of the service `sandglass.v1.Formation` on the peer port. */
-import type { Server } from '@grpc/grpc-js'
+import { type Server, type ServerUnaryCall, type sendUnaryData, status } from '@grpc/grpc-js'
+import { formationMethods } from './control-proto.ts'
+import { fromWire, toWire, type WireHello } from './formation-hello.ts'
 import type { FormationHandler } from './formation-types.ts'
 
 /** Adds the service; it answers before, during and after the formation. */
-export function addFormationService(_server: Server, _handler: FormationHandler): void {
-  return
+export function addFormationService(server: Server, handler: FormationHandler): void {
+  server.addService(formationMethods(), {
+    Exchange: (call: ServerUnaryCall<WireHello, WireHello>, answer: sendUnaryData<WireHello>) => {
+      const hello = fromWire(call.request)
+      if (hello === undefined) {
+        answer({ code: status.INVALID_ARGUMENT, details: 'Cannot form a cluster: unknown state' })
+        return
+      }
+      handler.answer(hello).then(
+        (said) => answer(null, toWire(said)),
+        (error: unknown) => answer({ code: status.INTERNAL, details: String(error) }),
+      )
+    },
+  })
 }
