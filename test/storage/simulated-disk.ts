@@ -133,6 +133,12 @@ export class SimulatedDisk implements Disk {
     return this.#run(epoch, 'freeBytes', dir, () => this.capacity - this.used())
   }
 
+  /** Its name now: files are renamed while they are open. */
+  pathOf(inode: Inode, opened: string): string {
+    for (const [path, one] of this.#names) if (one === inode) return path
+    return opened
+  }
+
   used(): number {
     let bytes = 0
     for (const { data } of this.#names.values()) bytes += data.byteLength
@@ -197,7 +203,7 @@ export class SimulatedDisk implements Disk {
     operation: DiskOperation,
     path: string,
     done: (error: Error | null, value: T) => void,
-    action: () => T,
+    action: (fault: Fault | undefined) => T,
     none: T,
   ): void {
     setImmediate(() => {
@@ -207,7 +213,7 @@ export class SimulatedDisk implements Disk {
       if (fault?.type === 'error') return done(failure(fault.code, path), none)
       let value: T
       try {
-        value = action()
+        value = action(fault)
       } catch (error) {
         return done(error instanceof Error ? error : failure('EIO', path), none)
       }
@@ -240,20 +246,23 @@ export class SimulatedDisk implements Disk {
 class SimulatedFile implements DiskFile {
   readonly #disk: SimulatedDisk
   readonly #inode: Inode
-  readonly #path: string
+  readonly #opened: string
   readonly #epoch: number
 
   constructor(disk: SimulatedDisk, inode: Inode, path: string, epoch: number) {
     this.#epoch = epoch
     this.#disk = disk
     this.#inode = inode
-    this.#path = path
+    this.#opened = path
+  }
+
+  get #path(): string {
+    return this.#disk.pathOf(this.#inode, this.#opened)
   }
 
   writev(buffers: readonly Uint8Array[], position: number, done: (error: Error | null, written: number) => void): void {
     const data = Buffer.concat(buffers)
-    const fault = this.#disk.fault('writev', this.#path)
-    const write = () => {
+    const write = (fault: Fault | undefined) => {
       const grows = Math.max(0, position + data.byteLength - this.#inode.data.byteLength)
       const room = Math.max(0, this.#disk.capacity - this.#disk.used())
       let taken = grows > room ? Math.max(0, data.byteLength - (grows - room)) : data.byteLength

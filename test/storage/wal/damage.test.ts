@@ -1,0 +1,200 @@
+import fc from 'fast-check'
+import { beforeAll, describe, expect, it } from 'vitest'
+import { settle } from '../manual-env.ts'
+import { SimulatedDisk } from '../simulated-disk.ts'
+import { DIR, entries, entry, hardState, openLog, texts, write } from './harness.ts'
+
+const OPTIONS = { segmentBytes: 4096 }
+const FIRST = `${DIR}/0000000001.wal`
+const SECOND = `${DIR}/0000000002.wal`
+const NEWEST = `${DIR}/0000000003.wal`
+
+/**
+ * Three segments; groups 1 and 2 in the first, 2 in the second, 3 in the newest, where a last batch follows. Group 4
+ * has its hard state in the first only.
+ */
+async function threeSegments(): Promise<SimulatedDisk> {
+  const disk = new SimulatedDisk()
+  const { wal } = await openLog(disk, OPTIONS)
+  await write(wal, { group: 1, replica: 1001, entries: entries(1, 5, 1, 300), hard: hardState(1) })
+  await write(
+    wal,
+    { group: 4, replica: 1004, hard: hardState(8, 4) },
+    { group: 2, replica: 1002, entries: entries(1, 10, 1, 300) },
+  )
+  await write(wal, { group: 2, replica: 1002, entries: entries(11, 20, 1, 300) })
+  await write(wal, { group: 3, replica: 1003, entries: entries(1, 2, 1, 100), hard: hardState(3) })
+  await write(wal, { group: 3, replica: 1003, entries: [entry(3)] })
+  disk.kill()
+  expect(disk.paths().filter((path) => path.endsWith('.wal'))).toEqual([FIRST, SECOND, NEWEST])
+  return disk
+}
+
+let sound: SimulatedDisk
+beforeAll(async () => {
+  sound = await threeSegments()
+})
+
+function flip(disk: SimulatedDisk, path: string, offset: number, mask = 0x10): void {
+  const bytes = disk.contents(path).slice()
+  bytes[offset] = (bytes[offset] ?? 0) ^ mask
+  disk.replace(path, bytes)
+}
+
+function truncate(disk: SimulatedDisk, path: string, bytes: number): void {
+  disk.replace(path, disk.contents(path).slice(0, bytes))
+}
+
+async function reopened(disk: SimulatedDisk) {
+  const log = await openLog(disk, OPTIONS, 77)
+  const live = [...log.wal.groups()].map(({ group }) => group).sort()
+  return { ...log, live }
+}
+
+describe('damage of a sealed segment', () => {
+  it('costs the groups that have records there their replicas, by the footer, and nobody else', async () => {
+    const disk = sound.clone()
+    flip(disk, FIRST, 1200)
+    const { wal, damage, live } = await reopened(disk)
+    expect(damage).toHaveLength(1)
+    expect(damage[0]).toMatchObject({ file: FIRST, groups: [1, 2, 4], everyGroup: false })
+    expect(damage[0]?.offset).toBeGreaterThan(0)
+    expect(live).toEqual([3])
+    expect([1, 2, 4].map((group) => wal.tombstone(group))).toEqual([1001, 1002, 1004])
+    expect(texts(wal.group(3))).toHaveLength(3)
+  })
+
+  it('is detected at every byte flipped and every byte cut off', async () => {
+    const size = sound.contents(FIRST).byteLength
+    await fc.assert(
+      fc.asyncProperty(fc.nat(size - 1), fc.integer({ min: 1, max: 255 }), fc.boolean(), async (offset, mask, cut) => {
+        const disk = sound.clone()
+        if (cut) truncate(disk, FIRST, offset)
+        else flip(disk, FIRST, offset, mask)
+        const { damage, live } = await reopened(disk)
+        expect(damage[0]?.groups).toEqual([1, 2, 4])
+        expect(live).toEqual([3])
+      }),
+      { numRuns: 200 },
+    )
+  })
+
+  it('stays known after the damaged file was put aside, and does not touch a later replica', async () => {
+    const disk = sound.clone()
+    flip(disk, FIRST, 1200)
+    const first = await reopened(disk)
+    await write(first.wal, { group: 1, replica: 2001, entries: entries(1, 1, 5) })
+    await settle()
+    expect(disk.paths()).toContain(`${FIRST}.damaged`)
+    await first.wal.close()
+    for (let i = 0; i < 2; i++) {
+      const again = await openLog(disk, OPTIONS, 80 + i)
+      expect(again.damage).toEqual([])
+      expect(again.wal.tombstone(2)).toBe(1002)
+      expect(texts(again.wal.group(1))).toEqual(['1.5'.padEnd(20, 'x').replace('1.5x', '1.5 ')])
+      await again.wal.close()
+    }
+  })
+
+  it('is reported again if the process dies before anything was written', async () => {
+    const disk = sound.clone()
+    truncate(disk, SECOND, 1024)
+    expect((await reopened(disk)).damage[0]).toMatchObject({ file: SECOND, groups: [2] })
+    disk.kill()
+    const again = await openLog(disk, OPTIONS, 78)
+    expect(again.damage[0]).toMatchObject({ file: SECOND })
+    expect(again.wal.tombstone(2)).toBe(1002)
+    expect([...again.wal.groups()].map(({ group }) => group).sort()).toEqual([1, 3, 4])
+  })
+
+  it('is noticed when the file is gone', async () => {
+    const disk = sound.clone()
+    await disk.remove(SECOND)
+    const { damage, live } = await reopened(disk)
+    expect(damage).toEqual([
+      { file: SECOND, offset: 0, reason: 'the segment is missing', groups: [2], everyGroup: false },
+    ])
+    expect(live).toEqual([1, 3, 4])
+  })
+})
+
+describe('damage of the newest segment', () => {
+  it('costs every replica if it lies before a valid batch', async () => {
+    const disk = sound.clone()
+    const header = disk.contents(NEWEST)
+    const firstBatch = header.findIndex((_, at) => at >= 512 && at % 512 === 0 && header[at + 3] === 0x42)
+    const last = disk.contents(NEWEST).byteLength - 1
+    for (const offset of [0, 100, firstBatch, firstBatch + 70, firstBatch + 300]) {
+      const one = sound.clone()
+      flip(one, NEWEST, offset)
+      const { damage, live } = await reopened(one)
+      expect(damage[0]).toMatchObject({
+        file: NEWEST,
+        groups: [1, 2, 4],
+        everyGroup: true,
+      })
+      expect(live).toEqual([])
+    }
+    expect(last).toBeGreaterThan(firstBatch)
+  })
+
+  it('is a torn write, and cut, in the last batch: at any byte, flipped or cut off', async () => {
+    const bytes = sound.contents(NEWEST)
+    const lastBatch = bytes.byteLength - 512
+    for (let offset = lastBatch; offset < bytes.byteLength; offset += 7) {
+      for (const harm of [flip, truncate]) {
+        const disk = sound.clone()
+        harm(disk, NEWEST, offset)
+        const { wal, damage } = await reopened(disk)
+        expect(damage).toEqual([])
+        expect(wal.group(3)?.lastIndex()).toBe(2)
+        expect(wal.group(2)?.lastIndex()).toBe(30)
+        expect(disk.contents(NEWEST).byteLength).toBe(lastBatch)
+      }
+    }
+  })
+
+  it('never existed if its header is invalid and no batch was ever written to it', async () => {
+    for (const contents of [new Uint8Array(0), new Uint8Array(2048), sound.contents(NEWEST).slice(0, 300)]) {
+      const disk = sound.clone()
+      disk.replace(NEWEST, contents)
+      const { damage, live, wal } = await reopened(disk)
+      expect(damage).toEqual([])
+      expect(live).toEqual([1, 2, 4])
+      await write(wal, { group: 1, replica: 1001, entries: [entry(6)] })
+      disk.kill()
+      expect((await openLog(disk, OPTIONS, 79)).wal.group(1)?.lastIndex()).toBe(6)
+    }
+  })
+
+  it('takes zeros behind the last batch for the clean end', async () => {
+    const disk = sound.clone()
+    const bytes = disk.contents(NEWEST)
+    const longer = new Uint8Array(bytes.byteLength + 8192)
+    longer.set(bytes)
+    disk.replace(NEWEST, longer)
+    const { wal, damage } = await reopened(disk)
+    expect(damage).toEqual([])
+    await write(wal, { group: 3, replica: 1003, entries: [entry(4)] })
+    expect(disk.contents(NEWEST).byteLength).toBe(longer.byteLength)
+    disk.kill()
+    expect((await openLog(disk, OPTIONS, 79)).wal.group(3)?.lastIndex()).toBe(4)
+  })
+})
+
+describe('a log that cannot be judged', () => {
+  it('refuses a format it does not know', async () => {
+    const disk = sound.clone()
+    const { sealFrame } = await import('../../../src/storage/wal/frame.ts')
+    const bytes = disk.contents(FIRST).slice(0, 512)
+    const block = new Uint8Array(64)
+    sealFrame(block, { kind: 'header', chain: 0, seed: '00'.repeat(8), segment: 1, sequence: 1 }, 0, 0)
+    const { crc32 } = await import('node:zlib')
+    block[48] = 2
+    new DataView(block.buffer).setUint32(60, crc32(block.subarray(0, 60)), true)
+    bytes.fill(0)
+    bytes.set(block)
+    disk.replace(FIRST, bytes)
+    await expect(openLog(disk, OPTIONS)).rejects.toThrow(/format 2/)
+  })
+})
