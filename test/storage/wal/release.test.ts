@@ -1,0 +1,147 @@
+import { describe, expect, it } from 'vitest'
+import type { Wal } from '../../../src/storage/wal/types.ts'
+import { settle } from '../manual-env.ts'
+import { SimulatedDisk } from '../simulated-disk.ts'
+import { DIR, entries, entry, hardState, openLog, texts, write } from './harness.ts'
+
+const OPTIONS = { segmentBytes: 8192, retainBytes: 0 }
+
+function oldest(disk: SimulatedDisk): string | undefined {
+  return disk
+    .paths()
+    .filter((path) => path.endsWith('.wal'))
+    .sort()[0]
+    ?.slice(DIR.length + 1)
+}
+
+/** Fills `segments` segments with entries of one group. Returns its last index. */
+async function fill(wal: Wal, group: number, segments: number): Promise<number> {
+  const target = wal.stats().segments + segments
+  let last = wal.group(group)?.lastIndex() ?? 0
+  while (wal.stats().segments < target) {
+    await write(wal, { group, replica: group + 1000, entries: entries(last + 1, 4, 1, 500) })
+    last += 4
+  }
+  return last
+}
+
+function release(wal: Wal, group: number, index: number, keepFrom = index + 1): void {
+  wal.release(group, { index, term: wal.group(group)?.term(index) ?? 0 }, keepFrom)
+}
+
+describe('a segment', () => {
+  it('stays while one group has entries in it that no checkpoint covers, and that group is a laggard', async () => {
+    const disk = new SimulatedDisk()
+    const { wal } = await openLog(disk, OPTIONS)
+    await write(wal, { group: 1, replica: 1001, entries: entries(1, 3, 1, 600) })
+    const last = await fill(wal, 2, 3)
+    release(wal, 2, last)
+    await settle()
+    expect(oldest(disk)).toBe('0000000001.wal')
+    expect(wal.laggards()).toEqual([1])
+    release(wal, 1, 3)
+    await settle(100)
+    expect(oldest(disk)).not.toBe('0000000001.wal')
+    expect(wal.laggards()).toEqual([])
+    expect(wal.group(1)?.base).toEqual({ index: 3, term: 1 })
+    expect(wal.group(1)?.lastIndex()).toBe(3)
+  })
+
+  it('goes when the few live entries in it were copied forward, through the last index of their log', async () => {
+    const disk = new SimulatedDisk()
+    const { wal } = await openLog(disk, OPTIONS)
+    await write(wal, { group: 1, replica: 1001, entries: entries(1, 3), hard: hardState(5, 2, 1) })
+    await fill(wal, 2, 1)
+    await write(wal, { group: 1, replica: 1001, entries: [entry(4, 2)] })
+    const last = await fill(wal, 2, 2)
+    release(wal, 1, 1)
+    release(wal, 2, last)
+    await settle(100)
+    expect(oldest(disk)).toBe('0000000004.wal')
+    const expected = [...entries(2, 2), entry(4, 2)].map(({ data }) => Buffer.from(data).toString())
+    expect(texts(wal.group(1))).toEqual(expected)
+    disk.crash(() => 0.9)
+    const again = await openLog(disk, OPTIONS, 2)
+    expect(again.damage).toEqual([])
+    expect(texts(again.wal.group(1))).toEqual(expected)
+    expect(again.wal.group(1)?.base).toEqual({ index: 1, term: 1 })
+    expect(again.wal.group(1)?.hard).toEqual(hardState(5, 2, 1))
+  })
+
+  it('stays for a follower only while the log behind it is smaller than what is retained', async () => {
+    for (const [retainBytes, gone] of [
+      [1_000_000, false],
+      [9000, true],
+    ] as const) {
+      const disk = new SimulatedDisk()
+      const { wal } = await openLog(disk, { ...OPTIONS, retainBytes })
+      const last = await fill(wal, 1, 3)
+      release(wal, 1, last, 1)
+      await settle(100)
+      expect(oldest(disk) !== '0000000001.wal').toBe(gone)
+      expect(wal.laggards()).toEqual([])
+    }
+  })
+
+  it('is deleted only after the base that replaces it is durable', async () => {
+    const disk = new SimulatedDisk()
+    const { wal } = await openLog(disk, OPTIONS)
+    const last = await fill(wal, 1, 2)
+    disk.fault = (operation) => (operation === 'datasync' ? { type: 'hang' } : undefined)
+    release(wal, 1, last)
+    await settle(100)
+    expect(oldest(disk)).toBe('0000000001.wal')
+  })
+
+  it('is released after a restart if the last run could not delete it any more', async () => {
+    const disk = new SimulatedDisk()
+    const { wal } = await openLog(disk, OPTIONS)
+    const last = await fill(wal, 1, 2)
+    disk.fault = (operation) => (operation === 'remove' ? { type: 'hang' } : undefined)
+    release(wal, 1, last)
+    await settle(100)
+    disk.kill()
+    disk.fault = () => undefined
+    const again = await openLog(disk, OPTIONS, 2)
+    await settle(100)
+    expect(oldest(disk)).toBe('0000000003.wal')
+    expect(again.damage).toEqual([])
+    expect(again.wal.group(1)?.lastIndex()).toBe(last)
+  })
+
+  it('of a removed replica holds nothing', async () => {
+    const disk = new SimulatedDisk()
+    const { wal } = await openLog(disk, OPTIONS)
+    const last = await fill(wal, 1, 2)
+    await write(wal, { group: 2, replica: 1002, entries: entries(1, 1) })
+    release(wal, 1, last - 30)
+    await write(wal, { group: 1, replica: 1001, removed: true })
+    await settle(100)
+    expect(wal.stats().segments).toBe(1)
+    disk.kill()
+    const again = await openLog(disk, OPTIONS, 2)
+    expect([again.wal.tombstone(1), again.wal.group(2)?.lastIndex(), again.damage]).toEqual([1001, 1, []])
+  })
+})
+
+describe('reading entries', () => {
+  it('gives at least one, then as many as fit, from memory and from segments alike', async () => {
+    for (const cacheBytes of [0, 3000, 1_000_000]) {
+      const { wal } = await openLog(new SimulatedDisk(), { ...OPTIONS, cacheBytes })
+      const last = await fill(wal, 1, 2)
+      const log = wal.group(1)
+      const sizes = [1, 499, 500, 999, 1000, 1001, 1_000_000].map((max) => log?.entries(1, last + 1, max).length)
+      expect(sizes).toEqual([1, 1, 1, 1, 2, 2, last])
+      expect(log?.entries(last - 1, last, 10_000).map(({ index }) => index)).toEqual([last - 1])
+      expect(log?.bytesFrom(last - 2)).toBe(1500)
+      expect(() => log?.entries(last + 1, last + 2, 1)).toThrow(/within the log/)
+    }
+  })
+
+  it('does not keep the network frame alive from which an entry came', async () => {
+    const { wal } = await openLog(new SimulatedDisk())
+    const frame = new Uint8Array(1_000_000)
+    await write(wal, { group: 1, replica: 1, entries: [{ ...entry(1), data: frame.subarray(10, 310) }] })
+    expect(wal.group(1)?.entries(1, 2, 1000)[0]?.data.buffer.byteLength).toBeLessThan(1000)
+  })
+})
