@@ -1,6 +1,6 @@
 /** Server reflection over the public protos, for grpcurl and its like. */
 import { join } from 'node:path'
-import type { loadPackageDefinition, Server } from '@grpc/grpc-js'
+import type { Server } from '@grpc/grpc-js'
 import { ReflectionService } from '@grpc/reflection'
 import protobuf from 'protobufjs'
 import descriptor from 'protobufjs/ext/descriptor/index.js'
@@ -16,8 +16,8 @@ export function addReflection(server: Server): void {
   root.resolveAll()
   const files = describe(root).map((file) => Buffer.from(descriptor.FileDescriptorProto.encode(file).finish()))
   // The library reads only the descriptors of a package's entries, of whatever kind.
-  const entry = { format: 'Protocol Buffer 3 DescriptorProto', type: {}, fileDescriptorProtos: files }
-  const definition: Parameters<typeof loadPackageDefinition>[0] = { 'sandglass.v1': entry }
+  const entry = { format: 'Protocol Buffer 3 EnumDescriptorProto', type: {}, fileDescriptorProtos: files } as const
+  const definition: ConstructorParameters<typeof ReflectionService>[0] = { 'sandglass.v1': entry }
   new ReflectionService(definition).addToServer(server)
 }
 

@@ -1,0 +1,176 @@
+/** The public server on a real socket, over an in-memory partition: the way of one message, and errors as clients see them. */
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { encodeOffset } from '../../src/base/offset.ts'
+import { realEnv } from '../../src/base/real-env.ts'
+import { createBroker } from '../../src/broker/broker.ts'
+import type { Broker } from '../../src/broker/types.ts'
+import { createApiServer } from '../../src/rpc/api-server.ts'
+import type { ApiServer } from '../../src/rpc/api-types.ts'
+import { MessageState, SERVICES } from '../../src/wire/messages.ts'
+import { FakeDirectory, PARTITION } from '../broker/fake-directory.ts'
+import { MemoryHandle } from '../broker/memory-handle.ts'
+import { ApiClient } from './api-client.ts'
+
+const config = { leaseMs: 30_000, reattachMs: 5000, maxClockSkewMs: 2000 }
+const { Queue, Topics, Cluster } = SERVICES
+const value = (text: string) => ({ body: { value: Buffer.from(text) } })
+const subscribe = { topic: 'orders', group: 'g', consumer: 'c1', session: Buffer.alloc(16, 7), credit: 10 }
+
+let directory: FakeDirectory
+let handle: MemoryHandle
+let broker: Broker
+let server: ApiServer
+let client: ApiClient
+let calls: string[]
+
+beforeEach(async () => {
+  const env = realEnv()
+  directory = new FakeDirectory()
+  handle = new MemoryHandle()
+  calls = []
+  broker = createBroker({ env, directory, config })
+  broker.attachGroup(PARTITION, handle)
+  server = createApiServer({ env, broker, directory, onCall: (method, code) => calls.push(`${method} ${code}`) })
+  client = new ApiClient(await server.listen('127.0.0.1:0'))
+})
+
+afterEach(() => {
+  client.close()
+  broker.close()
+  server.close()
+})
+
+test('a message is produced, delivered once and acknowledged', async () => {
+  const consumer = client.consume()
+  consumer.write({ subscribe })
+  await consumer.next((m) => m.subscribed)
+  const message = { body: { key: Buffer.from('k'), value: Buffer.from('hello'), headers: { a: 'b' } } }
+  const stored = await client.call(Queue.Produce, { topic: 'orders', messages: [message] })
+  const batch = await consumer.next((m) => m.deliveries)
+  expect(batch.deliveries).toHaveLength(1)
+  const [delivery] = batch.deliveries
+  expect(delivery).toMatchObject({ index: stored.index[0], dueMs: stored.dueMs[0], count: 1 })
+  expect(Buffer.from(delivery?.body?.value ?? []).toString()).toBe('hello')
+  expect(delivery?.body?.headers).toEqual({ a: 'b' })
+  consumer.write({ ack: { id: 5, index: [delivery?.index ?? 0], fence: [delivery?.fence ?? 0] } })
+  expect(await consumer.next((m) => m.settled)).toMatchObject({ id: 5, lost: [], error: null })
+  const { partitions } = await client.call(Queue.DescribeGroup, { topic: 'orders', group: 'g' })
+  expect(partitions).toMatchObject([{ id: 0, leased: 0, waiting: 0, due: 0 }])
+  consumer.halfClose()
+  await consumer.over()
+  expect(calls).toContain('Produce 0')
+})
+
+test('a stream of frames is answered by id, bad ones too', async () => {
+  const producer = client.produceStream()
+  producer.write({ id: 1, request: { topic: 'orders', messages: [value('a'), value('b')] } })
+  producer.write({ id: 2, request: { topic: 'orders', messages: [] } })
+  producer.write({ id: 3, request: { topic: 'nothing', messages: [value('c')] } })
+  const answer = (id: number) => producer.next((m) => (m.id === id ? m : undefined))
+  expect((await answer(1)).response?.index).toHaveLength(2)
+  expect((await answer(2)).error).toMatchObject({ reason: 'INVALID', field: 'messages' })
+  expect((await answer(3)).error).toMatchObject({ reason: 'TOPIC_NOT_FOUND' })
+  producer.halfClose()
+  await producer.over()
+})
+
+test('a topic that only the catalog leader knows yet is found after a refresh', async () => {
+  directory.unseen.set('late', { name: 'late', kind: 'timer', replicationFactor: 1, partitions: [PARTITION] })
+  const topic = await client.call(Topics.DescribeTopic, { name: 'late' })
+  expect(topic.partitions).toMatchObject([{ id: 0, leader: 'n1', replicas: ['n1'], leaderGrpc: '127.0.0.1:1' }])
+})
+
+test('a passed-on request at a node that does not lead is refused with the address of the leader', async () => {
+  directory.nodeList.push({ id: 2, name: 'n2', grpc: '127.0.0.1:2', alive: true, version: '' })
+  handle.change({ role: 'follower', ready: false, leaderNode: 2 })
+  directory.setLeader(2)
+  const produced = client.call(Queue.Produce, { topic: 'orders', messages: [value('a')] }, { forwardedFor: 0 })
+  await expect(produced).rejects.toMatchObject({ reason: 'NOT_LEADER', leader: '127.0.0.1:2' })
+})
+
+test('without a leader a produce ends in NO_QUORUM before its deadline', async () => {
+  handle.change({ role: 'follower', ready: false, leaderNode: 0 })
+  directory.setLeader(0)
+  const produced = client.call(Queue.Produce, { topic: 'orders', messages: [value('a')] }, { deadlineMs: 600 })
+  await expect(produced).rejects.toMatchObject({ reason: 'NO_QUORUM', outcome: 'refused' })
+})
+
+test('a request for a partition led elsewhere is served through this node', async () => {
+  const other = new FakeDirectory(2)
+  const others = createBroker({ env: realEnv(), directory: other, config })
+  const front = createApiServer({ env: realEnv(), broker: others, directory: other })
+  const backPort = await server.listen('127.0.0.1:0')
+  other.nodeList[0] = { id: 1, name: 'n1', grpc: `127.0.0.1:${backPort}`, alive: true, version: '' }
+  const frontClient = new ApiClient(await front.listen('127.0.0.1:0'))
+  try {
+    const stored = await frontClient.call(Queue.Produce, { topic: 'orders', messages: [value('far')] })
+    const producer = frontClient.produceStream()
+    producer.write({ id: 9, request: { topic: 'orders', messages: [value('farther')] } })
+    expect((await producer.next((m) => m)).response?.index).toHaveLength(1)
+    producer.halfClose()
+    const consumer = frontClient.consume()
+    consumer.write({ subscribe })
+    await consumer.next((m) => m.subscribed)
+    const first = await consumer.next((m) => m.deliveries)
+    expect(first.deliveries[0]?.index).toBe(stored.index[0])
+    const described = await frontClient.call(Queue.DescribeGroup, { topic: 'orders', group: 'g' })
+    expect(described.partitions).toHaveLength(1)
+    const listed = await frontClient.call(Queue.ListGroups, {})
+    expect(listed.groups).toEqual([{ topic: 'orders', channel: 'master', group: 'g' }])
+    consumer.halfClose()
+    await consumer.over()
+  } finally {
+    frontClient.close()
+    front.close()
+    others.close()
+  }
+})
+
+test('messages are read by position and by offset, with their state', async () => {
+  const messages = [value('now'), { ...value('later'), delayMs: 60_000 }]
+  const stored = await client.call(Queue.Produce, { topic: 'orders', messages })
+  const fetched = await client.call(Queue.Fetch, { topic: 'orders', limit: 1 })
+  expect(fetched.more).toBe(true)
+  expect(Buffer.from(fetched.messages[0]?.body?.value ?? []).toString()).toBe('now')
+  const rest = await client.call(Queue.Fetch, {
+    topic: 'orders',
+    from: { dueMs: (stored.dueMs[0] ?? 0) + 1, index: 0 },
+  })
+  expect(rest).toMatchObject({ more: false, messages: [{ index: stored.index[1] }] })
+  const offset = encodeOffset({ due: stored.dueMs[1] ?? 0, index: stored.index[1] ?? 0, partition: 0 })
+  const found = await client.call(Queue.GetMessage, { topic: 'orders', offset })
+  expect(found.state).toBe(MessageState.SCHEDULED)
+  const none = encodeOffset({ due: 1, index: 1, partition: 0 })
+  const missing = client.call(Queue.GetMessage, { topic: 'orders', offset: none })
+  await expect(missing).rejects.toMatchObject({ reason: 'MESSAGE_NOT_FOUND' })
+})
+
+test('topics and nodes are described, created and deleted', async () => {
+  const created = await client.call(Topics.CreateTopic, { name: 'fresh', partitions: 1, replicationFactor: 1 })
+  expect(created).toMatchObject({ name: 'fresh', replicationFactor: 1, partitions: [{ leader: 'n1' }] })
+  const twice = client.call(Topics.CreateTopic, { name: 'fresh', partitions: 1, replicationFactor: 1 })
+  await expect(twice).rejects.toMatchObject({ reason: 'TOPIC_EXISTS' })
+  expect((await client.call(Topics.ListTopics, {})).topics).toEqual(['orders', 'fresh'])
+  await client.call(Topics.DeleteTopic, { name: 'fresh' })
+  const status = await client.call(Cluster.Status, {})
+  expect(status.partitions).toMatchObject([{ topic: 'orders', id: 0, leader: 'n1', applied: [{ node: 'n1' }] }])
+  expect((await client.call(Cluster.ListNodes, {})).nodes).toMatchObject([{ name: 'n1', alive: true }])
+})
+
+test('a drain ends the streams with SHUTTING_DOWN', async () => {
+  const consumer = client.consume()
+  consumer.write({ subscribe })
+  await consumer.next((m) => m.subscribed)
+  const drained = server.drain(1000)
+  expect((await consumer.next((m) => m.end)).reason).toBe('SHUTTING_DOWN')
+  await drained
+})
+
+test('a mark is echoed, and the group says when it has caught up', async () => {
+  const consumer = client.consume()
+  consumer.write({ subscribe })
+  await consumer.next((m) => m.caughtUp)
+  consumer.write({ mark: { id: 4 } })
+  expect((await consumer.next((m) => m.mark)).id).toBe(4)
+  consumer.cancel()
+})
