@@ -127,7 +127,7 @@ export class Outstanding {
     if (this.#later.size <= LATER_MAX) return
     this.#becomeDue(at)
     if (this.#later.size <= LATER_MAX) return
-    const slots = this.#later.descending().subarray(0, LATER_MAX / 2)
+    const slots = this.#later.descending().subarray(0, this.#later.size - LATER_MAX / 2)
     for (let from = 0; from < slots.length; from += BLOCK_MAX) {
       const block = slots.subarray(from, from + BLOCK_MAX)
       this.cold.put(

@@ -23,6 +23,7 @@ export class PartitionDriver {
   store = new MapStore()
   at = 1_000
   effects: readonly TimerEffect[] = []
+  readonly log: { readonly bytes: Uint8Array; readonly at: number }[] = []
 
   /** The group under test. */
   get g(): GroupView {
@@ -35,6 +36,7 @@ export class PartitionDriver {
     const bytes = encodeTimerCommand(command)
     const { reply, effects } = this.view.apply(bytes, { at: this.at, index: 1, store: this.store })
     this.effects = effects
+    this.log.push({ bytes, at: this.at })
     return reply
   }
 

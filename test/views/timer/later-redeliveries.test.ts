@@ -1,0 +1,126 @@
+/** Redeliveries far ahead lie in the store: they cost no memory, no credit, and none is lost on the way. */
+import { describe, expect, test } from 'vitest'
+import type { NewMessage } from '../../../src/views/timer/commands.ts'
+import { G, PartitionDriver, text } from './partition-driver.ts'
+
+const FRAME = 10_000
+const SPREAD_MS = 40_000
+
+/** Messages 1 to n, nacked with delays that are spread over 40 s in no order. */
+function delayed(n: number): PartitionDriver {
+  const p = new PartitionDriver()
+  p.attach('s')
+  const messages = Array.from({ length: FRAME }, (): NewMessage => ({ channel: 'master', body: text('m') }))
+  for (let i = 0; i < n / FRAME; i++) {
+    const { positions } = p.expect('produced', { type: 'produce', messages })
+    const items = p.deliver('s', positions)
+    const nacks = items.map(({ index, fence }) => ({
+      index,
+      fence,
+      delayMs: delayOf(index),
+      keepPlace: false,
+      reason: '',
+    }))
+    expect(p.expect('settled', { type: 'nack', ...G, items: nacks }).lost).toEqual([])
+  }
+  return p
+}
+
+function delayOf(index: number): number {
+  return 1 + ((index * 7_919) % SPREAD_MS)
+}
+
+/** Lets the time pass in steps, delivers and acknowledges what is due; the indexes in order. */
+function drain(p: PartitionDriver, until: number): number[] {
+  const seen: number[] = []
+  const end = p.at + until
+  while (p.at < end) {
+    p.pass(500)
+    for (;;) {
+      const ready = p.g.ready(p.at, 1_000)
+      if (ready.length === 0) break
+      const items = p.again(
+        's',
+        ready.map((waiting) => waiting.index),
+      )
+      expect(items).toHaveLength(ready.length)
+      for (const waiting of ready) {
+        expect(waiting.notBefore).toBe(1_000 + delayOf(waiting.index))
+        seen.push(waiting.index)
+      }
+      p.ack(items)
+    }
+  }
+  return seen
+}
+
+describe('later redeliveries', () => {
+  test('beyond a small number they lie in the store, and all come back when they are due', async () => {
+    const p = delayed(40_000)
+    expect([p.g.waiting, p.g.outstanding, p.g.leased]).toEqual([40_000, 0, 0])
+    expect(p.store.count('b')).toBeGreaterThan(5)
+    const first = drain(p, 20_000)
+    await p.reload()
+    expect(p.g.waiting).toBe(40_000 - first.length)
+    const all = [...first, ...drain(p, 21_000)]
+    expect(all).toHaveLength(40_000)
+    expect(new Set(all).size).toBe(40_000)
+    expect(p.g.waiting).toBe(0)
+    await p.reload()
+    expect(p.store.count('b') + p.store.count('o')).toBe(0)
+    expect(p.g.committed).toEqual(p.g.cursor)
+  })
+
+  test('memory does not grow with them', () => {
+    const few = delayed(30_000)
+    const many = delayed(90_000)
+    few.view.flush(few.store)
+    many.view.flush(many.store)
+    expect(many.view.bytes()).toBeLessThan(few.view.bytes() * 1.1)
+  })
+
+  test('they count as outstanding for committed, and each is found waiting', () => {
+    const p = delayed(40_000)
+    expect(p.g.committed).toEqual({ due: 1_000, index: 0 })
+    for (let index = 1; index < 40_000; index += 6_007) {
+      expect(p.g.stateOf({ due: 1_000, index })).toBe('waiting')
+    }
+  })
+
+  test('they come back though no command is applied meanwhile', async () => {
+    const p = delayed(40_000)
+    await p.reload()
+    p.apply({ type: 'ack', ...G, items: [] })
+    expect(p.g.nextReadyAt()).toBe(1_001)
+    const ready = p.g.ready(1_000 + SPREAD_MS, 1_000)
+    expect(ready).toHaveLength(1_000)
+    expect(p.again('s', [])).toEqual([])
+    p.pass(SPREAD_MS)
+    expect(
+      p.again(
+        's',
+        ready.map((waiting) => waiting.index),
+      ),
+    ).toHaveLength(1_000)
+    expect(p.g.waiting).toBe(39_000)
+  })
+
+  test('what a query read back is not lost by a restart', async () => {
+    const p = delayed(40_000)
+    p.view.flush(p.store)
+    p.g.ready(1_000 + SPREAD_MS, 1_000)
+    await p.reload()
+    expect(drain(p, SPREAD_MS)).toHaveLength(40_000)
+  })
+
+  test('replicas that flush at different times end with the same rows', () => {
+    const once = delayed(40_000)
+    const often = new PartitionDriver()
+    for (const { bytes, at } of once.log) {
+      often.view.apply(bytes, { at, index: 1, store: often.store })
+      often.view.flush(often.store)
+    }
+    once.view.flush(once.store)
+    expect(often.store.dump()).toEqual(once.store.dump())
+  })
+})
