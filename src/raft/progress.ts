@@ -85,6 +85,8 @@ export class PeerProgress {
 
   /** The replica refused an append behind `rejected`; its log may agree at `hint`. False if the refusal is stale. */
   maybeDecrement(rejected: number, hint: number): boolean {
+    // A late refusal from before the snapshot says nothing about the log behind it.
+    if (this.state === 'snapshot') return false
     if (this.state === 'replicate') {
       if (rejected <= this.match) return false
       this.next = this.match + 1
