@@ -2,26 +2,25 @@
  * The broker's Directory over this node's replica of the catalog: reads come from the view, changes go to the catalog's
  * leader, here or over the peer port, and are answered once this replica has applied them.
  */
-
-import type { Env } from '../../base/env.ts'
+import type { Env, Timer } from '../../base/env.ts'
 import { SandglassError } from '../../base/errors.ts'
-import type { GroupId, NodeId, ReplicaId } from '../../base/ids.ts'
-import type { Directory } from '../../broker/directory.ts'
-import type { GroupHandle, GroupStatus } from '../../replication/group.ts'
-import type { ControlClient, ControlHandler } from '../../rpc/control-types.ts'
+import { CATALOG_GROUP, type GroupId, type NodeId } from '../../base/ids.ts'
+import type { Directory, NodeInfo, TopicInfo, TopicSpec } from '../../broker/directory.ts'
+import type { GroupHandle } from '../../replication/group.ts'
+import type { ControlClient, ControlHandler, LeaderReport } from '../../rpc/control-types.ts'
 import type { CatalogView } from '../../views/catalog/catalog-view.ts'
 import type { CatalogEffect, CatalogReply, NodeRecord } from '../../views/catalog/commands.ts'
 import type { Identity } from '../formation/identity.ts'
+import { AppliedWaiters } from './applied-waiters.ts'
+import { CatalogChanges } from './catalog-changes.ts'
+import { CatalogLeader } from './catalog-leader.ts'
+import { CatalogRequests } from './catalog-requests.ts'
+import { LeaderBalancer } from './leader-balancer.ts'
+import { type LocalReplica, LocalReplicas } from './local-replicas.ts'
+import { PeerReports } from './peer-reports.ts'
+import { ReportSender } from './report-sender.ts'
 
 export type CatalogHandle = GroupHandle<CatalogReply, CatalogEffect, CatalogView>
-
-/** What the directory needs of any replica on this node; a GroupHandle is one. */
-export interface LocalReplica {
-  readonly group: GroupId
-  readonly members: readonly { readonly replica: ReplicaId; readonly node: NodeId }[]
-  status(): GroupStatus
-  transferLeadership(to: ReplicaId): void
-}
 
 export interface CatalogDirectoryOptions {
   readonly env: Env
@@ -37,7 +36,7 @@ export interface CatalogDirectoryOptions {
 export interface CatalogDirectory extends Directory {
   /** For `addControlService`. */
   readonly control: ControlHandler
-  /** Host:port of a node's peer port: from the catalog, else from the formation. */
+  /** host:port of a node's peer port: from the catalog, else from the formation. */
   raftAddress(node: NodeId): string | undefined
   /** All of them but this node's own. */
   raftAddresses(): ReadonlyMap<NodeId, string>
@@ -50,5 +49,190 @@ export interface CatalogDirectory extends Directory {
 }
 
 export function createCatalogDirectory(options: CatalogDirectoryOptions): CatalogDirectory {
-  throw new SandglassError('UNSUPPORTED', `Cannot open the catalog of ${options.identity.name}: not built yet`)
+  return new NodeDirectory(options)
+}
+
+const TICK_MS = 50
+
+class NodeDirectory implements CatalogDirectory {
+  readonly self: NodeId
+  readonly clusterId: string
+  readonly control: ControlHandler
+  readonly #options: CatalogDirectoryOptions
+  readonly #view: CatalogView
+  readonly #replicas: LocalReplicas
+  readonly #reports: PeerReports
+  readonly #sender: ReportSender
+  readonly #balancer: LeaderBalancer
+  readonly #changes: CatalogChanges
+  readonly #requests: CatalogRequests
+  readonly #listeners: (() => void)[] = []
+  #revision: number
+  #living = ''
+  #accepted = true
+  #timer: Timer | undefined
+  #closed = false
+
+  constructor(options: CatalogDirectoryOptions) {
+    const { env, identity, catalog, control } = options
+    this.#options = options
+    this.self = identity.nodeId
+    this.clusterId = identity.clusterId
+    this.#view = catalog.view
+    this.#revision = catalog.view.revision
+    this.#replicas = new LocalReplicas(options.replicas)
+    this.#reports = new PeerReports(env)
+    const peers = () => this.raftAddresses().keys()
+    this.#sender = new ReportSender({ env, control, peers, report: () => this.#report() })
+    this.#balancer = new LeaderBalancer({
+      env,
+      self: this.self,
+      replicas: () => this.#replicas.all(),
+      partitionOf: (group) => this.#view.partitionOfGroup(group),
+      mayLead: (node, ms) => this.#reports.mayLead(node, ms),
+    })
+    const leader = new CatalogLeader(env, catalog)
+    const waiters = new AppliedWaiters(env, catalog)
+    const leaderOf = () => this.leaderOf(CATALOG_GROUP)
+    this.#changes = new CatalogChanges({ env, self: this.self, control, leader, waiters, leaderOf })
+    this.#requests = new CatalogRequests({ env, members: identity.members, view: this.#view, changes: this.#changes })
+    this.control = {
+      propose: (command) => leader.propose(command),
+      readIndex: () => leader.readIndex(),
+      report: (report) => this.#heard(report),
+    }
+    catalog.observe({
+      status: () => undefined,
+      applied: (effects) => (effects.length > 0 ? this.#changed() : undefined),
+      reloaded: () => this.#changed(),
+    })
+  }
+
+  topic(name: string): TopicInfo | undefined {
+    return this.#view.topic(name)
+  }
+
+  topics(): readonly TopicInfo[] {
+    return this.#view.topics()
+  }
+
+  node(id: NodeId): NodeInfo | undefined {
+    const record = this.#view.node(id)
+    return record === undefined ? undefined : this.#info(record)
+  }
+
+  nodes(): readonly NodeInfo[] {
+    return this.#view.nodes().map((record) => this.#info(record))
+  }
+
+  alive(node: NodeId): boolean {
+    return node === this.self || this.#reports.alive(node)
+  }
+
+  leaderOf(group: GroupId): NodeId {
+    const own = this.#replicas.leaderOf(group)
+    const said = this.#reports.leaderOf(group)
+    return own.node !== 0 && own.term >= said.term ? own.node : said.node
+  }
+
+  createTopic(spec: TopicSpec, deadlineMs: number): Promise<TopicInfo> {
+    return this.#requests.createTopic(spec, deadlineMs)
+  }
+
+  deleteTopic(name: string, deadlineMs: number): Promise<void> {
+    return this.#requests.deleteTopic(name, deadlineMs)
+  }
+
+  refresh(deadlineMs: number): Promise<void> {
+    return this.#changes.refresh(deadlineMs)
+  }
+
+  transferLeader(group: GroupId, to: NodeId): void {
+    const replica = this.#replicas.get(group)
+    if (replica === undefined || replica.status().role !== 'leader') {
+      const leader = this.node(this.leaderOf(group))?.grpc
+      const details = leader === undefined ? {} : { leader }
+      throw new SandglassError('NOT_LEADER', `Cannot hand group ${group} over: this node does not lead it`, details)
+    }
+    const member = replica.members.find(({ node }) => node === to)
+    if (member === undefined) {
+      throw new SandglassError('INVALID', `Cannot hand group ${group} over: node ${to} has no replica`, { field: 'to' })
+    }
+    replica.transferLeadership(member.replica)
+  }
+
+  onChange(listener: () => void): void {
+    this.#listeners.push(listener)
+  }
+
+  raftAddress(node: NodeId): string | undefined {
+    const registered = this.#view.node(node)?.raft
+    return registered ?? this.#options.identity.members.find(({ id }) => id === node)?.raft
+  }
+
+  raftAddresses(): ReadonlyMap<NodeId, string> {
+    const all = new Map(this.#options.identity.members.map(({ id, raft }) => [id, raft]))
+    for (const { id, raft } of this.#view.nodes()) all.set(id, raft)
+    all.delete(this.self)
+    return all
+  }
+
+  register(record: Omit<NodeRecord, 'id'>): Promise<void> {
+    return this.#requests.register({ id: this.self, ...record })
+  }
+
+  start(): void {
+    if (this.#closed || this.#timer !== undefined) return
+    this.#tick()
+  }
+
+  close(): void {
+    this.#closed = true
+    this.#timer?.cancel()
+    this.#changes.close()
+  }
+
+  #tick(): void {
+    if (this.#closed) return
+    const { leadersChanged, ledChanged } = this.#replicas.look()
+    const accepts = this.#options.accepts()
+    if (ledChanged || accepts !== this.#accepted) this.#sender.send()
+    else this.#sender.tick()
+    this.#accepted = accepts
+    this.#balancer.tick()
+    const living = this.#reports.living().join()
+    const livingChanged = living !== this.#living
+    this.#living = living
+    if (leadersChanged || livingChanged) this.#tell()
+    this.#timer = this.#options.env.after(TICK_MS, () => this.#tick())
+  }
+
+  #report(): LeaderReport {
+    const { env, accepts } = this.#options
+    return {
+      node: this.self,
+      leads: this.#replicas.leads(),
+      accepts: accepts(),
+      wallMs: Math.max(0, Math.trunc(env.wallMs())),
+    }
+  }
+
+  #heard(report: LeaderReport): void {
+    if (!this.raftAddresses().has(report.node)) return
+    if (this.#reports.take(report)) this.#tell()
+  }
+
+  #changed(): void {
+    if (this.#view.revision === this.#revision) return
+    this.#revision = this.#view.revision
+    this.#tell()
+  }
+
+  #tell(): void {
+    for (const listener of this.#listeners) listener()
+  }
+
+  #info({ id, name, grpc, version }: NodeRecord): NodeInfo {
+    return { id, name, grpc, version, alive: this.alive(id) }
+  }
 }

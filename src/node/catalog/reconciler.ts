@@ -1,10 +1,10 @@
 /**
  * Makes this node carry what the catalog says: starts replicas placed here, removes those of deleted topics. Idempotent;
- * a replica that fails to start is tried again with backoff.
+ * what fails is tried again, each time later. Invariant: a replica is removed only if the catalog has handed out a later
+ * id than its group's and does not have the group: one that this node's catalog has not heard of yet is left alone.
  */
-import type { Env } from '../../base/env.ts'
-import { SandglassError } from '../../base/errors.ts'
-import type { GroupId, NodeId, ReplicaId } from '../../base/ids.ts'
+import type { Env, Timer } from '../../base/env.ts'
+import { CATALOG_GROUP, type GroupId, type NodeId, type ReplicaId } from '../../base/ids.ts'
 import type { PartitionInfo } from '../../broker/directory.ts'
 import type { GroupSpec } from '../../replication/group.ts'
 import type { TopicKind } from '../../views/catalog/commands.ts'
@@ -37,5 +37,137 @@ export interface Reconciler {
 
 /** Begins at once and follows the catalog from then on. */
 export function createReconciler(options: ReconcilerOptions): Reconciler {
-  throw new SandglassError('UNSUPPORTED', `Cannot reconcile node ${options.self}: not built yet`)
+  return new Running(options)
+}
+
+interface Work {
+  readonly group: GroupId
+  readonly action: 'start' | 'remove'
+  run(): Promise<void>
+}
+
+interface Failure {
+  readonly retryMs: number
+  readonly waitMs: number
+}
+
+/** Starting reads the disk and replays the log; more at once only makes each slower. */
+const AT_ONCE = 4
+const WAIT_MIN_MS = 100
+const WAIT_MAX_MS = 10_000
+
+class Running implements Reconciler {
+  readonly #options: ReconcilerOptions
+  /** Groups that this process started and did not remove. */
+  readonly #started = new Set<GroupId>()
+  readonly #busy = new Set<GroupId>()
+  readonly #failures = new Map<GroupId, Failure>()
+  /** Groups of `settled` calls that were not tried yet. */
+  readonly #waiting = new Set<{ readonly groups: Set<GroupId>; readonly done: () => void }>()
+  #retry: Timer | undefined
+  #closed = false
+
+  constructor(options: ReconcilerOptions) {
+    this.#options = options
+    options.catalog.observe({
+      status: () => undefined,
+      applied: (effects) => (effects.length > 0 ? this.#go() : undefined),
+      reloaded: () => this.#go(),
+    })
+    this.#go()
+  }
+
+  settled(): Promise<void> {
+    const groups = new Set(this.#busy)
+    for (const { group } of this.#work()) groups.add(group)
+    if (groups.size === 0) return Promise.resolve()
+    return new Promise((done) => {
+      this.#waiting.add({ groups, done })
+    })
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true
+    this.#retry?.cancel()
+    if (this.#busy.size === 0) return
+    await new Promise<void>((done) => {
+      this.#waiting.add({ groups: new Set(this.#busy), done })
+    })
+  }
+
+  /** Takes up as much work as may run at once. */
+  #go(): void {
+    if (this.#closed) return
+    const now = this.#options.env.monoMs()
+    let next = Number.POSITIVE_INFINITY
+    for (const work of this.#work()) {
+      if (this.#busy.size >= AT_ONCE) return
+      const retryMs = this.#failures.get(work.group)?.retryMs ?? now
+      if (retryMs <= now) void this.#run(work)
+      else next = Math.min(next, retryMs)
+    }
+    this.#retry?.cancel()
+    if (next < Number.POSITIVE_INFINITY) this.#retry = this.#options.env.after(next - now, () => this.#go())
+    // What is still waited for is not wanted any more, or was tried and waits for its time.
+    if (this.#busy.size === 0) this.#tried(() => true)
+  }
+
+  async #run(work: Work): Promise<void> {
+    const { group, action } = work
+    this.#busy.add(group)
+    try {
+      await work.run()
+      if (action === 'start') this.#started.add(group)
+      else this.#started.delete(group)
+      this.#failures.delete(group)
+    } catch (error) {
+      const waitMs = Math.min(2 * (this.#failures.get(group)?.waitMs ?? WAIT_MIN_MS / 2), WAIT_MAX_MS)
+      this.#failures.set(group, { waitMs, retryMs: this.#options.env.monoMs() + waitMs })
+      this.#options.onError(group, action, error)
+    }
+    this.#busy.delete(group)
+    this.#tried((groups) => groups.delete(group) && groups.size === 0)
+    this.#go()
+  }
+
+  /** Ends the waits for which `over` holds. */
+  #tried(over: (groups: Set<GroupId>) => boolean): void {
+    for (const waiting of this.#waiting) {
+      if (!over(waiting.groups)) continue
+      this.#waiting.delete(waiting)
+      waiting.done()
+    }
+  }
+
+  /** What differs between the catalog and this node, without what is under way. */
+  *#work(): Iterable<Work> {
+    for (const work of this.#toRemove()) if (!this.#busy.has(work.group)) yield work
+    for (const work of this.#toStart()) if (!this.#busy.has(work.group)) yield work
+  }
+
+  *#toStart(): Iterable<Work> {
+    const { catalog, self, host } = this.#options
+    for (const topic of catalog.view.topics()) {
+      for (const partition of topic.partitions) {
+        const { group, replicas } = partition
+        const own = replicas.find(({ node }) => node === self)
+        if (own === undefined || this.#started.has(group)) continue
+        const spec: GroupSpec = { group, replica: own.replica, members: replicas }
+        yield { group, action: 'start', run: () => host.start(spec, partition, topic.kind) }
+      }
+    }
+  }
+
+  *#toRemove(): Iterable<Work> {
+    const { catalog, self, host } = this.#options
+    const { view } = catalog
+    const here = new Set(this.#started)
+    for (const { group } of host.present()) here.add(group)
+    here.delete(CATALOG_GROUP)
+    for (const group of here) {
+      const partition = view.partitionOfGroup(group)
+      const wanted = partition?.replicas.some(({ node }) => node === self) ?? group >= view.nextId
+      if (!wanted) yield { group, action: 'remove', run: () => host.remove(group) }
+    }
+  }
 }

@@ -1,0 +1,110 @@
+/** What is asked of the catalog: topics made and deleted, this node registered. Refusals of the view become errors. */
+import type { Env } from '../../base/env.ts'
+import { SandglassError } from '../../base/errors.ts'
+import type { TopicInfo, TopicSpec } from '../../broker/directory.ts'
+import type { CatalogView } from '../../views/catalog/catalog-view.ts'
+import type { CatalogReply, NodeRecord } from '../../views/catalog/commands.ts'
+import type { Identity } from '../formation/identity.ts'
+import type { CatalogChanges } from './catalog-changes.ts'
+
+export interface CatalogRequestsOptions {
+  readonly env: Env
+  readonly members: Identity['members']
+  readonly view: CatalogView
+  readonly changes: CatalogChanges
+}
+
+const PAUSE_MS = 50
+const REGISTER_TRY_MS = 5000
+/** A topic made while the cluster comes up waits so long for the nodes of the formation: they carry partitions too. */
+const ALL_REGISTERED_MS = 5000
+
+export class CatalogRequests {
+  readonly #env: Env
+  readonly #members: Identity['members']
+  readonly #view: CatalogView
+  readonly #changes: CatalogChanges
+
+  constructor({ env, members, view, changes }: CatalogRequestsOptions) {
+    this.#env = env
+    this.#members = members
+    this.#view = view
+    this.#changes = changes
+  }
+
+  async createTopic(spec: TopicSpec, deadlineMs: number): Promise<TopicInfo> {
+    const endMs = this.#env.monoMs() + deadlineMs
+    await this.#allRegistered(Math.min(ALL_REGISTERED_MS, deadlineMs / 2))
+    const { name, kind, partitions, replicationFactor } = spec
+    const request = Buffer.from(this.#env.randomBytes(16)).toString('hex')
+    const command = { type: 'createTopic', request, name, kind, partitions, replicationFactor } as const
+    const { reply } = await this.#changes.propose(command, endMs - this.#env.monoMs())
+    if (reply.type === 'refused') throw refusal(reply)
+    const topic = this.#view.topic(name)
+    if (topic?.request !== request) {
+      throw new SandglassError('TOPIC_NOT_FOUND', `Cannot create topic ${name}: it was deleted at once`)
+    }
+    return topic
+  }
+
+  async deleteTopic(name: string, deadlineMs: number): Promise<void> {
+    const endMs = this.#env.monoMs() + deadlineMs
+    await this.#changes.refresh(deadlineMs)
+    const topic = this.#view.topic(name)
+    if (topic === undefined) throw new SandglassError('TOPIC_NOT_FOUND', `Cannot delete topic ${name}: there is none`)
+    const command = { type: 'deleteTopic', name, id: topic.id } as const
+    const { reply, uncertain } = await this.#changes.propose(command, endMs - this.#env.monoMs())
+    // If an earlier try of this call may have done it, it did.
+    if (reply.type !== 'refused' || (uncertain && reply.reason === 'TOPIC_NOT_FOUND')) return
+    throw refusal(reply)
+  }
+
+  /** Until the catalog's entry of the node is this one. Rejects when it is refused, or with SHUTTING_DOWN. */
+  async register(node: NodeRecord): Promise<void> {
+    for (;;) {
+      try {
+        // What this replica knows of an earlier run may be behind what that run changed.
+        await this.#changes.refresh(REGISTER_TRY_MS)
+        if (sameRecord(this.#view.node(node.id), node)) return
+        const { reply } = await this.#changes.propose({ type: 'registerNode', node }, REGISTER_TRY_MS)
+        if (reply.type === 'refused') throw refusal(reply)
+        return
+      } catch (error) {
+        if (!(error instanceof SandglassError) || !isPassing(error)) throw error
+        await this.#pause()
+      }
+    }
+  }
+
+  /** Waits at most `ms` until every node of the formation has registered. */
+  async #allRegistered(ms: number): Promise<void> {
+    const endMs = this.#env.monoMs() + ms
+    const missing = () => this.#members.some(({ id }) => this.#view.node(id) === undefined)
+    while (missing() && this.#env.monoMs() < endMs) await this.#pause()
+  }
+
+  #pause(): Promise<void> {
+    return new Promise((resolve) => this.#env.after(PAUSE_MS, resolve))
+  }
+}
+
+function refusal(reply: Extract<CatalogReply, { type: 'refused' }>): SandglassError {
+  const details = reply.field === '' ? {} : { field: reply.field }
+  return new SandglassError(reply.reason, reply.message, details)
+}
+
+/** Worth another try: the catalog has no leader now, or nobody knows what became of the last one. */
+function isPassing(error: SandglassError): boolean {
+  return error.reason === 'NO_QUORUM' || error.reason === 'COMMIT_UNKNOWN' || error.reason === 'OVERLOADED'
+}
+
+function sameRecord(a: NodeRecord | undefined, b: NodeRecord): boolean {
+  return (
+    a?.id === b.id &&
+    a.name === b.name &&
+    a.grpc === b.grpc &&
+    a.raft === b.raft &&
+    a.http === b.http &&
+    a.version === b.version
+  )
+}

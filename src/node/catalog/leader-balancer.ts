@@ -1,0 +1,85 @@
+/**
+ * Brings leaderships home: where this node leads a partition whose preferred leader (its first replica) is another node
+ * that is well and has everything, it hands over. Never to a node that does not take part, one at a time, and after a try,
+ * whatever came of it, the same partition waits, each time longer.
+ */
+import type { Env } from '../../base/env.ts'
+import { CATALOG_GROUP, type GroupId, type NodeId } from '../../base/ids.ts'
+import type { GroupStatus } from '../../replication/group.ts'
+import type { PartitionRecord } from '../../views/catalog/commands.ts'
+import type { LocalReplica } from './local-replicas.ts'
+
+export interface LeaderBalancerOptions {
+  readonly env: Env
+  readonly self: NodeId
+  readonly replicas: () => Iterable<LocalReplica>
+  readonly partitionOf: (group: GroupId) => PartitionRecord | undefined
+  /** Whether the node has been well for `ms` and takes leaderships. */
+  readonly mayLead: (node: NodeId, ms: number) => boolean
+}
+
+interface Tenure {
+  readonly term: number
+  readonly sinceMs: number
+}
+
+interface Tried {
+  readonly atMs: number
+  readonly waitMs: number
+}
+
+const BETWEEN_MS = 200
+/** A new leader, and a node that has just come back, first settle. */
+const SETTLE_MS = 2000
+const WAIT_MIN_MS = 5000
+const WAIT_MAX_MS = 60_000
+/** After so long without a try the wait is short again. */
+const FORGET_MS = 300_000
+
+export class LeaderBalancer {
+  readonly #options: LeaderBalancerOptions
+  readonly #tenures = new Map<GroupId, Tenure>()
+  readonly #tried = new Map<GroupId, Tried>()
+  #lastMs = Number.NEGATIVE_INFINITY
+
+  constructor(options: LeaderBalancerOptions) {
+    this.#options = options
+  }
+
+  /** Called often: hands over at most one leadership. */
+  tick(): void {
+    const { env, replicas } = this.#options
+    const now = env.monoMs()
+    if (now - this.#lastMs < BETWEEN_MS) return
+    const led = new Set<GroupId>()
+    for (const replica of replicas()) {
+      const status = replica.status()
+      if (status.role !== 'leader' || replica.group === CATALOG_GROUP) continue
+      led.add(replica.group)
+      const settled = this.#settled(replica.group, status, now)
+      if (settled && this.#lastMs < now) this.#handOver(replica, status, now)
+    }
+    for (const group of this.#tenures.keys()) if (!led.has(group)) this.#tenures.delete(group)
+    for (const [group, { atMs }] of this.#tried) if (now - atMs >= FORGET_MS) this.#tried.delete(group)
+  }
+
+  #settled(group: GroupId, { term, ready }: GroupStatus, now: number): boolean {
+    const tenure = this.#tenures.get(group)
+    if (tenure?.term === term) return ready && now - tenure.sinceMs >= SETTLE_MS
+    this.#tenures.set(group, { term, sinceMs: now })
+    return false
+  }
+
+  #handOver(replica: LocalReplica, status: GroupStatus, now: number): void {
+    const { self, partitionOf, mayLead } = this.#options
+    const home = partitionOf(replica.group)?.replicas[0]
+    if (home === undefined || home.node === self || !mayLead(home.node, SETTLE_MS)) return
+    if ((status.match.get(home.replica) ?? 0) < status.commit) return
+    const before = this.#tried.get(replica.group)
+    if (before !== undefined && now - before.atMs < before.waitMs) return
+    const waitMs = before === undefined ? WAIT_MIN_MS : Math.min(2 * before.waitMs, WAIT_MAX_MS)
+    this.#tried.set(replica.group, { atMs: now, waitMs })
+    this.#lastMs = now
+    replica.transferLeadership(home.replica)
+  }
+}

@@ -1,0 +1,79 @@
+/**
+ * What the other nodes said last: that they live, what they lead, whether they may be given leaderships. A node that has
+ * not been heard of for 2 s counts as gone, and with it what it said.
+ */
+import type { Env } from '../../base/env.ts'
+import type { GroupId, NodeId } from '../../base/ids.ts'
+import type { LeaderReport } from '../../rpc/control-types.ts'
+
+export const ALIVE_MS = 2000
+
+interface Peer {
+  heardMs: number
+  /** When it was heard of first, without a gap since. */
+  sinceMs: number
+  accepts: boolean
+  leads: ReadonlyMap<GroupId, number>
+}
+
+export interface Leader {
+  /** 0: none known. */
+  readonly node: NodeId
+  readonly term: number
+}
+
+export class PeerReports {
+  readonly #env: Env
+  readonly #peers = new Map<NodeId, Peer>()
+
+  constructor(env: Env) {
+    this.#env = env
+  }
+
+  /** Whether anything but the time is new. The caller has made sure that the node is one of the cluster. */
+  take(report: LeaderReport): boolean {
+    const now = this.#env.monoMs()
+    const before = this.#peers.get(report.node)
+    const lived = before !== undefined && now - before.heardMs < ALIVE_MS
+    const leads = new Map(report.leads.map(({ group, term }) => [group, term]))
+    const sinceMs = lived ? before.sinceMs : now
+    this.#peers.set(report.node, { heardMs: now, sinceMs, accepts: report.accepts, leads })
+    return !lived || before.accepts !== report.accepts || !sameLeads(before.leads, leads)
+  }
+
+  alive(node: NodeId): boolean {
+    return this.#live(node) !== undefined
+  }
+
+  /** Heard of without a gap for `ms`, and willing to lead. */
+  mayLead(node: NodeId, ms: number): boolean {
+    const peer = this.#live(node)
+    return peer?.accepts === true && this.#env.monoMs() - peer.sinceMs >= ms
+  }
+
+  /** Of those who say that they lead the group, the one with the highest term. */
+  leaderOf(group: GroupId): Leader {
+    let best: Leader = { node: 0, term: 0 }
+    for (const [node, peer] of this.#peers) {
+      const term = peer.leads.get(group) ?? 0
+      if (term > best.term && this.alive(node)) best = { node, term }
+    }
+    return best
+  }
+
+  /** The nodes that are alive, ascending. */
+  living(): readonly NodeId[] {
+    return [...this.#peers.keys()].filter((node) => this.alive(node)).sort((a, b) => a - b)
+  }
+
+  #live(node: NodeId): Peer | undefined {
+    const peer = this.#peers.get(node)
+    return peer !== undefined && this.#env.monoMs() - peer.heardMs < ALIVE_MS ? peer : undefined
+  }
+}
+
+function sameLeads(a: ReadonlyMap<GroupId, number>, b: ReadonlyMap<GroupId, number>): boolean {
+  if (a.size !== b.size) return false
+  for (const [group, term] of a) if (b.get(group) !== term) return false
+  return true
+}
