@@ -1,0 +1,216 @@
+/** What consumers of a leader get, and when: against the real timer view in virtual time. */
+import { expect, test } from 'vitest'
+import { Harness } from './harness.ts'
+
+test('a message due now reaches a waiting consumer', async () => {
+  const h = new Harness()
+  const consumer = h.consumer('a')
+  const [position] = await h.produced()
+  await h.time.run(0)
+  expect(consumer.got).toMatchObject([{ index: position?.index, due: position?.due, count: 1 }])
+  expect(Buffer.from(consumer.got[0]?.body ?? []).toString()).toBe('body')
+})
+
+test('a message for later is delivered on time, never early, by one timer', async () => {
+  const h = new Harness()
+  const consumer = h.consumer('a')
+  await h.produced(1, { delayMs: 12_000 })
+  await h.time.run(11_990)
+  expect(consumer.got).toHaveLength(0)
+  await h.time.run(300)
+  expect(consumer.got).toHaveLength(1)
+  expect(h.lateness[0]).toBeGreaterThanOrEqual(0)
+  expect(h.lateness[0]).toBeLessThanOrEqual(250)
+  expect(h.broker.stats().topics.get('orders')?.early).toBe(0)
+})
+
+test('a wall clock set back an hour changes nothing for delays', async () => {
+  const h = new Harness()
+  const consumer = h.consumer('a')
+  await h.produced(1, { delayMs: 12_000 })
+  await h.time.run(1000)
+  h.env.wallOffsetMs = -3_600_000
+  await h.time.run(11_000 + 250)
+  expect(consumer.got).toHaveLength(1)
+})
+
+test('scheduled messages of two thousand different times come in order, each within 250 ms', async () => {
+  const h = new Harness()
+  const consumer = h.consumer('a', { credit: 5000 })
+  for (let i = 0; i < 2000; i++) void h.produce(1, { delayMs: 1000 + ((i * 7919) % 20_000) })
+  await h.time.run(22_000)
+  expect(consumer.got).toHaveLength(2000)
+  const dues = consumer.got.map(({ due }) => due)
+  expect(dues).toEqual([...dues].sort((a, b) => a - b))
+  expect(Math.max(...h.lateness)).toBeLessThanOrEqual(250)
+  expect(Math.min(...h.lateness)).toBeGreaterThanOrEqual(0)
+})
+
+test('a backlog larger than the look-ahead is delivered whole and in order', async () => {
+  const h = new Harness()
+  for (let i = 0; i < 20; i++) void h.produce(1000)
+  await h.time.run(10)
+  const consumer = h.consumer('a', { credit: 1000 }, { ack: true })
+  await h.time.until(() => consumer.got.length >= 20_000)
+  expect(consumer.indexes).toEqual(Array.from({ length: 20_000 }, (_, i) => i + 1))
+})
+
+test('messages produced while a backlog is read are neither lost nor doubled', async () => {
+  const h = new Harness()
+  for (let i = 0; i < 10; i++) void h.produce(1000)
+  await h.time.run(10)
+  const consumer = h.consumer('a', { credit: 700 }, { ack: true })
+  for (let i = 0; i < 50; i++) {
+    void h.produce(100)
+    await h.time.run(1)
+  }
+  await h.time.until(() => consumer.got.length >= 15_000)
+  expect(consumer.indexes).toEqual(Array.from({ length: 15_000 }, (_, i) => i + 1))
+})
+
+test('credit bounds what is in flight, and comes back with each ack', async () => {
+  const h = new Harness()
+  const consumer = h.consumer('a', { credit: 3 })
+  await h.produced(10)
+  await h.time.run(100)
+  expect(consumer.got).toHaveLength(3)
+  consumer.session.ack(1, consumer.held.slice(0, 2))
+  await h.time.run(100)
+  expect(consumer.got).toHaveLength(5)
+  expect(consumer.answers).toEqual([{ id: 1, lost: [] }])
+  consumer.session.addCredit(4)
+  await h.time.run(100)
+  expect(consumer.got).toHaveLength(9)
+})
+
+test('scheduled and delayed messages cost no credit', async () => {
+  const h = new Harness()
+  const consumer = h.consumer('a', { credit: 1 })
+  await h.produced(100, { delayMs: 60_000 })
+  const [now] = await h.produced(1)
+  await h.time.run(10)
+  expect(consumer.indexes).toEqual([now?.index])
+  consumer.session.nack(1, [
+    { ...(consumer.held[0] ?? { index: 0, fence: 0 }), delayMs: 30_000, keepPlace: false, reason: '' },
+  ])
+  const [next] = await h.produced(1)
+  await h.time.run(10)
+  expect(consumer.indexes).toEqual([now?.index, next?.index])
+})
+
+test('four equal consumers get a quarter each, also when every batch is one message', async () => {
+  const h = new Harness()
+  const consumers = ['a', 'b', 'c', 'd'].map((name) => h.consumer(name, { credit: 10 }, { ack: true }))
+  await h.time.run(10)
+  for (let i = 0; i < 400; i++) {
+    await h.produced(1)
+    await h.time.run(1)
+  }
+  for (const { got } of consumers) expect(got.length).toBeGreaterThanOrEqual(88)
+  for (const { got } of consumers) expect(got.length).toBeLessThanOrEqual(112)
+})
+
+test('a stalled consumer holds up only what it holds', async () => {
+  const h = new Harness()
+  const stalled = h.consumer('stalled', { credit: 10 })
+  const others = ['a', 'b'].map((name) => h.consumer(name, { credit: 10 }, { ack: true }))
+  await h.time.run(10)
+  for (let i = 0; i < 100; i++) {
+    await h.produced(3)
+    await h.time.run(1)
+  }
+  await h.time.run(100)
+  expect(stalled.got).toHaveLength(10)
+  expect(others.reduce((n, { got }) => n + got.length, 0)).toBe(290)
+})
+
+test('a consumer whose stream is full gets nothing until it has drained', async () => {
+  const h = new Harness()
+  const consumer = h.consumer('a')
+  await h.time.run(10)
+  consumer.full = true
+  await h.produced(5)
+  await h.time.run(1000)
+  expect(consumer.got).toHaveLength(0)
+  consumer.full = false
+  consumer.session.drained()
+  await h.time.run(1)
+  expect(consumer.got).toHaveLength(5)
+})
+
+test('two groups of a channel each get everything, and a later one starts where it asked to', async () => {
+  const h = new Harness()
+  const first = h.consumer('a', { group: 'one' }, { ack: true })
+  const second = h.consumer('b', { group: 'two' }, { ack: true })
+  await h.produced(500)
+  await h.time.run(100)
+  const late = h.consumer('c', { group: 'three', start: { type: 'latest' } }, { ack: true })
+  const early = h.consumer('d', { group: 'four', credit: 1000 }, { ack: true })
+  await h.time.run(10)
+  await h.produced(5)
+  await h.time.run(100)
+  expect(first.got).toHaveLength(505)
+  expect(second.got).toHaveLength(505)
+  expect(late.got).toHaveLength(5)
+  expect(early.indexes).toEqual(Array.from({ length: 505 }, (_, i) => i + 1))
+})
+
+test('a cursor never passes what proposals not yet applied may still create', async () => {
+  const h = new Harness()
+  const consumer = h.consumer('a')
+  await h.produced(1, { delayMs: 5 })
+  h.handle.manual = true
+  // Stamped now, so due before the one above; applied only after that one is due.
+  void h.produce(1)
+  await h.time.run(20)
+  expect(h.handle.waiting).toHaveLength(1)
+  h.handle.applyNext()
+  await h.time.run(20)
+  h.handle.applyNext()
+  await h.time.run(20)
+  expect(consumer.indexes).toEqual([2, 1])
+})
+
+test('a nacked message is delivered again after its delay, with its count', async () => {
+  const h = new Harness()
+  const consumer = h.consumer('a')
+  await h.produced(1)
+  await h.time.run(1)
+  const [held] = consumer.held
+  consumer.session.nack(2, [{ ...(held ?? { index: 0, fence: 0 }), delayMs: 500, keepPlace: false, reason: 'busy' }])
+  await h.time.run(490)
+  expect(consumer.got).toHaveLength(1)
+  await h.time.run(260)
+  expect(consumer.got).toMatchObject([{ count: 1 }, { count: 2 }])
+  expect(h.broker.stats().topics.get('orders')?.groups.get('g')).toEqual({
+    delivered: 2,
+    redelivered: 1,
+    acked: 0,
+    nacked: 1,
+  })
+})
+
+test('the group says when it has caught up, and again after each delivery', async () => {
+  const h = new Harness()
+  const consumer = h.consumer('a')
+  await h.time.run(10)
+  expect(consumer.caughtUpAt).toHaveLength(1)
+  await h.produced(2, { delayMs: 100 })
+  await h.time.run(50)
+  expect(consumer.caughtUpAt).toHaveLength(1)
+  await h.time.run(100)
+  expect(consumer.got).toHaveLength(2)
+  expect(consumer.caughtUpAt).toHaveLength(2)
+})
+
+test('a group with due messages and no credit has not caught up', async () => {
+  const h = new Harness()
+  const consumer = h.consumer('a', { credit: 1 })
+  await h.time.run(10)
+  await h.produced(2)
+  await h.time.run(10)
+  expect(consumer.caughtUpAt).toHaveLength(1)
+  consumer.session.addCredit(1)
+  await h.time.run(10)
+  expect(consumer.caughtUpAt).toHaveLength(2)
+})

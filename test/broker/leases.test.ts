@@ -1,0 +1,195 @@
+/** When leases end, and when they must not: deadlines, take-over, streams that go and come back. */
+import { expect, test } from 'vitest'
+import { Harness } from './harness.ts'
+
+const spec = { leaseMs: 10_000 }
+const group = { channel: 'master', group: 'g' }
+
+test('a leased message whose lease runs out is delivered again', async () => {
+  const h = new Harness()
+  const consumer = h.consumer('a', spec)
+  await h.produced(1)
+  await h.time.run(9990)
+  expect(consumer.got).toHaveLength(1)
+  await h.time.run(100)
+  expect(consumer.got).toMatchObject([{ count: 1 }, { count: 2 }])
+  consumer.session.ack(1, consumer.held.slice(0, 1))
+  await h.time.run(1)
+  expect(consumer.answers).toEqual([{ id: 1, lost: [0] }])
+})
+
+test('time that runs fast ends no lease early', async () => {
+  const h = new Harness()
+  const consumer = h.consumer('a', spec)
+  await h.produced(1)
+  await h.time.run(1)
+  h.env.wallOffsetMs = 3_600_000
+  h.broker.followForwardStep(h.env.wallMs())
+  await h.time.run(9900)
+  expect(consumer.got).toHaveLength(1)
+  await h.time.run(200)
+  expect(consumer.got).toHaveLength(2)
+})
+
+test('an extend counts from when it was applied', async () => {
+  const h = new Harness()
+  const consumer = h.consumer('a', spec)
+  await h.produced(1)
+  await h.time.run(8000)
+  consumer.session.extend(1, consumer.held, 10_000)
+  await h.time.run(9900)
+  expect(consumer.got).toHaveLength(1)
+  await h.time.run(200)
+  expect(consumer.got).toHaveLength(2)
+})
+
+test('an endless lease does not end', async () => {
+  const h = new Harness()
+  const consumer = h.consumer('a', { leaseMs: Number.POSITIVE_INFINITY })
+  await h.produced(1)
+  await h.time.run(48 * 3_600_000)
+  expect(consumer.got).toHaveLength(1)
+})
+
+test('after a take-over a lease whose stream came back runs until min(remaining + clock skew, its length)', async () => {
+  const h = new Harness()
+  const consumer = h.consumer('a', spec)
+  await h.produced(1)
+  await h.time.run(6000)
+  h.takeOver()
+  expect(consumer.ended?.reason).toBe('NOT_LEADER')
+  const back = h.consumer('a', { ...spec, holds: consumer.held })
+  await h.time.run(5900)
+  expect(back.attached?.kept).toMatchObject(consumer.held)
+  expect(back.got).toHaveLength(0)
+  await h.time.run(200)
+  expect(back.got).toMatchObject([{ count: 2 }])
+})
+
+test('after a take-over no lease runs longer than its length', async () => {
+  const h = new Harness()
+  const consumer = h.consumer('a', spec)
+  await h.produced(1)
+  await h.time.run(100)
+  h.takeOver()
+  const back = h.consumer('a', { ...spec, holds: consumer.held })
+  await h.time.run(9900)
+  expect(back.got).toHaveLength(0)
+  await h.time.run(200)
+  expect(back.got).toHaveLength(1)
+})
+
+test('after a take-over a session that does not come back loses its leases after the grace', async () => {
+  const h = new Harness()
+  h.consumer('a', spec)
+  await h.produced(1)
+  await h.time.run(100)
+  h.takeOver()
+  const other = h.consumer('b', spec)
+  await h.time.run(4900)
+  expect(other.got).toHaveLength(0)
+  await h.time.run(200)
+  expect(other.got).toMatchObject([{ count: 2 }])
+})
+
+test('a reattaching stream keeps what it lists, and the rest is delivered again at once', async () => {
+  const h = new Harness()
+  const consumer = h.consumer('a', spec)
+  await h.produced(3)
+  await h.time.run(100)
+  h.takeOver()
+  const back = h.consumer('a', { ...spec, holds: consumer.held.slice(0, 1) })
+  await h.time.run(10)
+  expect(back.attached?.kept).toMatchObject(consumer.held.slice(0, 1))
+  expect(back.indexes).toEqual([2, 3])
+})
+
+test('a stream that breaks keeps its leases for the grace, then they return', async () => {
+  const h = new Harness()
+  const consumer = h.consumer('a', spec)
+  await h.produced(1)
+  await h.time.run(10)
+  consumer.session.close(false)
+  const other = h.consumer('b', spec)
+  await h.time.run(4900)
+  expect(other.got).toHaveLength(0)
+  await h.time.run(200)
+  expect(other.got).toHaveLength(1)
+  expect(h.handle.view.group(group)?.sessions()).toHaveLength(1)
+})
+
+test('a lease that ends before the grace does not wait for it', async () => {
+  const h = new Harness()
+  const consumer = h.consumer('a', { leaseMs: 1000 })
+  await h.produced(1)
+  await h.time.run(10)
+  consumer.session.close(false)
+  const other = h.consumer('b', spec)
+  await h.time.run(1100)
+  expect(other.got).toHaveLength(1)
+})
+
+test('a consumer that unsubscribes gives everything back at once', async () => {
+  const h = new Harness()
+  const consumer = h.consumer('a', spec)
+  await h.produced(2)
+  await h.time.run(10)
+  consumer.session.close(true)
+  const other = h.consumer('b', spec)
+  await h.time.run(10)
+  expect(other.indexes).toEqual([1, 2])
+})
+
+test('a session that comes back within the grace is not detached later', async () => {
+  const h = new Harness()
+  const consumer = h.consumer('a', spec)
+  await h.produced(1)
+  await h.time.run(10)
+  consumer.session.close(false)
+  await h.time.run(4999)
+  const back = h.consumer('a', { ...spec, holds: consumer.held })
+  await h.time.run(1000)
+  expect(back.attached?.kept).toHaveLength(1)
+  expect(back.got).toHaveLength(0)
+})
+
+test('a newer session of a consumer replaces the older, whose stream is told so', async () => {
+  const h = new Harness()
+  const older = h.consumer('a', spec)
+  await h.produced(1)
+  await h.time.run(10)
+  const newer = h.consumer('a', { ...spec, session: 'f'.repeat(32) })
+  await h.time.run(10)
+  expect(older.ended?.reason).toBe('SESSION_REPLACED')
+  expect(newer.got).toMatchObject([{ count: 2 }])
+})
+
+test('a second stream of the same session takes over from the first', async () => {
+  const h = new Harness()
+  const first = h.consumer('a', spec)
+  await h.produced(1)
+  await h.time.run(10)
+  const second = h.consumer('a', { ...spec, holds: first.held })
+  await h.time.run(6000)
+  expect(first.ended?.reason).toBe('SESSION_REPLACED')
+  expect(second.attached?.kept).toHaveLength(1)
+  await h.produced(1)
+  await h.time.run(10)
+  expect(second.indexes).toEqual([2])
+})
+
+test('marks are echoed only when a quorum confirmed the leader', async () => {
+  const h = new Harness()
+  const consumer = h.consumer('a', spec)
+  await h.time.run(10)
+  consumer.session.marked(1)
+  expect(consumer.marks).toEqual([1])
+  h.handle.readOutcome = { type: 'refused', reason: 'NO_QUORUM' }
+  consumer.session.marked(2)
+  expect(consumer.marks).toEqual([1])
+  h.handle.readOutcome = { type: 'ok' }
+  consumer.session.marked(3)
+  await h.produced(1)
+  await h.time.run(10)
+  expect(consumer.batches[0]?.mark).toBe(3)
+})
