@@ -1,14 +1,16 @@
-/** One atomic batch on its way to LevelDB. Values are sealed with a checksum; every write is synced. */
-import { crc32 } from 'node:zlib'
+/**
+ * One atomic batch on its way to LevelDB. Values are sealed with a checksum; every write is synced. A chained batch can
+ * be filled in slices, but its native memory stays until the collector comes: therefore one at a time, of bounded size.
+ */
 import { assert } from '../../base/assert.ts'
 import type { WriteBatch } from './database.ts'
 import type { Level } from './level-iterator.ts'
-import { SEAL_BYTES } from './sealed-value.ts'
+import { SEAL_BYTES, sealOf } from './sealed-value.ts'
 
 const SCRATCH_BYTES = 64 * 1024
-const BALLAST_BYTES = 2 * 1024 * 1024
 const MIX = 0x9e3779b1
 const DELETED = 0x5bd1e995
+const NOTHING = new Uint8Array()
 
 type Chained = ReturnType<Level['batch']>
 
@@ -17,13 +19,7 @@ export class LevelBatch implements WriteBatch {
   readonly #finish: (write: (() => Promise<void>) | undefined) => Promise<void>
   #scratch = Buffer.allocUnsafeSlow(SCRATCH_BYTES)
   #sum = 0
-  #bytes = 0
   #ended = false
-  /**
-   * A chained batch holds native memory until its collection, which the collector does not know of (410 MB after two
-   * million rows). Untouched buffers of the same size make the collector see the batch without costing memory.
-   */
-  readonly #ballast: ArrayBuffer[] = []
 
   constructor(chained: Chained, finish: (write: (() => Promise<void>) | undefined) => Promise<void>) {
     this.#chained = chained
@@ -37,10 +33,11 @@ export class LevelBatch implements WriteBatch {
     const scratch = this.#roomFor(end)
     writeKey(scratch, key)
     scratch.set(value, keyEnd)
-    const crc = crc32(scratch.subarray(0, valueEnd))
-    scratch.writeUInt32LE(crc, valueEnd)
-    this.#chained.put(scratch.subarray(0, keyEnd), scratch.subarray(keyEnd, end))
-    this.#count(crc, end)
+    const bytes = scratch.subarray(0, keyEnd)
+    const seal = sealOf(bytes, value)
+    scratch.writeUInt32LE(seal, valueEnd)
+    this.#chained.put(bytes, scratch.subarray(keyEnd, end))
+    this.#count(seal)
   }
 
   delete(key: string): void {
@@ -48,7 +45,7 @@ export class LevelBatch implements WriteBatch {
     writeKey(scratch, key)
     const bytes = scratch.subarray(0, key.length)
     this.#chained.del(bytes)
-    this.#count(crc32(bytes) ^ DELETED, key.length)
+    this.#count(sealOf(bytes, NOTHING) ^ DELETED)
   }
 
   checksum(): number {
@@ -77,10 +74,8 @@ export class LevelBatch implements WriteBatch {
     return this.#scratch
   }
 
-  #count(crc: number, bytes: number): void {
-    this.#sum = Math.imul(this.#sum ^ crc, MIX) >>> 0
-    this.#bytes += bytes
-    if (this.#bytes >= this.#ballast.length * BALLAST_BYTES) this.#ballast.push(new ArrayBuffer(BALLAST_BYTES))
+  #count(sum: number): void {
+    this.#sum = Math.imul(this.#sum ^ sum, MIX) >>> 0
   }
 }
 

@@ -28,10 +28,11 @@ export class LevelIterator implements RowIterator {
   readonly #jobs: Slots
   readonly #cut: number
   readonly #iterator: NativeIterator<Level, Buffer, Buffer>
-  readonly #past: Buffer
+  readonly #gte: Buffer
+  readonly #lt: Buffer
+  readonly #reverse: boolean
   readonly #done: () => void
   #rows = ROWS_FIRST
-  #first: Buffer | undefined = undefined
   #last: Buffer | undefined = undefined
   #ended = false
   #closed = false
@@ -41,10 +42,12 @@ export class LevelIterator implements RowIterator {
     this.#jobs = jobs
     this.#cut = scan.cut
     this.#done = done
-    this.#past = Buffer.from(scan.range.lt, 'latin1')
+    this.#gte = Buffer.from(scan.range.gte, 'latin1')
+    this.#lt = Buffer.from(scan.range.lt, 'latin1')
+    this.#reverse = scan.reverse
     this.#iterator = level.iterator<Buffer, Buffer>({
-      gte: Buffer.from(scan.range.gte, 'latin1'),
-      lt: this.#past,
+      gte: this.#gte,
+      lt: this.#lt,
       reverse: scan.reverse,
       highWaterMarkBytes: BYTES_MAX,
       ...(scan.snapshot === undefined ? {} : { snapshot: scan.snapshot }),
@@ -58,7 +61,6 @@ export class LevelIterator implements RowIterator {
     this.#ended = entries.length === 0
     const rows: Row[] = []
     for (const [key, sealed] of entries) {
-      this.#first ??= key
       this.#last = key
       rows.push({ key: key.toString('latin1', this.#cut), value: openValue(key, sealed) })
     }
@@ -79,17 +81,17 @@ export class LevelIterator implements RowIterator {
   /** Was anything passed over up to `last`? */
   async #check(last: Buffer): Promise<void> {
     try {
-      this.#iterator.seek(this.#past)
+      this.#iterator.seek(this.#lt)
       await this.#jobs.run(() => this.#iterator.nextv(1))
     } catch {
-      // The way to the end may have met damage elsewhere: only what lies within the rows that were read counts.
-      await this.#readAgain(this.#first ?? last, last)
+      // The way to the end may have met damage elsewhere: only what lies up to the last row that was read counts.
+      await this.#readAgain(last)
     }
   }
 
-  async #readAgain(one: Buffer, other: Buffer): Promise<void> {
-    const [gte, lte] = one.compare(other) <= 0 ? [one, other] : [other, one]
-    const again = this.#level.iterator<Buffer, Buffer>({ gte, lte, highWaterMarkBytes: BYTES_MAX })
+  async #readAgain(last: Buffer): Promise<void> {
+    const range = this.#reverse ? { gte: last, lt: this.#lt } : { gte: this.#gte, lte: last }
+    const again = this.#level.iterator<Buffer, Buffer>({ ...range, highWaterMarkBytes: BYTES_MAX })
     try {
       for (let more = true; more; ) {
         more = (await this.#jobs.run(() => again.nextv(ROWS_MAX)).catch(rethrow)).length > 0

@@ -35,8 +35,9 @@ export class Tree {
   // Where the last `seek` ended, and the way down to it; the way is unknown after an append.
   #leaf: Leaf
   #slot = 0
-  #way: Inner[] = []
-  #turns: number[] = []
+  readonly #way: Inner[] = []
+  readonly #turns: number[] = []
+  #depth = 0
   #wayKnown = true
 
   constructor() {
@@ -129,8 +130,7 @@ export class Tree {
       depth++
       node = node.children[turn] as Leaf | Inner
     }
-    this.#way.length = depth
-    this.#turns.length = depth
+    this.#depth = depth
     this.#leaf = node
     this.#wayKnown = true
   }
@@ -166,7 +166,7 @@ export class Tree {
     let key = firstKey
     let left = firstLeft
     let right = firstRight
-    for (let depth = this.#way.length - 1; depth >= 0; depth--) {
+    for (let depth = this.#depth - 1; depth >= 0; depth--) {
       const parent = this.#way[depth] as Inner
       const turn = this.#turns[depth] as number
       parent.keys.splice(turn, 0, key)
@@ -191,7 +191,7 @@ export class Tree {
     if (leaf.prev !== undefined) leaf.prev.next = leaf.next
     if (leaf.next === undefined) this.#last = leaf.prev as Leaf
     else leaf.next.prev = leaf.prev
-    for (let depth = this.#way.length - 1; depth >= 0; depth--) {
+    for (let depth = this.#depth - 1; depth >= 0; depth--) {
       const parent = this.#way[depth] as Inner
       const turn = this.#turns[depth] as number
       parent.children.splice(turn, 1)

@@ -3,8 +3,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { ClassicLevel } from 'classic-level'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import { ByteReader } from '../../../src/storage/state/files/byte-reader.ts'
 import { isLocked, openStateStore, verifyState } from '../../../src/storage/state/store.ts'
-import type { GroupState, StateStore } from '../../../src/storage/state/types.ts'
+import type { GroupState, KeyRange, StateStore } from '../../../src/storage/state/types.ts'
 import { ALL, bytes, copySnapshot, meta, pairs, testEnv, text, until } from './fixture.ts'
 
 let root: string
@@ -173,28 +174,51 @@ describe('damage', () => {
   })
 
   test('a block that LevelDB passes over makes a scan fail, even one that stops early', async () => {
-    const compressible = 'compressible '.repeat(30)
-    for (let i = 0; i < 1000; i++) group.put(`k${String(i).padStart(5, '0')}`, bytes(compressible))
-    await group.checkpoint(meta(1))
-    await intoTables()
+    await putCompressible(4000)
     // Wide enough to take away a whole compressed block with its length.
     await overwrite(dir, '.ldb', (file) => file.fill(0, file.length >> 1, (file.length >> 1) + 1500))
     expect((await verifyState(dir)).damage.length).toBe(1)
-    for (const [range, limit, ok] of [
-      [{ gte: 'k00990', lt: 'l' }, 5, true],
-      [{ gte: 'k00000', lt: 'k00010' }, 20, true],
-      [ALL, 2000, false],
-      [ALL, 900, false],
-    ] as const) {
-      store = await open(dir)
-      group = await store.group(7)
-      const scan = group.scan(range, limit)
-      if (ok) expect((await scan).length).toBe(Math.min(limit, 10))
-      else await expect(scan).rejects.toMatchObject({ reason: 'INTERNAL' })
-      expect(group.damage === undefined).toBe(ok)
-      await store.close()
-    }
+    await expectScan({ gte: 'k03990', lt: 'l' }, 5, 5)
+    await expectScan({ gte: 'k00000', lt: 'k00010' }, 20, 10)
+    await expectScan(ALL, 5000, undefined)
+    await expectScan(ALL, 2500, undefined)
   })
+
+  test('a block that cannot be read does not spoil scans that stop before it', async () => {
+    await putCompressible(4000)
+    await overwrite(dir, '.ldb', (file) => file.fill(0, endOfRows(file) - 600, endOfRows(file)))
+    await expectScan(ALL, 5, 5)
+    await expectScan(ALL, 2500, 2500)
+    await expectScan(ALL, 5, undefined, true)
+  })
+
+  async function putCompressible(rows: number): Promise<void> {
+    const value = 'compressible '.repeat(30)
+    for (let i = 0; i < rows; i++) group.put(`k${String(i).padStart(5, '0')}`, bytes(value))
+    await group.checkpoint(meta(1))
+    await intoTables()
+  }
+
+  /** `count` undefined: the scan is refused. Each on a store that has not met the damage yet. */
+  async function expectScan(range: KeyRange, limit: number, count: number | undefined, reverse = false): Promise<void> {
+    store = await open(dir)
+    group = await store.group(7)
+    const scan = group.scan(range, limit, { reverse })
+    if (count === undefined) await expect(scan).rejects.toMatchObject({ reason: 'INTERNAL' })
+    else expect((await scan).length).toBe(count)
+    expect(group.damage === undefined).toBe(count !== undefined)
+    await store.close()
+  }
+
+  /** Where the filter block begins: its handle is the value of the only entry in the block that the footer names. */
+  function endOfRows(file: Buffer): number {
+    const entry = new ByteReader(file, new ByteReader(file.subarray(-48)).varint())
+    entry.varint()
+    const keyBytes = entry.varint()
+    entry.varint()
+    entry.bytes(keyBytes)
+    return entry.varint()
+  }
 
   test('a table that is missing is found by verify', async () => {
     await putNoise(100)
@@ -257,8 +281,9 @@ describe('a failed write', () => {
 
   test('that took effect all the same is recognised, for a checkpoint and for a flip', async () => {
     group.put('a', bytes('a'))
-    failWrites(1, 'IO error: fsync', true)
+    failWrites(4, 'IO error: fsync', true)
     await group.checkpoint(meta(1))
+    expect(errors.length).toBe(1)
     expect(group.meta).toEqual(meta(1))
     vi.restoreAllMocks()
     const other = await store.group(8)
@@ -272,6 +297,41 @@ describe('a failed write', () => {
     await second.commit(snapshot)
     expect(pairs(await other.scan(ALL, 10))).toEqual(['a=a'])
     expect(other.meta).toEqual(meta(1))
+  })
+
+  test('of a checkpoint is not tried again over a snapshot that was committed meanwhile', async () => {
+    const other = await store.group(8)
+    other.put('snapshot', bytes('s'))
+    await other.checkpoint(meta(20))
+    group.put('old', bytes('old'))
+    await group.checkpoint(meta(1))
+    const sink = await group.beginInstall()
+    const snapshot = await copySnapshot(other, sink)
+    group.put('older', bytes('old'))
+    // The sink's rows go first, then the checkpoint and, while that waits for its second try, the flip.
+    failWrites(1, 'IO error: something')
+    const checkpoint = group.checkpoint(meta(2)).catch(() => undefined)
+    await until(() => errors.length === 1)
+    await Promise.all([sink.commit(snapshot), checkpoint])
+    expect(group.meta).toEqual(meta(20))
+    await store.close()
+    store = await open(dir)
+    group = await store.group(7)
+    expect(group.meta).toEqual(meta(20))
+    expect(pairs(await group.scan(ALL, 10))).toEqual(['snapshot=s'])
+  })
+
+  test('of a checkpoint is not tried again when the group was removed meanwhile', async () => {
+    group.put('old', bytes('old'))
+    await group.checkpoint(meta(1))
+    failWrites(1, 'IO error: something')
+    const checkpoint = group.checkpoint(meta(2)).catch(() => undefined)
+    await until(() => errors.length === 1)
+    await store.remove(7)
+    await checkpoint
+    await store.close()
+    store = await open(dir)
+    expect((await store.group(7)).meta).toBeUndefined()
   })
 
   test('lets no read see a closed database unannounced: ready() says to wait', async () => {
