@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { nodeDisk } from '../storage/disk.ts'
 import { isLocked, verifyState } from '../storage/state/store.ts'
 import type { StateReport } from '../storage/state/types.ts'
-import type { WalReport } from '../storage/wal/verify.ts'
+import type { WalVerification } from '../storage/wal/verify.ts'
 import { inspectWal, verifyWal } from '../storage/wal/verify.ts'
 import { createIdentityStore } from './formation/identity-file.ts'
 import { StartError } from './start-error.ts'
@@ -11,7 +11,7 @@ import { StartError } from './start-error.ts'
 export interface Examination {
   readonly data: string
   readonly identity: unknown
-  readonly wal: WalReport
+  readonly wal: WalVerification
   readonly state: StateReport
   readonly ok: boolean
 }
