@@ -133,11 +133,12 @@ export class Checkpointer {
   #keepFrom(covered: number): number {
     const { group, wal, limits, progress } = this.#parts
     const log = wal.group(group)
-    const others = progress().filter(({ id }) => id !== this.#replica)
+    const replicas = progress()
     if (log === undefined) return covered + 1
-    if (others.length === 0) return Math.min(this.#previous, covered) + 1
+    if (replicas.length === 0) return Math.min(this.#previous, covered) + 1
     let keep = covered + 1
-    for (const { match, state, pendingSnapshot } of others) {
+    for (const { id, match, state, pendingSnapshot } of replicas) {
+      if (id === this.#replica) continue
       const needs = Math.max(state === 'snapshot' ? pendingSnapshot : match, log.base.index) + 1
       if (needs < keep && log.bytesFrom(needs) <= limits.walRetainBytes) keep = needs
     }

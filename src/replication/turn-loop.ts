@@ -36,14 +36,18 @@ export class TurnLoop {
 
   mark(replica: Turnable): void {
     this.#dirty.add(replica)
-    if (this.#scheduled || !this.#running) return
-    this.#scheduled = true
-    this.#parts.env.endOfTurn(() => this.#turn())
+    this.#schedule()
   }
 
   stop(): void {
     this.#running = false
     this.#timer?.cancel()
+  }
+
+  #schedule(): void {
+    if (this.#scheduled || !this.#running) return
+    this.#scheduled = true
+    this.#parts.env.endOfTurn(() => this.#turn())
   }
 
   #turn(): void {
@@ -66,15 +70,20 @@ export class TurnLoop {
     const { env, sliceMs } = this.#parts
     const endMs = env.monoMs() + sliceMs
     const enough = () => env.monoMs() >= endMs
+    const left: Turnable[] = []
     let spent = false
     for (const replica of replicas) {
       if (spent) {
-        this.mark(replica)
+        left.push(replica)
         continue
       }
       replica.apply(enough)
       spent = enough()
     }
+    if (left.length === 0) return
+    // Those that had a turn may have asked for another already.
+    this.#dirty = new Set([...left, ...this.#dirty])
+    this.#schedule()
   }
 
   #stateIsBusy(replicas: ReadonlySet<Turnable>): boolean {

@@ -6,6 +6,7 @@ import { MultiRaft } from '../../src/replication/multi-raft.ts'
 import type { MultiRaftOptions, ReplicationLimits } from '../../src/replication/options.ts'
 import { MemoryDisk } from '../../src/storage/state/memory-database.ts'
 import { memoryStateStore } from '../../src/storage/state/store.ts'
+import type { StateStore } from '../../src/storage/state/types.ts'
 import { type VirtualEnv, VirtualTime } from '../virtual-env.ts'
 import { ListView, text } from './list-view.ts'
 import { MemoryNetwork } from './memory-transport.ts'
@@ -24,6 +25,7 @@ export class Node {
   env: VirtualEnv
   wal: MemoryWal
   multi: MultiRaft
+  state: StateStore
 
   readonly #cluster: Cluster
 
@@ -32,6 +34,7 @@ export class Node {
     this.id = id
     this.env = cluster.time.env()
     this.wal = new MemoryWal(this.env, this.logDisk)
+    this.state = memoryStateStore(this.env, this.stateDisk)
     this.multi = this.#open()
   }
 
@@ -55,6 +58,7 @@ export class Node {
   async restart(group: GroupId = GROUP): Promise<void> {
     this.env = this.#cluster.time.env()
     this.wal = new MemoryWal(this.env, this.logDisk)
+    this.state = memoryStateStore(this.env, this.stateDisk)
     this.multi = this.#open()
     await this.#cluster.time.during(this.start(group))
   }
@@ -67,13 +71,18 @@ export class Node {
     return this.handle.view.texts(this.handle.reader)
   }
 
+  /** Bytes in the layers of all groups. */
+  stateBytes(): number {
+    return this.state.stats().layerBytes
+  }
+
   #open(): MultiRaft {
     const { network, options } = this.#cluster
     return new MultiRaft({
       env: this.env,
       node: this.id,
       wal: this.wal,
-      state: memoryStateStore(this.env, this.stateDisk),
+      state: this.state,
       transport: network.transport(this.id),
       onFatal: (error) => this.fatal.push(error),
       onEvent: (event) => this.events.push(event),

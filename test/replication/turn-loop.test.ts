@@ -1,0 +1,202 @@
+/** What leaves and what is applied in one turn, and how time passes after a stall. */
+import { describe, expect, test } from 'vitest'
+import { decodeFrame } from '../../src/replication/frame.ts'
+import { Outbox } from '../../src/replication/outbox.ts'
+import type { Turnable } from '../../src/replication/shard.ts'
+import { TurnLoop } from '../../src/replication/turn-loop.ts'
+import { VirtualTime } from '../virtual-env.ts'
+import { Cluster, GROUP } from './cluster.ts'
+import { text } from './list-view.ts'
+import { MemoryNetwork } from './memory-transport.ts'
+
+describe('a turn', () => {
+  test('sends the heartbeats of all groups in one frame per peer', async () => {
+    const cluster = await Cluster.start()
+    const groups = Array.from({ length: 50 }, (_, i) => 100 + i)
+    for (const node of cluster.nodes) for (const group of groups) await cluster.time.during(node.start(group))
+    const [node] = cluster.nodes
+    if (node === undefined) throw new Error('no node')
+    const leads = () => node.multi.stats().leaders
+    await cluster.time.until(() => cluster.nodes.reduce((sum, { multi }) => sum + multi.stats().leaders, 0) === 51)
+    for (const { multi } of cluster.nodes) {
+      for (const handle of multi.handles()) handle.transferLeadership(10)
+    }
+    await cluster.time.until(() => leads() === 51)
+    await cluster.time.run(1000)
+    cluster.network.sent.length = 0
+    await cluster.time.run(100)
+    const frames = cluster.network.sent.filter(({ from, to }) => from === 1 && to === 2)
+    const counts = frames.map(({ frame }) => decodeFrame(frame).envelopes.length)
+    expect(counts.reduce((sum, count) => sum + count, 0)).toBe(51)
+    // At most one frame for each of the two ticks.
+    expect(counts.length).toBeLessThanOrEqual(2)
+  })
+
+  test('sends what was proposed in it as one append per peer, while the own disk writes', async () => {
+    const cluster = await Cluster.start()
+    const leader = await cluster.leader()
+    await cluster.time.run(1000)
+    cluster.network.sent.length = 0
+    for (let i = 0; i < 10; i++) cluster.ask(leader, `v${i}`)
+    const durableBefore = leader.wal.group(GROUP)?.lastIndex() ?? 0
+    await cluster.time.until(() => cluster.network.sent.length > 0, 10)
+    expect(leader.wal.group(GROUP)?.lastIndex()).toBe(durableBefore)
+    const appends = cluster.network.sent.filter(({ lane }) => lane === 'append')
+    expect(appends.map(({ to }) => to).sort()).toEqual(cluster.others(leader).map(({ id }) => id))
+    for (const { frame } of appends) {
+      const { envelopes } = decodeFrame(frame)
+      expect(envelopes.flatMap(({ message }) => message.entries).length).toBe(10)
+    }
+  })
+
+  test('acknowledges nothing before it is durable', async () => {
+    const cluster = await Cluster.start()
+    const leader = await cluster.leader()
+    await cluster.time.run(1000)
+    for (const node of cluster.others(leader)) node.wal.setState('full')
+    const asked = cluster.ask(leader, 'a')
+    await cluster.time.run(300)
+    expect(asked.outcomes).toEqual([])
+    const acknowledged = cluster.network.sent
+      .filter(({ to }) => to === leader.id)
+      .flatMap(({ frame }) => decodeFrame(frame).envelopes)
+      .filter(({ message }) => message.type === 'appendEntriesResponse' && message.index >= 2)
+    expect(acknowledged).toEqual([])
+    for (const node of cluster.others(leader)) node.wal.setState('ok')
+    await cluster.time.until(() => asked.outcomes.length > 0, 1000)
+  })
+
+  test('splits frames at their bound, and a single large message still goes', () => {
+    const time = new VirtualTime()
+    const network = new MemoryNetwork(time)
+    const outbox = new Outbox(time.env(), network.transport(1))
+    const sender = { group: GROUP, unreachable: () => undefined }
+    const message = (bytes: number) => ({
+      ...{ type: 'appendEntries' as const, from: 10, to: 20, term: 1, index: 0, logTerm: 0, commit: 0, context: 0 },
+      ...{ reject: false, rejectHint: 0 },
+      entries: [{ term: 1, index: 1, type: 'normal' as const, data: new Uint8Array(bytes) }],
+    })
+    for (const bytes of [100_000, 100_000, 100_000, 1_000_000, 10]) outbox.add(2, sender, message(bytes))
+    outbox.flush()
+    const sizes = network.sent.map(({ frame }) => decodeFrame(frame).envelopes.length)
+    expect(sizes).toEqual([2, 1, 1, 1])
+  })
+
+  test('applies for one slice, then gives the loop back; those that had no turn come first', async () => {
+    const time = new VirtualTime()
+    const env = time.env()
+    let nowMs = 0
+    const applied: string[] = []
+    const loop: TurnLoop = new TurnLoop({
+      env: { ...boundEnv(env), monoMs: () => nowMs },
+      tickMs: 50,
+      sliceMs: 5,
+      outbox: new Outbox(env, new MemoryNetwork(time).transport(1)),
+      stateReady: () => undefined,
+      onTick: () => undefined,
+      fatal: (error) => {
+        throw error
+      },
+    })
+    let turns = 0
+    const busy = (name: string, slices: number): Turnable => {
+      let left = slices
+      const replica: Turnable = {
+        collect: () => undefined,
+        tick: () => undefined,
+        apply: (enough) => {
+          for (; left > 0 && !enough(); left--) {
+            nowMs += 3
+            applied.push(`${turns} ${name}`)
+          }
+          if (left > 0) loop.mark(replica)
+        },
+      }
+      return replica
+    }
+    loop.mark(busy('a', 4))
+    loop.mark(busy('b', 4))
+    for (turns = 1; turns <= 4; turns++) {
+      await new Promise<void>((resolve) => {
+        env.endOfTurn(resolve)
+        void time.run(0)
+      })
+    }
+    loop.stop()
+    expect(applied).toEqual(['1 a', '1 a', '2 b', '2 b', '3 a', '3 a', '4 b', '4 b'])
+  })
+
+  test('applies nothing while the state store cannot be read, and goes on afterwards', async () => {
+    const cluster = await Cluster.start({ nodes: 1 })
+    const leader = await cluster.leader()
+    let reopened: () => void = () => undefined
+    const ready = new Promise<void>((resolve) => {
+      reopened = resolve
+    })
+    let busy: Promise<void> | undefined = ready
+    leader.state.ready = () => busy
+    const asked = cluster.ask(leader, 'a')
+    await cluster.time.run(500)
+    expect(asked.outcomes).toEqual([])
+    busy = undefined
+    reopened()
+    await cluster.time.until(() => asked.outcomes.length > 0, 10)
+  })
+})
+
+describe('ticks', () => {
+  test('come once after a stall, and start their rhythm anew', async () => {
+    const time = new VirtualTime()
+    const env = time.env()
+    let stallMs = 0
+    const ticks: number[] = []
+    const loop = new TurnLoop({
+      env: { ...boundEnv(env), monoMs: () => time.nowMs + stallMs },
+      tickMs: 50,
+      sliceMs: 5,
+      outbox: new Outbox(env, new MemoryNetwork(time).transport(1)),
+      stateReady: () => undefined,
+      onTick: () => ticks.push(time.nowMs + stallMs),
+      fatal: (error) => {
+        throw error
+      },
+    })
+    await time.run(100)
+    stallMs = 1000
+    await time.run(150)
+    loop.stop()
+    expect(ticks).toEqual([50, 100, 1150, 1200, 1250])
+  })
+
+  test('do not make a cluster elect anew after all of it stood still', async () => {
+    const cluster = await Cluster.start()
+    const leader = await cluster.leader()
+    await cluster.time.run(1000)
+    const { term } = leader.handle.status()
+    const outcomes: unknown[] = []
+    leader.handle.propose({ at: 1, commands: [text('a')], done: (outcome) => outcomes.push(outcome) })
+    await cluster.time.run(2000)
+    expect(leader.handle.status().term).toBe(term)
+    expect(outcomes).toHaveLength(1)
+  })
+})
+
+test('a damaged frame is reported and refused, and nothing else suffers', async () => {
+  const cluster = await Cluster.start()
+  const leader = await cluster.leader()
+  expect(() => cluster.network.inject(leader.id, 2, Uint8Array.of(1, 2, 3))).toThrow('Cannot read a frame')
+  expect(leader.events.some(({ type }) => type === 'badFrame')).toBe(true)
+  expect(leader.fatal).toEqual([])
+  expect(await cluster.propose(leader, 'a')).toMatchObject({ type: 'applied' })
+})
+
+/** The methods of `env` as plain functions, so that a test can replace one. */
+function boundEnv(env: ReturnType<VirtualTime['env']>) {
+  return {
+    wallMs: () => env.wallMs(),
+    random: () => env.random(),
+    randomBytes: (count: number) => env.randomBytes(count),
+    after: (ms: number, run: () => void) => env.after(ms, run),
+    endOfTurn: (run: () => void) => env.endOfTurn(run),
+  }
+}
