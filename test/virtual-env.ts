@@ -158,7 +158,7 @@ export class VirtualEnv implements Env {
 }
 
 /** A small generator of numbers in [0, 1) from a seed (mulberry32). */
-export function seeded(seed: number): () => number {
+function seeded(seed: number): () => number {
   let state = seed >>> 0
   return () => {
     state = (state + 0x6d2b79f5) >>> 0
