@@ -15,7 +15,7 @@ export interface OutstandingRecord {
   readonly lease: LeaseRecord | undefined
 }
 
-export interface LeaseRecord {
+interface LeaseRecord {
   /** Number of the session that holds it. */
   readonly session: number
   readonly fence: number

@@ -12,7 +12,7 @@ import type { Partition } from './partition.ts'
 import type { Session } from './session.ts'
 
 /** Of the rows; raised when they change, beside code that still reads the older ones. */
-export const ROWS_VERSION = 1
+const ROWS_VERSION = 1
 /** Bounds one row: about 64 KiB. */
 const RECORDS_PER_ROW = 4_096
 const SESSIONS_PER_ROW = 512

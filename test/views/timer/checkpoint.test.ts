@@ -44,6 +44,17 @@ describe('rows', () => {
     expect(p.store.count('o')).toBe(0)
   })
 
+  test('a channel remembers the highest cursor that any of its groups had', () => {
+    const p = new PartitionDriver()
+    p.attach('s')
+    p.deliver('s', p.produce(0, 0, 9).slice(0, 2))
+    p.apply({ type: 'attach', channel: 'master', group: 'h', consumer: 'c', session: 's', start: { type: 'earliest' } })
+    p.view.flush(p.store)
+    // Name, three messages, cursor at due 1,000 and index 2 (docs/formats.md).
+    const row = Uint8Array.of(6, ...Buffer.from('master'), 3, 0xe8, 7, 2)
+    expect(Buffer.from(p.store.get('c\0\0\0\0') ?? []).toString('hex')).toBe(Buffer.from(row).toString('hex'))
+  })
+
   test('memory of many outstanding messages is given back', () => {
     const p = new PartitionDriver()
     p.attach('s')

@@ -89,6 +89,11 @@ describe('commands as bytes', () => {
     )
   })
 
+  test('the example of docs/formats.md is met', () => {
+    const bytes = encodeTimerCommand({ type: 'produce', messages: [{ channel: 'master', body: text('hi') }] })
+    expect(Buffer.from(bytes).toString('hex')).toBe('010100 01 06 6d6173746572 01 00 02 6869'.replaceAll(' ', ''))
+  })
+
   test('bodies lie in the command itself, without a copy', () => {
     const bytes = encodeTimerCommand({ type: 'produce', messages: [{ channel: 'master', body: text('hello') }] })
     const decoded = decodeTimerCommand(bytes)

@@ -76,16 +76,19 @@ describe('deliver', () => {
   })
 
   test('positions outside the range, done, leased or named twice are dropped', () => {
-    const { p, positions } = driver(0, 0, 0)
-    const [first, second, third] = positions
-    if (!first || !second || !third) throw new Error('three were produced')
+    const { p, positions } = driver(0, 0, 5, 5)
+    const [done, first, second, third] = positions
+    if (!done || !first || !second || !third) throw new Error('four were produced')
+    p.pass(5)
+    p.ack(p.deliver('s', [done]))
     p.deliver('s', [first])
+    const never = { due: second.due - 1, index: 99 }
     const { runs } = p.tryDeliver({
       to: second,
-      runs: [{ session: 's', leaseMs: 100, positions: [first, second, third, second], again: [1] }],
-      parked: [second, third],
+      runs: [{ session: 's', leaseMs: 100, positions: [done, first, never, second, third, second], again: [2] }],
+      parked: [done, second, third],
     })
-    expect(runs[0]?.items.map((item) => item.index)).toEqual([2])
+    expect(runs[0]?.items.map((item) => item.index)).toEqual([3])
     expect([p.g.leased, p.g.waiting, p.g.pending]).toEqual([2, 0, 1])
   })
 

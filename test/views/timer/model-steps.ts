@@ -98,7 +98,7 @@ export const detach: fc.Arbitrary<Draft> = fc.tuple(passMs, someGroup, someSessi
 })
 
 /** What is odd about a deliver command; most are as a dispatcher would make them. */
-const faults = ['early', 'againTooSoon', 'unknownSession', 'movedCursor', 'backwards', 'twice'] as const
+const faults = ['early', 'againTooSoon', 'unknownSession', 'movedCursor', 'backwards', 'twice', 'done'] as const
 const someFault = fc.oneof(
   { weight: 9, arbitrary: fc.constant('none' as const) },
   { weight: 6, arbitrary: fc.constantFrom(...faults) },
@@ -120,7 +120,9 @@ export const deliver: fc.Arbitrary<Draft> = fc
       const sessions = ['s0', 's1', 's2'].map((id, i) => group?.sessions[i]?.id ?? id)
       if (fault === 'unknownSession') sessions[0] = 's9'
       const runs = sessions.map((session, i) => {
-        return { session, leaseMs: lease, positions: dealtTo(i, taken, hands), again: i === 0 ? again : [] }
+        const done = fault === 'done' ? model.ordered(name.channel).slice(0, 2) : []
+        const positions = [...done, ...dealtTo(i, taken, hands)]
+        return { session, leaseMs: lease, positions, again: i === 0 ? again : [] }
       })
       const last = taken[taken.length - 1] ?? cursor
       return {
