@@ -30,7 +30,11 @@ export function createIdentityStore(dir: string, disk: Disk = nodeDisk): Identit
   return {
     async read() {
       const bytes = await readFile(disk, path)
-      return bytes === undefined ? undefined : parse(path, bytes)
+      if (bytes === undefined) return undefined
+      const identity = parse(path, bytes)
+      // The process that wrote it may have died before its name was durable; from now on it is relied on.
+      await disk.syncDir(dir)
+      return identity
     },
     async write(identity) {
       const temporary = `${path}.tmp`
@@ -81,7 +85,9 @@ async function readFile(disk: Disk, path: string): Promise<Buffer | undefined> {
     const size = await file.size()
     if (size > BYTES_MAX) throw new StartError('DATA_DAMAGED', `Cannot read ${path}: ${size} bytes are too many`)
     const bytes = Buffer.alloc(size)
-    return bytes.subarray(0, file.readSync(bytes, 0))
+    const read = file.readSync(bytes, 0)
+    await file.sync()
+    return bytes.subarray(0, read)
   } finally {
     await file.close()
   }
