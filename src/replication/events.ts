@@ -10,6 +10,7 @@ export type ReplicationEvent =
       readonly leader: ReplicaId
     }
   | { readonly type: 'damaged'; readonly group: GroupId; readonly file: string; readonly offset: number }
+  | { readonly type: 'stateDamaged'; readonly group: GroupId; readonly reason: string }
   | { readonly type: 'discarded'; readonly group: GroupId; readonly replica: ReplicaId }
   /** A command that this version does not know: the replica stands still until the node is upgraded. */
   | { readonly type: 'halted'; readonly group: GroupId; readonly error: Error }

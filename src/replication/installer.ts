@@ -8,8 +8,9 @@ import { SandglassError } from '../base/errors.ts'
 import type { GroupId } from '../base/ids.ts'
 import type { SnapshotMeta } from '../base/log-entry.ts'
 import type { CheckpointMeta, GroupState, SnapshotSink } from '../storage/state/types.ts'
+import type { View } from '../views/view.ts'
 import type { SnapshotHeader } from './frame.ts'
-import type { JobSlots } from './job-slots.ts'
+import type { Shard } from './shard.ts'
 
 interface Staged {
   readonly sink: SnapshotSink
@@ -21,11 +22,16 @@ interface Staged {
 interface InstallerParts {
   readonly group: GroupId
   readonly state: GroupState
-  readonly slots: JobSlots
+  readonly view: View
+  readonly shard: Pick<Shard, 'env' | 'slots' | 'fatal' | 'event'>
   /** Steps the message into the core and takes its Ready at once. */
   readonly step: (header: SnapshotHeader) => void
-  /** From the flip to `persisted`; called with what {@link Installer.take} was given. */
-  readonly install: (sink: SnapshotSink, meta: CheckpointMeta) => Promise<void>
+  /** Settles once no checkpoint is on its way. */
+  readonly quiet: () => Promise<void>
+  /** Writes the log's mark and what waits behind it; `durable` runs when the mark is. */
+  readonly mark: (durable: () => void) => void
+  /** The view has loaded it. */
+  readonly installed: (meta: CheckpointMeta) => void
 }
 
 export class Installer {
@@ -58,7 +64,7 @@ export class Installer {
     try {
       for await (const chunk of chunks) {
         if (this.#receiving !== mark) throw this.#refused('it was superseded')
-        await this.#parts.slots.run(() => sink.write(chunk))
+        await this.#parts.shard.slots.run(() => sink.write(chunk))
       }
       if (this.#receiving !== mark) throw this.#refused('it was superseded')
     } catch (error) {
@@ -75,7 +81,7 @@ export class Installer {
       staged !== undefined && staged.meta.applied === snapshot.index && staged.meta.term === snapshot.term,
       'a snapshot in a Ready is the staged one',
     )
-    staged.installed = this.#parts.install(staged.sink, staged.meta)
+    staged.installed = this.#install(staged)
     const ended = () => {
       this.#installing = undefined
     }
@@ -99,6 +105,23 @@ export class Installer {
     if (staged.installed !== undefined) return staged.installed
     await sink.abort()
     throw this.#refused('it is stale')
+  }
+
+  /** From the flip on. A failure is fatal: the core has accepted the snapshot and cannot go back. */
+  async #install({ sink, meta }: Staged): Promise<void> {
+    const { group, view, state, shard, quiet, mark, installed } = this.#parts
+    const startedMs = shard.env.monoMs()
+    try {
+      await quiet()
+      await shard.slots.run(() => sink.commit(meta))
+      await new Promise<void>((resolve) => mark(resolve))
+      await view.load(state)
+      installed(meta)
+    } catch (error) {
+      shard.fatal(error)
+      throw error
+    }
+    shard.event({ type: 'snapshotInstalled', group, index: meta.applied, ms: shard.env.monoMs() - startedMs })
   }
 
   #refused(state: string): SandglassError {

@@ -6,7 +6,7 @@ import type { NodeId, ReplicaId } from '../base/ids.ts'
 import type { SnapshotMeta } from '../base/log-entry.ts'
 import { RaftGroup } from '../raft/raft.ts'
 import type { Message, Ready } from '../raft/types.ts'
-import type { CheckpointMeta, GroupState, SnapshotSink } from '../storage/state/types.ts'
+import type { CheckpointMeta, GroupState } from '../storage/state/types.ts'
 import { UnknownCommandError, type View } from '../views/view.ts'
 import { Applier } from './applier.ts'
 import { Checkpointer } from './checkpointer.ts'
@@ -14,30 +14,15 @@ import type { SnapshotHeader } from './frame.ts'
 import type { GroupObserver, GroupSpec, Member } from './group.ts'
 import { Handle } from './handle.ts'
 import { Installer } from './installer.ts'
+import { Leadership } from './leadership.ts'
 import { LogView } from './log-view.ts'
 import { Persister } from './persister.ts'
 import { Proposals } from './proposals.ts'
 import { electionTicks, raftConfig } from './raft-config.ts'
 import { Reads } from './reads.ts'
-import { type Recovered, recover } from './recovery.ts'
-import { publicRole, RoleWatch } from './role-watch.ts'
+import type { Recovered } from './recovery.ts'
+import { RoleWatch } from './role-watch.ts'
 import type { Shard, Turnable } from './shard.ts'
-
-/** After a peer is gone its followers campaign within this, each at its own moment. */
-const PEER_DOWN_JITTER_MS = 50
-
-/** Loads checkpoint and view and opens the core; rejects when log and checkpoint do not fit together. */
-export async function openReplica<R, E, V extends View<R, E>>(
-  spec: GroupSpec,
-  createView: () => V,
-  shard: Shard,
-): Promise<Replica<R, E, V>> {
-  const state = await shard.state.group(spec.group)
-  const recovered = await recover(spec, shard.wal, state.meta)
-  const view = createView()
-  await view.load(state)
-  return new Replica<R, E, V>({ spec, view, state, shard, recovered })
-}
 
 interface ReplicaParts<V> {
   readonly spec: GroupSpec
@@ -58,7 +43,7 @@ export class Replica<R, E, V extends View<R, E>> implements Turnable {
   readonly #checkpointer: Checkpointer
   readonly #persister: Persister
   readonly #installer: Installer
-  readonly #watch = new RoleWatch()
+  readonly #leadership: Leadership<R, E>
   readonly #observers: GroupObserver<E>[] = []
   #applyPaused = false
   /** Takes no part any more: stopped, removed or halted. */
@@ -80,19 +65,17 @@ export class Replica<R, E, V extends View<R, E>> implements Turnable {
     this.#applier = new Applier({ raft, view, store: state, proposals, observers }, meta)
     this.#checkpointer = this.#createCheckpointer()
     this.#persister = new Persister(shard.wal, spec, (ready) => this.#confirmed(ready))
-    this.#installer = new Installer({
-      group: spec.group,
-      state,
-      slots: shard.slots,
-      step: (header) => this.#stepSnapshot(header),
-      install: (sink, installed) => this.#install(sink, installed),
-    })
+    this.#installer = this.#createInstaller()
+    const watch = new RoleWatch()
+    const stopped = () => this.#stopped
+    const mark = () => shard.mark(this)
     this.handle = new Handle<R, E, V>({
-      ...{ spec, view, state, shard, raft, proposals, reads, observers },
-      watch: this.#watch,
+      ...{ spec, view, state, shard, raft, proposals, reads, observers, watch, stopped, mark },
       meta: () => this.#applier.meta,
-      stopped: () => this.#stopped,
-      mark: () => shard.mark(this),
+    })
+    this.#leadership = new Leadership({
+      ...{ handle: this.handle, applier: this.#applier },
+      ...{ raft, proposals, reads, observers, watch, shard, stopped, mark },
     })
     shard.mark(this)
   }
@@ -102,7 +85,7 @@ export class Replica<R, E, V extends View<R, E>> implements Turnable {
   }
 
   get leads(): boolean {
-    return !this.#stopped && this.#watch.seen.role === 'leader'
+    return this.#leadership.held
   }
 
   /** Takes what the core has to say: messages to the outbox, entries to the log, committed ones to apply. */
@@ -118,7 +101,7 @@ export class Replica<R, E, V extends View<R, E>> implements Turnable {
     } else {
       this.#takeSnapshot(ready, ready.snapshot)
     }
-    this.#publish()
+    this.#leadership.publish()
     this.#reads.confirmed(ready.readStates, this.#applier.meta.applied)
     if (this.#raft.hasReady()) this.#shard.mark(this)
   }
@@ -141,7 +124,7 @@ export class Replica<R, E, V extends View<R, E>> implements Turnable {
       return
     }
     this.#reads.applied(this.#applier.meta.applied)
-    this.#publish()
+    this.#leadership.publish()
     this.#checkpointer.check(this.#applier.logBytes)
     if (this.#applier.waiting || this.#raft.hasReady()) shard.mark(this)
   }
@@ -171,39 +154,19 @@ export class Replica<R, E, V extends View<R, E>> implements Turnable {
     this.#shard.mark(this)
   }
 
-  /** The process at `node` is gone: if it led, the group looks for another leader without waiting for the timeout. */
+  /** The process at `node` is gone. */
   peerDown(node: NodeId): void {
-    if (this.#stopped) return
     for (const { replica, node: at } of this.handle.members) if (at === node) this.unreachable(replica)
-    const { leader } = this.#raft.status()
-    if (leader === 0 || this.handle.nodeOf(leader) !== node) return
-    this.#raft.leaderUnreachable(leader)
-    const { env } = this.#shard
-    env.after(env.random() * PEER_DOWN_JITTER_MS, () => {
-      if (this.#stopped || this.#raft.status().leader !== 0) return
-      this.#raft.campaign()
-      this.#shard.mark(this)
-    })
+    this.#leadership.peerDown(node)
   }
 
   setMembers(members: readonly Member[]): void {
     this.handle.setMembers(members)
   }
 
-  /** Hands leadership to the follower that is furthest and alive. False: it does not lead, or nobody can take over. */
+  /** Starts to hand leadership over. False: it does not lead, or nobody can take over. */
   handOver(): boolean {
-    if (!this.leads) return false
-    const { replica } = this.#parts.spec
-    const { confState, transferee } = this.#raft.status()
-    if (transferee !== 0) return true
-    let best: { readonly id: number; readonly match: number } | undefined
-    for (const { id, match, recentActive } of this.#raft.progress()) {
-      if (id === replica || !recentActive || !confState.voters.includes(id)) continue
-      if (best === undefined || match > best.match) best = { id, match }
-    }
-    if (best === undefined) return false
-    this.handle.transferLeadership(best.id)
-    return true
+    return this.#leadership.handOver()
   }
 
   /** The log would like to be rid of what this replica keeps alive in it. */
@@ -271,22 +234,6 @@ export class Replica<R, E, V extends View<R, E>> implements Turnable {
     this.#shard.mark(this)
   }
 
-  /** What changed about who leads is told, and what depended on the old leader is answered. */
-  #publish(): void {
-    const change = this.#watch.look(this.#raft.status(), this.#applier.meta.term)
-    if (change === undefined) return
-    const { before, now } = change
-    const { term, leader, role } = now
-    const changedHands = before.term !== term || before.leader !== leader
-    if (before.role === 'leader' && changedHands) this.#proposals.steppedDown(before.term, this.#applier.certain)
-    if (changedHands) this.#reads.leaderChanged()
-    const status = this.handle.status()
-    for (const observer of this.#observers) observer.status(status)
-    if (before.role !== role || changedHands) {
-      this.#shard.event({ type: 'role', group: this.group, role: publicRole(role), term, leader })
-    }
-  }
-
   /** The last checkpoint, if it can bring a follower into today's configuration; else one is made. */
   #sendable(): SnapshotMeta | undefined {
     const { last } = this.#checkpointer
@@ -311,20 +258,8 @@ export class Replica<R, E, V extends View<R, E>> implements Turnable {
     this.#proposals.passed(snapshot.index)
   }
 
-  /** Never rejects but through `fatal`: the core has accepted the snapshot and cannot go back. */
-  async #install(sink: SnapshotSink, meta: CheckpointMeta): Promise<void> {
-    const { view, state } = this.#parts
-    const { env } = this.#shard
-    const startedMs = env.monoMs()
-    try {
-      await this.#checkpointer.idle
-      await this.#shard.slots.run(() => sink.commit(meta))
-      await new Promise<void>((resolve) => this.#persister.resume(resolve))
-      await view.load(state)
-    } catch (error) {
-      this.#shard.fatal(error)
-      throw error
-    }
+  /** The view has loaded the snapshot: what waited for it goes on. */
+  #installed(meta: CheckpointMeta): void {
     this.#applier.replaced(meta)
     this.#checkpointer.enable(meta)
     this.#persister.loaded()
@@ -333,8 +268,17 @@ export class Replica<R, E, V extends View<R, E>> implements Turnable {
     for (const observer of this.#observers) observer.reloaded()
     this.#reads.applied(meta.applied)
     this.#shard.mark(this)
-    const { group } = this
-    this.#shard.event({ type: 'snapshotInstalled', group, index: meta.applied, ms: env.monoMs() - startedMs })
+  }
+
+  #createInstaller(): Installer {
+    const { spec, view, state, shard } = this.#parts
+    return new Installer({
+      ...{ group: spec.group, state, view, shard },
+      step: (header) => this.#stepSnapshot(header),
+      quiet: () => this.#checkpointer.idle,
+      mark: (durable) => this.#persister.resume(durable),
+      installed: (meta) => this.#installed(meta),
+    })
   }
 
   #createCheckpointer(): Checkpointer {

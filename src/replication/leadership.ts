@@ -1,0 +1,94 @@
+/** Who leads, as one replica sees it: tells changes, hands leadership over, reacts to the loss of a node. */
+import type { NodeId, ReplicaId } from '../base/ids.ts'
+import type { RaftGroup } from '../raft/raft.ts'
+import type { Applier } from './applier.ts'
+import type { GroupObserver } from './group.ts'
+import type { Handle } from './handle.ts'
+import type { Proposals } from './proposals.ts'
+import type { Reads } from './reads.ts'
+import { publicRole, type RoleWatch } from './role-watch.ts'
+import type { Shard } from './shard.ts'
+
+interface LeadershipParts<R, E> {
+  readonly raft: RaftGroup
+  readonly handle: Pick<Handle<R, E, never>, 'group' | 'replica' | 'nodeOf' | 'status'>
+  readonly watch: RoleWatch
+  readonly proposals: Proposals<R>
+  readonly reads: Reads
+  readonly applier: Applier<R, E>
+  readonly observers: readonly GroupObserver<E>[]
+  readonly shard: Pick<Shard, 'env' | 'event'>
+  readonly stopped: () => boolean
+  /** The core has something new to say. */
+  readonly mark: () => void
+}
+
+/** After a peer is gone its followers campaign within this, each at its own moment. */
+const PEER_DOWN_JITTER_MS = 50
+
+export class Leadership<R, E> {
+  readonly #parts: LeadershipParts<R, E>
+
+  constructor(parts: LeadershipParts<R, E>) {
+    this.#parts = parts
+  }
+
+  get held(): boolean {
+    return !this.#parts.stopped() && this.#parts.watch.seen.role === 'leader'
+  }
+
+  /** Tells what changed about who leads, and answers what depended on the old leader. */
+  publish(): void {
+    const { raft, handle, watch, proposals, reads, applier, observers, shard } = this.#parts
+    const change = watch.look(raft.status(), applier.meta.term)
+    if (change === undefined) return
+    const { before, now } = change
+    const { term, leader, role } = now
+    const changedHands = before.term !== term || before.leader !== leader
+    if (before.role === 'leader' && changedHands) proposals.steppedDown(before.term, applier.certain)
+    if (changedHands) reads.leaderChanged()
+    const status = handle.status()
+    for (const observer of observers) observer.status(status)
+    if (before.role !== role || changedHands) {
+      shard.event({ type: 'role', group: handle.group, role: publicRole(role), term, leader })
+    }
+  }
+
+  /** False: this replica does not lead, or nobody can take over. */
+  handOver(): boolean {
+    if (!this.held) return false
+    const { raft, mark } = this.#parts
+    if (raft.status().transferee !== 0) return true
+    const next = this.#successor()
+    if (next === undefined) return false
+    raft.transferLeadership(next)
+    mark()
+    return true
+  }
+
+  /** The process at `node` is gone: if it led, the group looks for another leader without waiting for the timeout. */
+  peerDown(node: NodeId): void {
+    const { raft, handle, shard, stopped, mark } = this.#parts
+    const { leader } = raft.status()
+    if (stopped() || leader === 0 || handle.nodeOf(leader) !== node) return
+    raft.leaderUnreachable(leader)
+    mark()
+    shard.env.after(shard.env.random() * PEER_DOWN_JITTER_MS, () => {
+      if (stopped() || raft.status().leader !== 0) return
+      raft.campaign()
+      mark()
+    })
+  }
+
+  /** The voter furthest in the log of those that were heard from lately. */
+  #successor(): ReplicaId | undefined {
+    const { raft, handle } = this.#parts
+    const { voters } = raft.status().confState
+    let best: { readonly id: ReplicaId; readonly match: number } | undefined
+    for (const { id, match, recentActive } of raft.progress()) {
+      if (id === handle.replica || !recentActive || !voters.includes(id)) continue
+      if (best === undefined || match > best.match) best = { id, match }
+    }
+    return best?.id
+  }
+}
