@@ -32,7 +32,7 @@ export function createIdentityStore(dir: string, disk: Disk = nodeDisk): Identit
       const bytes = await readFile(disk, path)
       if (bytes === undefined) return undefined
       const identity = parse(path, bytes)
-      // The process that wrote it may have died before its name was durable; from now on it is relied on.
+      // The process that wrote it may have died before the name was durable; from now on it is relied on.
       await disk.syncDir(dir)
       return identity
     },
@@ -85,9 +85,7 @@ async function readFile(disk: Disk, path: string): Promise<Buffer | undefined> {
     const size = await file.size()
     if (size > BYTES_MAX) throw new StartError('DATA_DAMAGED', `Cannot read ${path}: ${size} bytes are too many`)
     const bytes = Buffer.alloc(size)
-    const read = file.readSync(bytes, 0)
-    await file.sync()
-    return bytes.subarray(0, read)
+    return bytes.subarray(0, file.readSync(bytes, 0))
   } finally {
     await file.close()
   }
