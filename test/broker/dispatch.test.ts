@@ -1,5 +1,6 @@
 /** What consumers of a leader get, and when: against the real timer view in virtual time. */
 import { expect, test } from 'vitest'
+import { decodeTimerCommand } from '../../src/views/timer/codec.ts'
 import { Harness } from './harness.ts'
 
 test('a message due now reaches a waiting consumer', async () => {
@@ -66,6 +67,58 @@ test('messages produced while a backlog is read are neither lost nor doubled', a
   }
   await h.time.until(() => consumer.got.length >= 15_000)
   expect(consumer.indexes).toEqual(Array.from({ length: 15_000 }, (_, i) => i + 1))
+})
+
+test('more scheduled messages than the look-ahead holds are all delivered, in order', async () => {
+  const h = new Harness()
+  const consumer = h.consumer('a', { credit: 20_000, leaseMs: 600_000 })
+  await h.time.run(10)
+  for (let i = 0; i < 24; i++) void h.produce(500, { delayMs: 60_000 - i * 1000 })
+  await h.time.run(70_000)
+  expect(consumer.got).toHaveLength(12_000)
+  const dues = consumer.got.map(({ due }) => due)
+  expect(dues).toEqual([...dues].sort((a, b) => a - b))
+})
+
+test('a redelivery is proposed once, however long its command takes', async () => {
+  const h = new Harness()
+  const consumer = h.consumer('a')
+  await h.produced(3)
+  await h.time.run(1)
+  consumer.session.nack(
+    1,
+    consumer.held.map((held) => ({ ...held, delayMs: 0, keepPlace: true, reason: '' })),
+  )
+  await h.time.run(0)
+  h.handle.manual = true
+  void h.produce(1)
+  await h.time.run(50)
+  const again: number[] = []
+  for (const { commands } of h.handle.proposed) {
+    for (const command of commands.map(decodeTimerCommand)) {
+      if (command.type === 'deliver') again.push(...command.runs.flatMap((run) => run.again))
+    }
+  }
+  expect(again).toEqual([1, 2, 3])
+})
+
+test('after a refused command those behind it are let land before the next', async () => {
+  const h = new Harness()
+  const consumer = h.consumer('a', { credit: 100_000 })
+  await h.time.run(10)
+  h.handle.manual = true
+  for (let i = 0; i < 8; i++) void h.produce(1000)
+  await h.time.run(1)
+  h.handle.applyNext()
+  await h.time.run(1)
+  expect(h.handle.waiting).toHaveLength(4)
+  h.handle.waiting.shift()?.done({ type: 'refused', reason: 'OVERLOADED' })
+  for (let i = 0; i < 20; i++) {
+    await h.time.run(30)
+    h.handle.applyNext(1)
+  }
+  expect(h.handle.stale).toBe(3)
+  expect(consumer.indexes).toEqual(Array.from({ length: 8000 }, (_, i) => i + 1))
 })
 
 test('credit bounds what is in flight, and comes back with each ack', async () => {

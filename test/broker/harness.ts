@@ -8,23 +8,25 @@ import type { Partition } from '../../src/broker/partition.ts'
 import type { DeliveryBatch, Session, SessionSink, SessionSpec } from '../../src/broker/session.ts'
 import type { Broker } from '../../src/broker/types.ts'
 import type { Held, NewMessage, Position } from '../../src/views/timer/commands.ts'
-import { VirtualTime } from '../virtual-env.ts'
+import { type VirtualEnv, VirtualTime } from '../virtual-env.ts'
 import { FakeDirectory, PARTITION } from './fake-directory.ts'
 import { MemoryHandle } from './memory-handle.ts'
 
 export const CONFIG = { leaseMs: 30_000, reattachMs: 5000, maxClockSkewMs: 2000 }
 
 export class Harness {
-  readonly time = new VirtualTime()
-  readonly env = this.time.env()
+  readonly time: VirtualTime
+  readonly env: VirtualEnv
   readonly handle = new MemoryHandle()
   readonly directory = new FakeDirectory()
   readonly lateness: number[] = []
   readonly events: BrokerEvent[] = []
   broker: Broker
 
-  constructor(prepare: (handle: MemoryHandle) => void = () => undefined) {
-    prepare(this.handle)
+  constructor(options: { seed?: number; ready?: boolean } = {}) {
+    this.time = new VirtualTime(options.seed)
+    this.env = this.time.env()
+    if (options.ready === false) this.handle.change({ ready: false })
     this.broker = this.newBroker()
   }
 

@@ -153,6 +153,23 @@ test('a session that comes back within the grace is not detached later', async (
   expect(back.got).toHaveLength(0)
 })
 
+test('a session whose attachment is on its way when its grace ends is not detached behind it', async () => {
+  const h = new Harness()
+  const consumer = h.consumer('a', spec)
+  await h.produced(1)
+  await h.time.run(10)
+  consumer.session.close(false)
+  await h.time.run(4990)
+  h.handle.manual = true
+  const back = h.consumer('a', { ...spec, holds: consumer.held })
+  await h.time.run(100)
+  h.handle.manual = false
+  h.handle.applyNext()
+  await h.time.run(100)
+  expect(back.attached?.kept).toHaveLength(1)
+  expect(h.handle.view.group(group)?.sessions()).toMatchObject([{ consumer: 'a', leased: 1 }])
+})
+
 test('a newer session of a consumer replaces the older, whose stream is told so', async () => {
   const h = new Harness()
   const older = h.consumer('a', spec)

@@ -19,6 +19,8 @@ export class MemoryHandle implements GroupHandle<TimerReply, TimerEffect, TimerV
   readonly waiting: Proposal<TimerReply>[] = []
   /** Every proposal that came, applied or not. */
   readonly proposed: Proposal<TimerReply>[] = []
+  /** Commands that apply refused as computed from an older state. */
+  stale = 0
   /** The next proposals are refused so. */
   refuse: 'OVERLOADED' | 'NOT_LEADER' | undefined
   readOutcome: ReadOutcome = { type: 'ok' }
@@ -82,6 +84,7 @@ export class MemoryHandle implements GroupHandle<TimerReply, TimerEffect, TimerV
     const at = Math.max(proposal.at, this.#status.lastAt)
     const index = this.#status.applied + 1
     const applied = proposal.commands.map((command) => this.view.apply(command, { at, index, store: this.store }))
+    this.stale += applied.filter(({ reply }) => reply.type === 'stale').length
     this.#status = { ...this.#status, lastAt: at, applied: index, commit: index }
     for (const observer of this.#observers) {
       observer.applied(

@@ -44,7 +44,7 @@ test('a follower refuses with the address of the leader', async () => {
 })
 
 test('an elected leader lets callers wait until its first entry is applied', async () => {
-  const h = new Harness((handle) => handle.change({ ready: false }))
+  const h = new Harness({ ready: false })
   const waiting = h.produce()
   await h.time.run(1000)
   expect(h.handle.proposed).toHaveLength(0)
@@ -53,7 +53,7 @@ test('an elected leader lets callers wait until its first entry is applied', asy
 })
 
 test('a leader that never becomes ready refuses with NO_QUORUM after a bounded wait', async () => {
-  const h = new Harness((handle) => handle.change({ ready: false }))
+  const h = new Harness({ ready: false })
   expect(reason(await h.time.during(h.produce(), 3100))).toBe('NO_QUORUM')
 })
 
@@ -86,6 +86,12 @@ test('when too much waits, produces are refused and acks still go through', asyn
   expect(reasons.filter((r) => r === 'OVERLOADED').length).toBeGreaterThanOrEqual(20)
   expect(reasons.filter((r) => r === 'ok').length).toBeGreaterThanOrEqual(15)
   expect(consumer.answers).toEqual([{ id: 1, lost: [] }])
+})
+
+test('room comes back when produces are answered', async () => {
+  const h = new Harness()
+  for (let i = 0; i < 60; i++) await h.produced(1, { body: Buffer.alloc(500_000) })
+  expect(h.handle.view.messageCount).toBe(60)
 })
 
 test('after a refusal for want of room, acks do not share an entry with produces', async () => {
