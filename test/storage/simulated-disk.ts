@@ -205,12 +205,16 @@ export class SimulatedDisk implements Disk {
     done: (error: Error | null, value: T) => void,
     action: (fault: Fault | undefined) => T,
     none: T,
+    failed?: () => void,
   ): void {
     setImmediate(() => {
       if (epoch !== this.#epoch || this.#stops(operation)) return
       const fault = this.fault(operation, path)
       if (fault?.type === 'hang') return
-      if (fault?.type === 'error') return done(failure(fault.code, path), none)
+      if (fault?.type === 'error') {
+        failed?.()
+        return done(failure(fault.code, path), none)
+      }
       let value: T
       try {
         value = action(fault)
@@ -275,14 +279,9 @@ class SimulatedFile implements DiskFile {
   }
 
   datasync(done: (error: Error | null) => void): void {
-    this.#disk.perform<void>(
-      this.#epoch,
-      'datasync',
-      this.#path,
-      (error) => done(error),
-      () => this.#sync(),
-      undefined,
-    )
+    const finish = (error: Error | null) => done(error)
+    const forget = () => this.#forget()
+    this.#disk.perform<void>(this.#epoch, 'datasync', this.#path, finish, () => this.#sync(), undefined, forget)
   }
 
   sync(): Promise<void> {
@@ -310,13 +309,18 @@ class SimulatedFile implements DiskFile {
   }
 
   #change(change: Change): void {
-    this.#inode.data = change.type === 'write' ? written(this.#inode.data, change) : cut(this.#inode.data, change.bytes)
+    this.#inode.data = applied(this.#inode.data, change)
     this.#inode.changes.push(change)
+  }
+
+  /** As Linux does it: what could not be written counts as clean, stays readable, and is gone with the power. */
+  #forget(): void {
+    this.#inode.changes = []
   }
 
   #sync(): void {
     this.#disk.syncs++
-    this.#inode.durable = this.#inode.data.slice()
+    for (const change of this.#inode.changes) this.#inode.durable = applied(this.#inode.durable, change)
     this.#inode.changes = []
   }
 
@@ -326,6 +330,10 @@ class SimulatedFile implements DiskFile {
       this.#disk.perform<T | undefined>(this.#epoch, operation, this.#path, finish, action, undefined)
     })
   }
+}
+
+function applied(old: Uint8Array, change: Change): Uint8Array {
+  return change.type === 'write' ? written(old, change) : cut(old, change.bytes)
 }
 
 function applyName(names: Map<string, Inode>, change: NameChange): void {

@@ -11,8 +11,8 @@ import type { Entry, HardState } from '../../base/log-entry.ts'
 import { readU64, viewOf, writeU64 } from './frame.ts'
 import type { LogPosition } from './types.ts'
 
-const FLAG = { removed: 1, mark: 2, base: 4, hard: 8, entries: 16, footer: 32 } as const
-const FLAGS_ALL = 63
+const FLAG = { removed: 1, mark: 2, base: 4, hard: 8, entries: 16, footer: 32, floor: 64 } as const
+const FLAGS_PARTS = 31
 const FIXED_BYTES = 24
 const POSITION_BYTES = 16
 const HARD_BYTES = 24
@@ -68,9 +68,15 @@ export interface WalRecord {
   readonly rows: EntryRows | undefined
 }
 
-export interface DecodedTable {
+/** What a frame says about segments instead of replicas. */
+export interface FrameExtras {
+  readonly footer?: Footer | undefined
+  /** The lowest segment that must exist: those below were released. */
+  readonly floor?: number | undefined
+}
+
+export interface DecodedTable extends FrameExtras {
   readonly records: readonly WalRecord[]
-  readonly footer: Footer | undefined
 }
 
 export function recordBytes(record: RecordInput): number {
@@ -82,8 +88,14 @@ export function recordBytes(record: RecordInput): number {
   return bytes
 }
 
-export function footerBytes(footer: Footer): number {
-  return FIXED_BYTES + FOOTER_ROW_BYTES * footer.rows.length
+export function extrasBytes({ footer, floor }: FrameExtras): number {
+  const bytes = footer ? FIXED_BYTES + FOOTER_ROW_BYTES * footer.rows.length : 0
+  return floor === undefined ? bytes : bytes + FIXED_BYTES
+}
+
+/** Number of records that `writeExtras` adds. */
+export function extrasCount({ footer, floor }: FrameExtras): number {
+  return (footer ? 1 : 0) + (floor === undefined ? 0 : 1)
 }
 
 /** Encodes `record` at `at` and appends its entries' buffers to `payloads`, uncopied. Returns where the next begins. */
@@ -119,7 +131,15 @@ export function writeRecord(view: DataView, start: number, record: RecordInput, 
   return at
 }
 
-export function writeFooter(view: DataView, start: number, footer: Footer): number {
+export function writeExtras(view: DataView, start: number, { footer, floor }: FrameExtras): number {
+  const at = footer ? writeFooter(view, start, footer) : start
+  if (floor === undefined) return at
+  view.setUint32(at, FLAG.floor, true)
+  writeU64(view, at + 8, floor)
+  return at + FIXED_BYTES
+}
+
+function writeFooter(view: DataView, start: number, footer: Footer): number {
   view.setUint32(start, FLAG.footer, true)
   view.setUint32(start + 4, footer.rows.length, true)
   writeU64(view, start + 8, footer.segment)
@@ -139,17 +159,20 @@ export function decodeTable(table: Uint8Array, count: number): DecodedTable | un
   const view = viewOf(table)
   const records: WalRecord[] = []
   let footer: Footer | undefined
+  let floor: number | undefined
   let at = 0
   for (let i = 0; i < count; i++) {
     if (at + FIXED_BYTES > table.byteLength) return undefined
     const flags = view.getUint32(at, true)
     const end = at + partsBytes(flags, view.getUint32(at + 4, true))
-    if (flags > FLAGS_ALL || end > table.byteLength) return undefined
+    if (end > table.byteLength) return undefined
     if (flags === FLAG.footer) footer = readFooter(view, at)
+    else if (flags === FLAG.floor) floor = readU64(view, at + 8)
+    else if (flags > FLAGS_PARTS) return undefined
     else records.push(readRecord(view, at, flags))
     at = end
   }
-  return at === table.byteLength ? { records, footer } : undefined
+  return at === table.byteLength ? { records, footer, floor } : undefined
 }
 
 export function rowTerm(rows: EntryRows, i: number): number {

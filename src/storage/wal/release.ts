@@ -22,6 +22,8 @@ export interface ReleaseInput {
 
 export interface ReleasePlan {
   readonly segment: Segment
+  /** The lowest segment that must exist from then on. */
+  readonly floor: number
   /** To be written before it is deleted; reads entries, so build it only when it is used. */
   records(): readonly ReleaseRecord[]
 }
@@ -50,7 +52,8 @@ export function planRelease({ segments, logs, retainBytes, segmentBytes }: Relea
     if (copyBytes > copyBytesMax) return undefined
     affected.push({ log, last, limit })
   }
-  return { segment, records: () => affected.map(({ log, last, limit }) => recordFor(log, last, limit)) }
+  const floor = segment.number + 1
+  return { segment, floor, records: () => affected.map(({ log, last, limit }) => recordFor(log, last, limit)) }
 }
 
 /** Groups whose uncheckpointed entries hold the oldest segment, once a whole later segment has been filled. */

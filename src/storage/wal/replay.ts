@@ -26,7 +26,12 @@ export interface Replay {
   /** Of the next batch and the next segment. */
   readonly sequence: number
   readonly nextNumber: number
+  /** The lowest segment that must exist. */
+  readonly floor: number
 }
+
+/** Missing segments told one by one; a stray file with a huge number must not fill the memory. */
+const GAP_MAX = 64
 
 interface Finding {
   readonly file: string
@@ -46,6 +51,8 @@ interface ScannedFile {
   readonly previous: Footer | undefined
   /** Every live replica when this segment began, by its header; undefined without one. */
   readonly known: readonly FooterRow[] | undefined
+  /** The lowest segment that must exist, as far as this file knows. */
+  readonly floor: number
 }
 
 /** Opens and reads every segment in `dir`. `onDamage` hears of later reads that fail. */
@@ -65,7 +72,8 @@ export async function replay(disk: Disk, dir: string, mode: OpenMode, onDamage: 
   const damaged = files.filter((one) => isDamaged(one, newest))
   for (const one of damaged) await one.file.close()
   const findings = damaged.map((one) => judge(files, files.indexOf(one), registry))
-  findings.push(...missing(files, new Set(aside), dir, registry))
+  const floor = Math.max(1, ...files.map((one) => one.floor))
+  findings.push(...missing(files, { floor, aside: new Set(aside), dir, registry }))
   const damage = bury(findings, registry)
   const sound = files.filter((one) => !damaged.includes(one))
   damage.push(...gaps(registry, sound[0]?.segment.path ?? dir))
@@ -78,6 +86,7 @@ export async function replay(disk: Disk, dir: string, mode: OpenMode, onDamage: 
     unborn: unborn ? [unborn.segment.path] : [],
     sequence: Math.max(1, ...files.map((one) => one.result.sequence)),
     nextNumber: Math.max(0, ...files.map((one) => one.segment.number), ...aside) + 1,
+    floor,
   }
 }
 
@@ -104,8 +113,10 @@ async function scanFile(
   const segment = new Segment(number, path, file)
   let previous: Footer | undefined
   let known: readonly FooterRow[] | undefined
+  let floor = 1
   const result = scanSegment(file, size, number, (frame) => {
     feed(frame, segment, registry)
+    floor = frame.floor ?? floor
     if (frame.head.kind === 'batch') return
     previous = frame.footer
     known = rowsOf(registry)
@@ -115,7 +126,7 @@ async function scanFile(
   segment.chain = result.last?.headCrc ?? 0
   segment.batches = result.batches
   segment.sealed = result.sealed
-  return { file, size, result, segment, previous, known }
+  return { file, size, result, segment, previous, known, floor }
 }
 
 /** Applies a frame's records. A header repeats states, so it says nothing about who has records in its segment. */
@@ -162,24 +173,23 @@ function judge(files: readonly ScannedFile[], at: number, registry: Registry): F
   return { file: segment.path, offset, reason, lost, everyGroup: true }
 }
 
-/** Segments that should be there: released ones go oldest first, damaged ones are put aside under their number. */
+/** Segments that should be there: released ones are below the floor, damaged ones are put aside under their number. */
 function missing(
   files: readonly ScannedFile[],
-  aside: ReadonlySet<number>,
-  dir: string,
-  registry: Registry,
+  { floor, aside, dir, registry }: { floor: number; aside: ReadonlySet<number>; dir: string; registry: Registry },
 ): Finding[] {
   const findings: Finding[] = []
-  for (const [at, { segment, previous, known }] of files.entries()) {
-    const before = files[at - 1]?.segment.number ?? segment.number
-    for (let number = before + 1; number < segment.number; number++) {
-      if (aside.has(number)) continue
+  let expected = floor
+  for (const { segment, previous, known } of files) {
+    for (let number = Math.max(expected, segment.number - GAP_MAX); number < segment.number; number++) {
       const footer = previous?.segment === number ? previous : undefined
-      if (footer?.rows.every((row) => registry.outlived(row.group, row.replica))) continue
+      const replaced = footer?.rows.every((row) => registry.outlived(row.group, row.replica))
+      if (aside.has(number) || replaced) continue
       const lost = footer?.rows ?? known ?? []
       const reason = 'the segment is missing'
       findings.push({ file: `${dir}/${segmentName(number)}`, offset: 0, reason, lost, everyGroup: !footer })
     }
+    expected = Math.max(expected, segment.number + 1)
   }
   return findings
 }

@@ -7,7 +7,7 @@ import type { Env } from '../../base/env.ts'
 import type { Disk } from '../disk.ts'
 import { type EncodedFrame, encodeFrame } from './encode.ts'
 import { HEAD_BYTES, seedFrom } from './frame.ts'
-import type { Footer, RecordInput } from './records.ts'
+import type { FrameExtras, RecordInput } from './records.ts'
 import { createSegment, type Segment } from './segment.ts'
 import { SpareSegment } from './spare.ts'
 import { datasync, isNoSpace, writeAll } from './write-all.ts'
@@ -24,6 +24,7 @@ export interface SegmentFilesOptions {
   readonly segments: readonly Segment[]
   readonly sequence: number
   readonly nextNumber: number
+  readonly floor: number
 }
 
 /** A frame that is durable. */
@@ -42,6 +43,7 @@ export class SegmentFiles {
   readonly #spare: SpareSegment
   #sequence: number
   #nextNumber: number
+  #floor: number
 
   constructor(options: SegmentFilesOptions) {
     this.#options = options
@@ -49,6 +51,7 @@ export class SegmentFiles {
     this.#spare = new SpareSegment(options.disk, options.dir, options.segmentBytes)
     this.#sequence = options.sequence
     this.#nextNumber = options.nextNumber
+    this.#floor = options.floor
   }
 
   /** Oldest first; the last one is written to. */
@@ -62,13 +65,13 @@ export class SegmentFiles {
   }
 
   /** Appends a batch and makes it durable. If there is no room the file is cut back and nothing has happened. */
-  async write(inputs: readonly RecordInput[], footer?: Footer): Promise<WrittenFrame> {
+  async write(inputs: readonly RecordInput[], extras: FrameExtras = {}): Promise<WrittenFrame> {
     const { env, fsync } = this.#options
     const segment = this.#segments.at(-1)
     assert(segment && !segment.sealed, 'batches go to an open segment')
     const { seed, number, chain, end, file } = segment
     const sequence = this.#sequence
-    const frame = encodeFrame({ kind: 'batch', chain, seed, segment: number, sequence }, inputs, footer)
+    const frame = encodeFrame({ kind: 'batch', chain, seed, segment: number, sequence }, inputs, extras)
     const begun = env.monoMs()
     try {
       await writeAll(file, frame.buffers, end)
@@ -92,7 +95,7 @@ export class SegmentFiles {
     const { disk, dir, env } = this.#options
     const current = this.#segments.at(-1)
     if (current && !current.sealed) {
-      await this.write([], current.footer())
+      await this.write([], { footer: current.footer() })
       current.sealed = true
     }
     const init = {
@@ -100,16 +103,18 @@ export class SegmentFiles {
       seed: seedFrom(env.randomBytes(SEED_BYTES)),
       sequence: this.#sequence,
       previous: current?.footer(),
+      floor: this.#floor,
       states,
     }
     this.#segments.push(await createSegment(disk, dir, init, this.#spare.take()))
     this.#nextNumber++
   }
 
-  /** Takes the oldest segment, which nothing needs any more, out of the list. */
+  /** Takes the oldest segment out of the list, once a durable batch has raised the floor above it. */
   detachOldest(segment: Segment): void {
     assert(this.#segments.length > 1 && this.#segments[0] === segment, 'segments are deleted oldest first')
     this.#segments.shift()
+    this.#floor = segment.number + 1
   }
 
   /** Deletes a detached segment for good; one after the other, since a hole between segments means damage. */

@@ -66,6 +66,8 @@ export interface NewSegment {
   readonly sequence: number
   /** Of the segment before; undefined when nothing sound precedes. */
   readonly previous: Footer | undefined
+  /** The lowest segment that must exist. */
+  readonly floor: number
   /** Base and hard state of every replica, then tombstones. */
   readonly states: readonly RecordInput[]
 }
@@ -77,7 +79,7 @@ export async function createSegment(disk: Disk, dir: string, init: NewSegment, s
   const file = spare ?? (await disk.open(unborn, 'create'))
   try {
     const id = { kind: 'header', chain: 0, seed: init.seed, segment: init.number, sequence: init.sequence } as const
-    const frame = encodeFrame(id, init.states, init.previous)
+    const frame = encodeFrame(id, init.states, { footer: init.previous, floor: init.floor })
     await writeAll(file, frame.buffers, 0)
     await file.sync()
     await disk.rename(unborn, path)

@@ -206,7 +206,10 @@ export class ShardWal implements Wal {
     if (files.needsRotation) await files.rotate(registry.states())
     this.#batch ??= this.#closeBatch()
     const batch = this.#batch
-    const written = await files.write(batch.writes.map((write) => write.input))
+    const written = await files.write(
+      batch.writes.map(({ input }) => input),
+      { floor: batch.release?.floor },
+    )
     if (this.#failed) return
     this.#batch = undefined
     this.#settle(batch, written)

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest'
 import type { WalWrite } from '../../../src/storage/wal/types.ts'
 import { settle } from '../manual-env.ts'
 import { SimulatedDisk, seededRandom } from '../simulated-disk.ts'
-import { entries, hardState, type OpenLog, openLog } from './harness.ts'
+import { entries, hardState, type OpenLog, openLog, write as writeNow } from './harness.ts'
 import { Model } from './model.ts'
 
 const OPTIONS = { segmentBytes: 3072, retainBytes: 4096, cacheBytes: 500 }
@@ -35,6 +35,7 @@ async function crash(run: Run, interruptions: number): Promise<void> {
 }
 
 async function reopen(run: Run): Promise<void> {
+  run.disk.capacity = Number.POSITIVE_INFINITY
   run.log = await openLog(run.disk, { ...OPTIONS, fsync: run.fsync }, ++run.seed)
   expect(run.log.damage).toEqual([])
   run.model.adopt(run.log.wal)
@@ -90,6 +91,26 @@ describe('a log whose machine loses power', () => {
     }
   })
 
+  it('never finds a batch behind a header that was not durable', async () => {
+    for (let seed = 0; seed < 60; seed++) {
+      const disk = new SimulatedDisk()
+      const { wal } = await openLog(disk, { segmentBytes: 1024 })
+      await writeNow(wal, { group: 1, replica: 1, entries: entries(1, 5, 1, 300) })
+      disk.fault = (operation, path) =>
+        operation === 'datasync' && path.endsWith('2.wal') ? { type: 'hang' } : undefined
+      wal.append({ group: 1, replica: 1, entries: entries(6, 1) }, () => undefined)
+      await settle()
+      expect(wal.stats().segments).toBe(2)
+      disk.crash(seededRandom(seed))
+      disk.fault = () => undefined
+      const again = await openLog(disk, {}, 2)
+      expect([again.damage, again.wal.group(1)?.lastIndex()]).toEqual([
+        [],
+        expect.toSatisfy((last) => last === 5 || last === 6),
+      ])
+    }
+  })
+
   it('is noticed when batches are not synced', async () => {
     const outcomes = await Promise.allSettled(
       Array.from({ length: 20 }, async (_, seed) => {
@@ -124,7 +145,7 @@ const operation = fc.oneof(
     arbitrary: fc.record({ type: fc.constant('release'), group: fc.nat(2), back: fc.nat(5), follower: fc.nat(9) }),
   },
   { weight: 6, arbitrary: fc.record({ type: fc.constant('settle'), turns: fc.integer({ min: 1, max: 15 }) }) },
-  { weight: 2, arbitrary: fc.record({ type: fc.constant('idle') }) },
+  { weight: 2, arbitrary: fc.record({ type: fc.constantFrom('idle', 'full', 'room') }) },
   { weight: 1, arbitrary: fc.record({ type: fc.constant('close') }) },
   { weight: 1, arbitrary: fc.record({ type: fc.constant('kill') }) },
   { weight: 2, arbitrary: fc.record({ type: fc.constant('crash'), interruptions: fc.nat(2) }) },
@@ -141,8 +162,10 @@ async function perform(run: Run, clocks: Clocks, step: Operation): Promise<void>
   const { wal, env } = run.log
   if ('group' in step) return write(run, clocks, step)
   if ('turns' in step) return settle(step.turns)
-  if (step.type === 'idle') {
-    env.advance(25)
+  if (step.type === 'full') run.disk.capacity = run.disk.used() + 1500
+  if (step.type === 'room') run.disk.capacity = Number.POSITIVE_INFINITY
+  if (step.type === 'idle' || step.type === 'full' || step.type === 'room') {
+    env.advance(step.type === 'room' ? 600 : 25)
     return settle(8)
   }
   if (step.type === 'close') {

@@ -1,5 +1,8 @@
+import { crc32 } from 'node:zlib'
 import fc from 'fast-check'
 import { beforeAll, describe, expect, it } from 'vitest'
+import { encodeFrame } from '../../../src/storage/wal/encode.ts'
+import { sealFrame } from '../../../src/storage/wal/frame.ts'
 import { settle } from '../manual-env.ts'
 import { SimulatedDisk } from '../simulated-disk.ts'
 import { DIR, entries, entry, hardState, openLog, texts, write } from './harness.ts'
@@ -79,6 +82,15 @@ describe('damage of a sealed segment', () => {
     )
   })
 
+  it('is detected when it is cut off between two batches', async () => {
+    const size = sound.contents(FIRST).byteLength
+    for (let bytes = 0; bytes < size; bytes += 512) {
+      const disk = sound.clone()
+      truncate(disk, FIRST, bytes)
+      expect((await reopened(disk)).damage[0]).toMatchObject({ file: FIRST, groups: [1, 2, 4] })
+    }
+  })
+
   it('stays known after the damaged file was put aside, and does not touch a later replica', async () => {
     const disk = sound.clone()
     flip(disk, FIRST, 1200)
@@ -115,6 +127,28 @@ describe('damage of a sealed segment', () => {
       { file: SECOND, offset: 0, reason: 'the segment is missing', groups: [2], everyGroup: false },
     ])
     expect(live).toEqual([1, 3, 4])
+  })
+
+  it('is noticed when the oldest file is gone without having been released', async () => {
+    const disk = sound.clone()
+    await disk.remove(FIRST)
+    const { damage, live } = await reopened(disk)
+    expect(damage).toEqual([
+      { file: FIRST, offset: 0, reason: 'the segment is missing', groups: [1, 2, 4], everyGroup: false },
+    ])
+    expect(live).toEqual([3])
+  })
+
+  it('takes every replica known afterwards when two files are gone', async () => {
+    const disk = sound.clone()
+    await disk.remove(FIRST)
+    await disk.remove(SECOND)
+    const { damage, live } = await reopened(disk)
+    expect(damage.map(({ file, everyGroup }) => [file, everyGroup])).toEqual([
+      [FIRST, true],
+      [SECOND, false],
+    ])
+    expect(live).toEqual([3])
   })
 })
 
@@ -182,14 +216,29 @@ describe('damage of the newest segment', () => {
   })
 })
 
+describe('a log that contradicts itself', () => {
+  it('costs a group its replica if entries are missing that nothing says were released', async () => {
+    const disk = new SimulatedDisk()
+    const id = { chain: 0, seed: 'ab'.repeat(8), segment: 1, sequence: 1 }
+    const header = encodeFrame({ kind: 'header', ...id }, [], { floor: 1 })
+    const inputs = [
+      { group: 1, replica: 1001, entries: entries(1, 2) },
+      { group: 2, replica: 1002, entries: entries(4, 2) },
+    ]
+    const batch = encodeFrame({ kind: 'batch', ...id, chain: header.headCrc }, inputs, {})
+    disk.replace(FIRST, Buffer.concat([...header.buffers, ...batch.buffers]))
+    const { damage, live } = await reopened(disk)
+    expect(damage).toMatchObject([{ reason: 'entries are missing', groups: [2], everyGroup: false }])
+    expect(live).toEqual([1])
+  })
+})
+
 describe('a log that cannot be judged', () => {
   it('refuses a format it does not know', async () => {
     const disk = sound.clone()
-    const { sealFrame } = await import('../../../src/storage/wal/frame.ts')
     const bytes = disk.contents(FIRST).slice(0, 512)
     const block = new Uint8Array(64)
     sealFrame(block, { kind: 'header', chain: 0, seed: '00'.repeat(8), segment: 1, sequence: 1 }, 0, 0)
-    const { crc32 } = await import('node:zlib')
     block[48] = 2
     new DataView(block.buffer).setUint32(60, crc32(block.subarray(0, 60)), true)
     bytes.fill(0)

@@ -234,6 +234,22 @@ describe('a log on a failing disk', () => {
     await expect(openLog(disk, {}, 2)).rejects.toThrow(/sync/)
   })
 
+  it('writes the last batch again on opening: after a failed fdatasync the page cache lies', async () => {
+    const disk = new SimulatedDisk()
+    const { wal, fatal } = await openLog(disk)
+    await write(wal, { group: 1, replica: 1, entries: entries(1, 1) })
+    disk.fault = faults('datasync', { type: 'error', code: 'EIO' }, 1)
+    wal.append({ group: 1, replica: 1, entries: entries(2, 1), hard: hardState(2, 2) }, () => undefined)
+    await settle()
+    expect(fatal).toHaveLength(1)
+    disk.kill()
+    const offered = (await openLog(disk, {}, 2)).wal.group(1)
+    expect([offered?.lastIndex(), offered?.hard]).toEqual([2, hardState(2, 2)])
+    disk.crash(() => 0.99)
+    const again = await openLog(disk, {}, 3)
+    expect([again.damage, again.wal.group(1)?.lastIndex(), again.wal.group(1)?.hard]).toEqual([[], 2, hardState(2, 2)])
+  })
+
   it('makes durable on opening what an earlier run left in the page cache', async () => {
     const disk = new SimulatedDisk()
     const { wal } = await openLog(disk)
