@@ -253,7 +253,7 @@ function takeFrame(queue: Item[], room: { messages: number; bytes: number }, alo
 }
 
 function expired(last: SandglassError | undefined): SandglassError {
-  if (last === undefined) return new SandglassError('UNREACHABLE', 'Cannot produce in time: no leader answered')
+  if (last === undefined) return new SandglassError('NO_QUORUM', 'Cannot produce in time: the partition has no leader')
   const text = `Cannot produce in time: ${last.message}`
   if (last.reason === 'UNREACHABLE' || last.reason === 'OVERLOADED' || last.reason === 'DISK_FULL') {
     return new SandglassError(last.reason, text)

@@ -1,6 +1,6 @@
 // Acks, nacks and extends of one partition: collects those of one turn into few requests and keeps each until it is
-// answered. What a broken stream left unanswered is asked again on the next one; when the lease is then no longer
-// current, nobody can tell whether the first try had ended it, and the answer is COMMIT_UNKNOWN instead of LEASE_LOST.
+// answered. What a broken stream left unanswered is asked again on the next one: a repeated ack is answered as the first
+// one was. A nack or extend whose lease is then no longer current may have had its effect: COMMIT_UNKNOWN, not LEASE_LOST.
 import type { Env } from '../base/env.ts'
 import { ERROR_TABLE, SandglassError } from '../base/errors.ts'
 import { fromErrorMessage } from '../wire/errors.ts'
@@ -64,7 +64,8 @@ export class Settler {
     const queue = this.#queue
     this.#queue = []
     for (const entry of queue) {
-      if (entry.held.state !== 'gone' && !kept(entry.held)) this.#lost(entry)
+      const asksAgain = entry.unknown && entry.settlement.type === 'ack'
+      if (entry.held.state !== 'gone' && !asksAgain && !kept(entry.held)) this.#lost(entry)
       else this.#queue.push(entry)
     }
     this.#flushSoon(0)

@@ -1,0 +1,84 @@
+// What every sandctl command gets: the connection, the output, and word of an interrupt.
+import type { Readable, Writable } from 'node:stream'
+import { parseDuration } from '../../base/duration.ts'
+import { type Core, connectCore } from '../../client/core.ts'
+import { UsageError } from './exit.ts'
+import { type Format, Output } from './output.ts'
+
+/** The process around a command; tests give their own. */
+export interface Surroundings {
+  readonly stdin: Readable
+  readonly stdout: Writable
+  readonly stderr: Writable & { readonly isTTY?: boolean }
+  readonly environment: Readonly<Record<string, string | undefined>>
+  /** Aborted by SIGINT and SIGTERM. */
+  readonly interrupt: AbortSignal
+}
+
+export interface GlobalOptions {
+  readonly addrs?: string | undefined
+  readonly timeout: string
+  readonly output: string
+}
+
+export interface Context {
+  readonly surroundings: Surroundings
+  readonly output: Output
+  readonly timeoutMs: number
+  readonly addrs: readonly string[]
+}
+
+/** A command, ready to run. Resolves to the exit code. */
+export type Command = (context: Context) => Promise<number>
+
+const ADDRS_DEFAULT = '127.0.0.1:7170'
+const FORMATS: readonly string[] = ['table', 'json', 'jsonl'] satisfies Format[]
+
+/** Throws UsageError. */
+export function contextOf(surroundings: Surroundings, options: GlobalOptions): Context {
+  const addrs = (options.addrs ?? surroundings.environment.SANDGLASS_ADDRS ?? ADDRS_DEFAULT)
+    .split(',')
+    .map((addr) => addr.trim())
+    .filter((addr) => addr !== '')
+  if (!isFormat(options.output)) throw new UsageError(`--output is one of ${FORMATS.join(', ')}`)
+  return {
+    surroundings,
+    output: new Output(surroundings.stdout, options.output),
+    timeoutMs: durationOf(options.timeout, '--timeout'),
+    addrs,
+  }
+}
+
+/** Runs `work` with a connection that is closed after it. */
+export async function connected<T>(context: Context, work: (core: Core) => Promise<T>): Promise<T> {
+  const core = await connectCore({ addrs: context.addrs, timeoutMs: context.timeoutMs })
+  try {
+    return await work(core)
+  } finally {
+    core.transport.close()
+  }
+}
+
+/** Ms; `flag` names the option in errors. */
+export function durationOf(text: string, flag: string): number {
+  const ms = parseDuration(text)
+  if (ms === undefined || (ms === 0 && flag === '--timeout')) {
+    throw new UsageError(`${flag} ${text}: not a duration like 250ms, 10s, 2h or 3d`)
+  }
+  return ms
+}
+
+/** Ms since 1970 UTC from RFC 3339 or a number of ms. */
+export function timeOf(text: string, flag: string): number {
+  if (/^\d+$/.test(text)) return Number(text)
+  const ms = RFC_3339.test(text) ? Date.parse(text) : Number.NaN
+  if (Number.isNaN(ms))
+    throw new UsageError(`${flag} ${text}: neither RFC 3339, as in 2030-01-31T08:00:00Z, nor ms since 1970`)
+  return ms
+}
+
+const RFC_3339 = /^\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)$/
+
+function isFormat(text: string): text is Format {
+  return FORMATS.includes(text)
+}
