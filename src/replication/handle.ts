@@ -100,7 +100,9 @@ export class Handle<R, E, V extends View<R, E>> implements GroupHandle<R, E, V> 
       commit,
       applied,
       lastAt,
-      match: gone || role !== 'leader' ? NO_MATCH : new Map(raft.progress().map(({ id, match }) => [id, match])),
+      get match() {
+        return gone || role !== 'leader' ? NO_MATCH : new Map(raft.progress().map(({ id, match }) => [id, match]))
+      },
     }
   }
 

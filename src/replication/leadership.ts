@@ -2,8 +2,7 @@
 import type { NodeId, ReplicaId } from '../base/ids.ts'
 import type { RaftGroup } from '../raft/raft.ts'
 import type { Applier } from './applier.ts'
-import type { GroupObserver } from './group.ts'
-import type { Handle } from './handle.ts'
+import type { GroupHandle, GroupObserver } from './group.ts'
 import type { Proposals } from './proposals.ts'
 import type { Reads } from './reads.ts'
 import { publicRole, type RoleWatch } from './role-watch.ts'
@@ -11,7 +10,7 @@ import type { Shard } from './shard.ts'
 
 interface LeadershipParts<R, E> {
   readonly raft: RaftGroup
-  readonly handle: Pick<Handle<R, E, never>, 'group' | 'replica' | 'nodeOf' | 'status'>
+  readonly handle: Pick<GroupHandle<R, E>, 'group' | 'replica' | 'status'> & { nodeOf(replica: ReplicaId): NodeId }
   readonly watch: RoleWatch
   readonly proposals: Proposals<R>
   readonly reads: Reads
