@@ -1,7 +1,7 @@
 /** Waits until this node's replica of the catalog has applied an index. Bounded; every wait ends at its time. */
 import type { Env } from '../../base/env.ts'
 import { SandglassError } from '../../base/errors.ts'
-import type { CatalogHandle } from './catalog-directory.ts'
+import type { CatalogHandle } from './catalog-handle.ts'
 
 interface Waiter {
   readonly index: number

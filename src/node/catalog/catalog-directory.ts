@@ -6,21 +6,19 @@ import type { Env, Timer } from '../../base/env.ts'
 import { SandglassError } from '../../base/errors.ts'
 import { CATALOG_GROUP, type GroupId, type NodeId } from '../../base/ids.ts'
 import type { Directory, NodeInfo, TopicInfo, TopicSpec } from '../../broker/directory.ts'
-import type { GroupHandle } from '../../replication/group.ts'
 import type { ControlClient, ControlHandler, LeaderReport } from '../../rpc/control-types.ts'
 import type { CatalogView } from '../../views/catalog/catalog-view.ts'
-import type { CatalogEffect, CatalogReply, NodeRecord } from '../../views/catalog/commands.ts'
+import type { NodeRecord } from '../../views/catalog/commands.ts'
 import type { Identity } from '../formation/identity.ts'
 import { AppliedWaiters } from './applied-waiters.ts'
 import { CatalogChanges } from './catalog-changes.ts'
+import type { CatalogHandle } from './catalog-handle.ts'
 import { CatalogLeader } from './catalog-leader.ts'
 import { CatalogRequests } from './catalog-requests.ts'
 import { LeaderBalancer } from './leader-balancer.ts'
 import { type LocalReplica, LocalReplicas } from './local-replicas.ts'
 import { PeerReports } from './peer-reports.ts'
 import { ReportSender } from './report-sender.ts'
-
-export type CatalogHandle = GroupHandle<CatalogReply, CatalogEffect, CatalogView>
 
 export interface CatalogDirectoryOptions {
   readonly env: Env

@@ -4,7 +4,7 @@ import type { NodeId } from '../../base/ids.ts'
 import type { ControlProposeOutcome, ControlReadOutcome } from '../../rpc/control-types.ts'
 import { decodeCommand, encodeReply } from '../../views/catalog/command-codec.ts'
 import { UnknownCommandError } from '../../views/view.ts'
-import type { CatalogHandle } from './catalog-directory.ts'
+import type { CatalogHandle } from './catalog-handle.ts'
 
 export class CatalogLeader {
   readonly #env: Env

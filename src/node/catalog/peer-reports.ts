@@ -6,7 +6,7 @@ import type { Env } from '../../base/env.ts'
 import type { GroupId, NodeId } from '../../base/ids.ts'
 import type { LeaderReport } from '../../rpc/control-types.ts'
 
-export const ALIVE_MS = 2000
+const ALIVE_MS = 2000
 
 interface Peer {
   heardMs: number

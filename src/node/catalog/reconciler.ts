@@ -8,7 +8,7 @@ import { CATALOG_GROUP, type GroupId, type NodeId, type ReplicaId } from '../../
 import type { PartitionInfo } from '../../broker/directory.ts'
 import type { GroupSpec } from '../../replication/group.ts'
 import type { TopicKind } from '../../views/catalog/commands.ts'
-import type { CatalogHandle } from './catalog-directory.ts'
+import type { CatalogHandle } from './catalog-handle.ts'
 
 /** What the reconciler moves: MultiRaft and the broker together, as the node composes them. */
 export interface ReplicaHost {

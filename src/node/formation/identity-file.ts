@@ -4,7 +4,6 @@
  */
 import { createHash } from 'node:crypto'
 import { join } from 'node:path'
-import { z } from 'zod'
 import { type Disk, nodeDisk } from '../../storage/disk.ts'
 import { StartError } from '../start-error.ts'
 import type { Identity, IdentityStore } from './identity.ts'
@@ -12,17 +11,6 @@ import type { Identity, IdentityStore } from './identity.ts'
 const FORMAT = 1
 const FILE = 'identity.json'
 const BYTES_MAX = 1024 * 1024
-
-const member = z.strictObject({ id: z.int().positive(), name: z.string().min(1), raft: z.string().min(1) })
-const identityForm = z.strictObject({
-  clusterId: z.string().regex(/^[0-9a-f]{32}$/),
-  nodeId: z.int().positive(),
-  name: z.string().min(1),
-  members: z.array(member).min(1),
-  state: z.enum(['prepared', 'formed']),
-})
-const versionForm = z.object({ format: z.int().positive() })
-const fileForm = z.strictObject({ format: z.literal(FORMAT), sha256: z.string(), identity: identityForm })
 
 /** The store of the data folder `dir`, which exists. */
 export function createIdentityStore(dir: string, disk: Disk = nodeDisk): IdentityStore {
@@ -58,21 +46,45 @@ function checksum({ clusterId, nodeId, name, members, state }: Identity): string
 
 function parse(path: string, bytes: Buffer): Identity {
   const damaged = (why: string, cause?: unknown) => new StartError('DATA_DAMAGED', `Cannot read ${path}: ${why}`, cause)
-  let json: unknown
+  let file: unknown
   try {
-    json = JSON.parse(bytes.toString('utf8'))
+    file = JSON.parse(bytes.toString('utf8'))
   } catch (error) {
     throw damaged('it is not JSON', error)
   }
-  const version = versionForm.safeParse(json)
-  if (!version.success) throw damaged('it has no format version')
-  if (version.data.format > FORMAT) {
-    throw new StartError('DATA_NEWER', `Cannot read ${path}: format ${version.data.format} is of a later version`)
+  if (!isRecord(file) || !isPositive(file.format)) throw damaged('it has no format version')
+  if (file.format > FORMAT) {
+    throw new StartError('DATA_NEWER', `Cannot read ${path}: format ${file.format} is of a later version`)
   }
-  const file = fileForm.safeParse(json)
-  if (!file.success) throw damaged(z.prettifyError(file.error))
-  if (checksum(file.data.identity) !== file.data.sha256) throw damaged('its checksum does not fit')
-  return file.data.identity
+  const { identity } = file
+  if (!isIdentity(identity)) throw damaged('a field is missing or is not what it should be')
+  if (checksum(identity) !== file.sha256) throw damaged('its checksum does not fit')
+  return identity
+}
+
+function isIdentity(value: unknown): value is Identity {
+  return (
+    isRecord(value) &&
+    isText(value.clusterId) &&
+    isText(value.name) &&
+    isPositive(value.nodeId) &&
+    (value.state === 'prepared' || value.state === 'formed') &&
+    Array.isArray(value.members) &&
+    value.members.length > 0 &&
+    value.members.every((m: unknown) => isRecord(m) && isPositive(m.id) && isText(m.name) && isText(m.raft))
+  )
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null
+}
+
+function isText(value: unknown): value is string {
+  return typeof value === 'string' && value !== ''
+}
+
+function isPositive(value: unknown): value is number {
+  return Number.isSafeInteger(value) && Number(value) > 0
 }
 
 async function readFile(disk: Disk, path: string): Promise<Buffer | undefined> {

@@ -1,7 +1,7 @@
 /** Who this data folder is: written once by the formation, the same for as long as the folder lives. */
 import type { NodeId } from '../../base/ids.ts'
 
-export interface IdentityMember {
+interface IdentityMember {
   readonly id: NodeId
   readonly name: string
   /** host:port of its peer port when the cluster was formed; the catalog knows newer ones. */

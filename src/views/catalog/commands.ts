@@ -19,7 +19,7 @@ export interface NodeRecord {
   readonly version: string
 }
 
-export interface ReplicaPlace {
+interface ReplicaPlace {
   readonly replica: ReplicaId
   readonly node: NodeId
 }
@@ -43,7 +43,7 @@ export interface TopicRecord {
 }
 
 /** Adds a node, or replaces what is known of it. */
-export interface RegisterNodeCommand {
+interface RegisterNodeCommand {
   readonly type: 'registerNode'
   readonly node: NodeRecord
 }

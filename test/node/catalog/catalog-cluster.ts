@@ -1,10 +1,7 @@
 /** Nodes with catalog, directory and reconciler over real replicas, in virtual time, on memory disks that outlive crashes. */
 import { CATALOG_GROUP, type GroupId, type NodeId } from '../../../src/base/ids.ts'
-import {
-  type CatalogDirectory,
-  type CatalogHandle,
-  createCatalogDirectory,
-} from '../../../src/node/catalog/catalog-directory.ts'
+import { type CatalogDirectory, createCatalogDirectory } from '../../../src/node/catalog/catalog-directory.ts'
+import type { CatalogHandle } from '../../../src/node/catalog/catalog-handle.ts'
 import { createReconciler, type ReplicaHost } from '../../../src/node/catalog/reconciler.ts'
 import { MultiRaft } from '../../../src/replication/multi-raft.ts'
 import type { ControlClient, ControlHandler } from '../../../src/rpc/control-types.ts'

@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, test } from 'vitest'
 import type { GroupId } from '../../../src/base/ids.ts'
-import type { CatalogHandle } from '../../../src/node/catalog/catalog-directory.ts'
+import type { CatalogHandle } from '../../../src/node/catalog/catalog-handle.ts'
 import { createReconciler, type Reconciler, type ReplicaHost } from '../../../src/node/catalog/reconciler.ts'
 import type { GroupObserver } from '../../../src/replication/group.ts'
 import { type CatalogView, createCatalogView } from '../../../src/views/catalog/catalog-view.ts'
