@@ -28,7 +28,7 @@ export interface ReleasePlan {
   records(): readonly ReleaseRecord[]
 }
 
-export interface ReleaseRecord {
+interface ReleaseRecord {
   readonly log: ReplicaLog
   readonly input: RecordInput
 }

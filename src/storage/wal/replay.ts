@@ -96,7 +96,7 @@ export function asidePath(path: string): string {
 }
 
 /** The number of a segment that was put aside; undefined for other files. */
-export function asideNumber(name: string): number | undefined {
+function asideNumber(name: string): number | undefined {
   return name.endsWith(ASIDE_SUFFIX) ? segmentNumber(name.slice(0, -ASIDE_SUFFIX.length)) : undefined
 }
 

@@ -21,7 +21,7 @@ export interface ScannedFrame extends DecodedTable {
   readonly payloads: Uint8Array
 }
 
-export interface ScanProblem {
+interface ScanProblem {
   readonly offset: number
   readonly reason: string
   /** A batch stands behind it: what is damaged had been durable. */

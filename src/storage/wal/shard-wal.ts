@@ -6,37 +6,19 @@
 import { assert } from '../../base/assert.ts'
 import type { Env, Timer } from '../../base/env.ts'
 import type { GroupId, ReplicaId } from '../../base/ids.ts'
+import { type Batch, Collector } from './batch.ts'
 import { RecentCache } from './recent.ts'
-import { decodeTable, type RecordInput } from './records.ts'
 import type { Registry } from './registry.ts'
 import { laggards, planRelease, type ReleasePlan } from './release.ts'
-import type { ReplicaLog } from './replica-log.ts'
 import type { SegmentFiles, WrittenFrame } from './segment-files.ts'
 import type { Space } from './space.ts'
 import type { GroupLog, LogPosition, Wal, WalBatchStats, WalState, WalStats, WalWrite } from './types.ts'
 import { isNoSpace } from './write-all.ts'
 
-/** Appended data beyond this waits for the next batch: bounds one write's memory and time. */
-const BATCH_BYTES_MAX = 32 * 1024 * 1024
-/** What a write costs beside its data. */
-const WRITE_OVERHEAD_BYTES = 128
 /** Silence after which an empty batch proves the last one. */
 const IDLE_MS = 20
 /** Between tries while the disk is full. */
 const RETRY_MS = 500
-
-interface Pending {
-  readonly log: ReplicaLog
-  readonly input: RecordInput
-  /** undefined for records of the log's own making. */
-  readonly done: (() => void) | undefined
-  readonly bytes: number
-}
-
-interface Batch {
-  readonly writes: readonly Pending[]
-  readonly release: ReleasePlan | undefined
-}
 
 export interface ShardWalOptions {
   readonly env: Env
@@ -56,8 +38,7 @@ export class ShardWal implements Wal {
   readonly #options: ShardWalOptions
   readonly #cache: RecentCache
   #space: Space | undefined
-  #pending: Pending[] = []
-  #pendingBytes = 0
+  readonly #collector = new Collector()
   /** On its way, or kept until there is room. */
   #batch: Batch | undefined
   #running = false
@@ -89,21 +70,9 @@ export class ShardWal implements Wal {
   append(write: WalWrite, done: () => void): void {
     assert(!this.#closing, 'a closed log takes no writes')
     if (this.#failed) return
-    const { group, replica, removed, snapshot: mark, entries, hard } = write
-    const log = this.#options.registry.open(group, replica)
+    const log = this.#options.registry.open(write.group, write.replica)
     log.accept(write)
-    let bytes = WRITE_OVERHEAD_BYTES
-    for (const { data } of entries ?? []) bytes += data.byteLength
-    const input: RecordInput = {
-      group,
-      replica,
-      ...(removed && { removed }),
-      ...(mark && { mark }),
-      ...(entries && { entries }),
-      ...(hard && { hard }),
-    }
-    this.#pending.push({ log, input, done, bytes })
-    this.#pendingBytes += bytes
+    this.#collector.add(log, write, done)
     this.#wake()
   }
 
@@ -137,7 +106,7 @@ export class ShardWal implements Wal {
     let bytes = 0
     for (const segment of segments) bytes += segment.end
     const { length } = segments
-    return { state: this.#state, bytes, segments: length, batches: this.#batches, pendingBytes: this.#pendingBytes }
+    return { state: this.#state, bytes, segments: length, batches: this.#batches, pendingBytes: this.#collector.bytes }
   }
 
   async close(): Promise<void> {
@@ -155,7 +124,7 @@ export class ShardWal implements Wal {
     if (this.#failed) return
     this.#failed = true
     this.#timer?.cancel()
-    this.#pending = []
+    this.#collector.drop()
     this.judge()
     this.#options.onFatal(error instanceof Error ? error : new Error('Cannot write the log', { cause: error }))
     this.#onIdle?.()
@@ -196,7 +165,7 @@ export class ShardWal implements Wal {
       this.#blocked = false
       this.judge()
     }
-    if (this.#pending.length > 0 || this.#proofDue || this.#plan()) this.#wake()
+    if (!this.#collector.empty || this.#proofDue || this.#plan()) this.#wake()
     else this.#rest()
   }
 
@@ -204,8 +173,9 @@ export class ShardWal implements Wal {
   async #step(): Promise<void> {
     const { files, registry } = this.#options
     if (files.needsRotation) await files.rotate(registry.states())
-    this.#batch ??= this.#closeBatch()
-    const batch = this.#batch
+    const batch = this.#batch ?? this.#collector.close(this.#plan())
+    this.#batch = batch
+    this.#proofDue = false
     const written = await files.write(
       batch.writes.map(({ input }) => input),
       { floor: batch.release?.floor },
@@ -215,45 +185,16 @@ export class ShardWal implements Wal {
     this.#settle(batch, written)
   }
 
-  /** A segment's release goes first: what is copied is the durable log, and what was appended follows on top. */
-  #closeBatch(): Batch {
-    this.#proofDue = false
-    const release = this.#plan()
-    const writes: Pending[] = (release?.records() ?? []).map((record) => ({ ...record, done: undefined, bytes: 0 }))
-    let bytes = 0
-    let count = 0
-    for (const write of this.#pending) {
-      if (count > 0 && bytes + write.bytes > BATCH_BYTES_MAX) break
-      bytes += write.bytes
-      count++
-    }
-    if (writes.length === 0 && count === this.#pending.length) {
-      const all = this.#pending
-      this.#pending = []
-      return { writes: all, release }
-    }
-    return { writes: writes.concat(this.#pending.splice(0, count)), release }
-  }
-
   /** The batch is durable: records take effect, then callbacks run. */
-  #settle({ writes, release }: Batch, { frame, segment, payloadPosition, writeMs, fsyncMs }: WrittenFrame): void {
-    const table = decodeTable(frame.table, frame.records)
-    assert(table?.records.length === writes.length, 'what was encoded decodes')
-    let position = payloadPosition
-    for (const [i, { log, input, bytes }] of writes.entries()) {
-      const record = table.records[i]
-      assert(record, 'a record per write')
-      segment.touch(record)
-      this.#options.registry.apply(record, log, segment, position)
-      if (input.entries && input.entries.length > 0) this.#cache.add(log.recent, input.entries)
-      position += record.rows?.bytes ?? 0
-      this.#pendingBytes -= bytes
-    }
+  #settle(batch: Batch, written: WrittenFrame): void {
+    const { registry, onBatch, onFirstBatch } = this.#options
+    const { writes, release } = batch
+    this.#collector.settle(batch, written, registry, this.#cache)
     this.#batches++
     this.#unproven = writes.length > 0
     if (release) this.#delete(release)
-    if (writes.length > 0) this.#inBackground(this.#options.onFirstBatch)
-    this.#options.onBatch?.({ bytes: frame.bytes, writeMs, fsyncMs })
+    if (writes.length > 0) this.#inBackground(onFirstBatch)
+    onBatch?.({ bytes: written.frame.bytes, writeMs: written.writeMs, fsyncMs: written.fsyncMs })
     for (const { done } of writes) done?.()
   }
 
@@ -291,7 +232,7 @@ export class ShardWal implements Wal {
   /** Waits until everything appended is durable and proven; gives up if the disk is full or failed. */
   async #flush(): Promise<void> {
     if (this.#failed || this.#blocked) return
-    if (this.#unproven || this.#pending.length > 0 || this.#running) {
+    if (this.#unproven || !this.#collector.empty || this.#running) {
       const idle = new Promise<void>((resolve) => {
         this.#onIdle = resolve
       })

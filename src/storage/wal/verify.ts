@@ -9,14 +9,14 @@ import { type ScannedFrame, scanSegment } from './scan.ts'
 import { segmentName, segmentNumber } from './segment.ts'
 import type { LogPosition, WalDamage } from './types.ts'
 
-export interface VerifiedSegment {
+interface VerifiedSegment {
   readonly file: string
   readonly bytes: number
   readonly batches: number
   readonly sealed: boolean
 }
 
-export interface VerifiedGroup {
+interface VerifiedGroup {
   readonly group: GroupId
   readonly replica: ReplicaId
   readonly base: LogPosition
@@ -33,14 +33,14 @@ export interface WalVerification {
   readonly torn: { readonly file: string; readonly offset: number; readonly reason: string } | undefined
 }
 
-export interface InspectedEntry {
+interface InspectedEntry {
   readonly index: number
   readonly term: number
   readonly type: EntryType
   readonly bytes: number
 }
 
-export interface InspectedRecord extends Omit<WalRecord, 'rows'> {
+interface InspectedRecord extends Omit<WalRecord, 'rows'> {
   readonly entries: readonly InspectedEntry[]
 }
 

@@ -2,12 +2,12 @@
 import type { Disk, DiskFile } from '../disk.ts'
 
 /** Fewer bytes than asked for reached the file: as good as no room. */
-export class ShortWriteError extends Error {
+class ShortWriteError extends Error {
   override readonly name = 'ShortWriteError'
 }
 
 /** What is durable is unknown from now on: the kernel may have dropped what it could not write. Never retried. */
-export class SyncError extends Error {
+class SyncError extends Error {
   override readonly name = 'SyncError'
 }
 
