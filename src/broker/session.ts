@@ -81,15 +81,15 @@ export class Session implements LiveSession, MarkReceiver {
   }
 
   ack(id: number, items: readonly Held[]): void {
-    this.#settle(id, { type: 'ack', ...this.#name, items }, (lost) => this.#host.acked(items.length - lost))
+    this.#settle(id, { type: 'ack', ...this.#name, items }, (done) => this.#host.acked(done))
   }
 
   nack(id: number, items: readonly NackItem[]): void {
-    this.#settle(id, { type: 'nack', ...this.#name, items }, (lost) => this.#host.nacked(items.length - lost))
+    this.#settle(id, { type: 'nack', ...this.#name, items }, (done) => this.#host.nacked(done))
   }
 
   extend(id: number, items: readonly Held[], leaseMs: number): void {
-    this.#settle(id, { type: 'extend', ...this.#name, leaseMs, items }, (_lost, deadline) => {
+    this.#settle(id, { type: 'extend', ...this.#name, leaseMs, items }, (_done, deadline) => {
       if (deadline !== undefined) this.#host.group.extended(deadline, leaseMs)
     })
   }
@@ -167,10 +167,10 @@ export class Session implements LiveSession, MarkReceiver {
     this.#sink.subscribed(attached.cursor, attached.kept)
   }
 
-  #settle(id: number, command: TimerCommand, count: (lost: number, deadline?: number) => void): void {
+  #settle(id: number, command: TimerCommand, count: (done: number, deadline?: number) => void): void {
     this.#host.submit(command, (answer) => {
       const settled = answer.type === 'reply' && answer.reply.type === 'settled' ? answer.reply : undefined
-      if (settled !== undefined) count(settled.lost.length, settled.deadline)
+      if (settled !== undefined) count(settled.done, settled.deadline)
       if (this.#state === 'ended') return
       if (settled !== undefined) this.#sink.settled(id, settled.lost)
       else this.#sink.settled(id, [], refusal(answer))

@@ -7,6 +7,7 @@ type Level = 'debug' | 'info' | 'warn' | 'error'
 const LEVELS = {
   role: 'debug',
   damaged: 'error',
+  stateDamaged: 'error',
   discarded: 'warn',
   halted: 'error',
   checkpointed: 'debug',

@@ -156,7 +156,13 @@ export type TimerReply =
   /** The command was computed from something that is no longer so (for attach: the session was replaced); nothing changed. */
   | { readonly type: 'stale'; readonly cursor: Position }
   /** For ack, nack, extend, expire: places in `items` whose fence (or deadline) was not current. */
-  | { readonly type: 'settled'; readonly lost: readonly number[]; readonly deadline?: number }
+  | {
+      readonly type: 'settled'
+      readonly lost: readonly number[]
+      /** Items that took effect now; a repeated ack of an acknowledged fence is neither lost nor counted here. */
+      readonly done: number
+      readonly deadline?: number
+    }
   | { readonly type: 'groupNotFound' }
   | { readonly type: 'tooMany'; readonly what: 'channels' | 'groups' | 'sessions' }
 

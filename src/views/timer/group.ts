@@ -2,6 +2,7 @@
  * A group of a channel: its cursor, its outstanding messages and its sessions. What is at or below the cursor and not
  * outstanding is done. Fields are open to the files that apply commands; each marks what it changed.
  */
+import { AckedFences } from './acked-fences.ts'
 import type { Position, TimerEffect } from './commands.ts'
 import { Outstanding } from './outstanding.ts'
 import type { Session } from './session.ts'
@@ -25,6 +26,7 @@ export class Group {
   readonly channel: Channel
   readonly name: string
   readonly outstanding: Outstanding
+  readonly acked = new AckedFences()
   /** By session id, and by the consumer's name: one session each. */
   readonly sessions = new Map<string, Session>()
   readonly consumers = new Map<string, Session>()
@@ -50,7 +52,7 @@ export class Group {
   }
 
   bytes(): number {
-    return GROUP_BYTES + this.sessions.size * SESSION_BYTES + this.outstanding.bytes()
+    return GROUP_BYTES + this.sessions.size * SESSION_BYTES + this.outstanding.bytes() + this.acked.bytes()
   }
 
   addSession(id: string, consumer: string): Session {

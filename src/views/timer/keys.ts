@@ -13,6 +13,7 @@ export const TAG = {
   group: 'g',
   message: 'm',
   outstanding: 'o',
+  ackedFences: 'k',
   producer: 'p',
   reason: 'r',
   sessions: 's',

@@ -13,7 +13,7 @@ type Rows = Awaited<ReturnType<Reader['scan']>>
 
 /** One scan: small enough to decode within a slice. */
 const SCAN_ROWS = 256
-const SCAN_BYTES = 256 * 1024
+const SCAN_BYTES = 64 * 1024
 
 export async function loadPartition(reader: Reader): Promise<Partition> {
   const partition = new Partition()
@@ -37,6 +37,9 @@ export async function loadPartition(reader: Reader): Promise<Partition> {
     }
   })
   for (const group of groups.values()) group.outstanding.changed = false
+  await eachScan(reader, TAG.ackedFences, (rows) => {
+    for (const { key, value } of rows) groupOf(groups, key).acked.read(new ByteReader(value))
+  })
   await eachScan(reader, TAG.producer, (rows) => partition.producers.load(rows))
   partition.producers.loaded(producerTurn)
   partition.dirtyChannels.clear()

@@ -89,6 +89,12 @@ function flushGroup(group: Group, store: Store): void {
     outstanding.slots.trim()
     outstanding.changed = false
   }
+  if (group.acked.changed) {
+    const out = new ByteWriter(group.acked.bytes() + 16)
+    group.acked.write(out)
+    store.put(partKey(TAG.ackedFences, group.number, 0), out.finish())
+    group.acked.changed = false
+  }
   store.put(groupKey(group.number), encodeGroup(group))
 }
 

@@ -11,10 +11,12 @@ import { NONE } from './slots.ts'
 const utf8 = new TextEncoder()
 
 export function applyAck(partition: Partition, command: AckCommand): TimerApplied {
-  return settle(partition, command, ({ outstanding }, slot) => {
+  const end = ({ outstanding, acked }: Group, slot: number, item: Held) => {
     outstanding.finish(slot)
+    acked.add(item.fence)
     return true
-  })
+  }
+  return settle(partition, command, end, ({ acked }, item) => acked.has(item.fence))
 }
 
 export function applyNack(partition: Partition, command: NackCommand, { at, store }: Moment): TimerApplied {
@@ -51,23 +53,29 @@ export function applyExpire(partition: Partition, command: ExpireCommand, { at }
   })
 }
 
-/** Calls `end` for each item whose fence is current; it answers whether the item took effect. */
+/**
+ * Calls `end` for each item whose fence is current; it answers whether the item took effect. `repeats`: an item without a
+ * current lease asks for what has happened already.
+ */
 function settle<I extends Held>(
   partition: Partition,
   command: { readonly channel: string; readonly group: string; readonly items: readonly I[] },
   end: (group: Group, slot: number, item: I) => boolean,
+  repeats: (group: Group, item: I) => boolean = () => false,
 ): TimerApplied {
   const group = partition.group(command)
   if (group === undefined) return { reply: { type: 'groupNotFound' }, effects: [] }
   const lost: number[] = []
   let place = 0
+  let done = 0
   for (const item of command.items) {
     const slot = group.outstanding.held(item.index, item.fence)
-    if (slot === NONE || !end(group, slot, item)) lost.push(place)
+    if (slot !== NONE && end(group, slot, item)) done++
+    else if (!repeats(group, item)) lost.push(place)
     place++
   }
-  const reply = { type: 'settled', lost } as const
-  if (lost.length === command.items.length) return { reply, effects: [] }
+  const reply = { type: 'settled', lost, done } as const
+  if (done === 0) return { reply, effects: [] }
   partition.dirtyGroups.add(group)
   return { reply, effects: group.changed }
 }

@@ -29,6 +29,7 @@ interface ReferenceGroup extends GroupName {
   counted: boolean
   sessions: { id: string; consumer: string }[]
   entries: Entry[]
+  acked: number[]
 }
 
 export class ReferenceQueue {
@@ -51,8 +52,10 @@ export class ReferenceQueue {
     }
     if (command.type === 'deliver') return this.#deliver(group, command)
     const deadline = at + (command.type === 'extend' ? command.leaseMs : 0)
-    const lost = [...command.items.keys()].filter((i) => !this.#settle(group, command, i))
-    return command.type === 'extend' ? { type: 'settled', lost, deadline } : { type: 'settled', lost }
+    const answers = [...command.items.keys()].map((i) => this.#settle(group, command, i))
+    const lost = [...answers.keys()].filter((i) => answers[i] === 'lost')
+    const settled = { type: 'settled', lost, done: answers.filter((a) => a === 'done').length } as const
+    return command.type === 'extend' ? { ...settled, deadline } : settled
   }
 
   group({ channel, group }: GroupName): ReferenceGroup | undefined {
@@ -108,7 +111,7 @@ export class ReferenceQueue {
     const asked = start.type === 'position' ? start.position : wanted
     const counted = start.type === 'earliest' || this.ordered(channel).length === 0
     const cursor = compare(asked, now) > 0 ? now : asked
-    const group = { channel, group: name, cursor, counted, sessions: [], entries: [] }
+    const group = { channel, group: name, cursor, counted, sessions: [], entries: [], acked: [] }
     this.groups.push(group)
     return group
   }
@@ -155,23 +158,25 @@ export class ReferenceQueue {
     return { type: 'delivered', runs: granted }
   }
 
-  /** False: the lease is not the current one. */
-  #settle(group: ReferenceGroup, command: Settling, i: number): boolean {
+  /** Lost: the lease is not the current one. */
+  #settle(group: ReferenceGroup, command: Settling, i: number): 'done' | 'repeated' | 'lost' {
     const item: Held & Partial<NackItem> & { deadline?: number } = command.items[i] ?? { index: 0, fence: 0 }
     const entry = group.entries.find((e) => e.index === item.index)
-    if (entry?.lease === undefined || entry.lease.fence !== item.fence) return false
+    if (command.type === 'ack' && group.acked.includes(item.fence)) return 'repeated'
+    if (entry?.lease === undefined || entry.lease.fence !== item.fence) return 'lost'
     if (command.type === 'ack') {
       group.entries = group.entries.filter((e) => e !== entry)
+      group.acked.push(item.fence)
     } else if (command.type === 'extend') {
       entry.lease = { ...entry.lease, deadline: this.at + command.leaseMs, leaseMs: command.leaseMs }
     } else if (command.type === 'expire') {
-      if (entry.lease.deadline !== item.deadline || item.deadline > this.at) return false
+      if (entry.lease.deadline !== item.deadline || item.deadline > this.at) return 'lost'
       this.#giveBack(entry, entry.due)
     } else {
       this.#giveBack(entry, item.keepPlace ? entry.due : this.at + (item.delayMs ?? 0))
       entry.reason = item.reason ?? ''
     }
-    return true
+    return 'done'
   }
 
   #endSession(group: ReferenceGroup, session: string): void {

@@ -34,8 +34,23 @@ describe('ack', () => {
     if (!first || !second || !third) throw new Error('three were delivered')
     p.nack([second])
     p.again('s', [2])
-    expect(p.ack([first, second, { index: 9, fence: 1 }, third])).toEqual([1, 2])
+    expect(p.ack([first, second, { index: 9, fence: 99 }, third])).toEqual([1, 2])
     expect(p.g.leased).toBe(1)
+  })
+
+  test('an ack that is asked again is answered as the first one was, and counts once', () => {
+    const { p, items } = leased(2)
+    const ack = { type: 'ack', ...G, items } as const
+    expect(p.apply(ack)).toEqual({ type: 'settled', lost: [], done: 2 })
+    expect(p.apply(ack)).toEqual({ type: 'settled', lost: [], done: 0 })
+  })
+
+  test('a repeated ack is no excuse for a lease that was lost to another', () => {
+    const { p, items } = leased(1)
+    p.nack(items)
+    const again = p.again('s', [1])
+    expect(p.ack(again)).toEqual([])
+    expect(p.ack(items)).toEqual([0])
   })
 
   test('a lease that ended cannot be acknowledged, though nobody else has it yet', () => {
@@ -94,6 +109,7 @@ describe('extend', () => {
     expect(p.apply({ type: 'extend', ...G, leaseMs: 100, items })).toEqual({
       type: 'settled',
       lost: [],
+      done: 1,
       deadline: p.at + 100,
     })
     expect([...p.g.leases()]).toMatchObject([{ deadline: p.at + 100, leaseMs: 100 }])
@@ -114,7 +130,7 @@ describe('expire', () => {
     p.pass(100)
     const due = p.g.expired(p.at, 10)
     expect(due.map((lease) => lease.index)).toEqual([1, 2])
-    expect(p.apply({ type: 'expire', ...G, items: due })).toEqual({ type: 'settled', lost: [] })
+    expect(p.apply({ type: 'expire', ...G, items: due })).toEqual({ type: 'settled', lost: [], done: 2 })
     expect(p.ready()).toEqual([1, 2])
     expect(p.ack(items)).toEqual([0, 1])
   })
@@ -126,7 +142,7 @@ describe('expire', () => {
     p.pass(50)
     p.apply({ type: 'extend', ...G, leaseMs: 100, items })
     p.pass(50)
-    expect(p.apply({ type: 'expire', ...G, items: [before] })).toEqual({ type: 'settled', lost: [0] })
+    expect(p.apply({ type: 'expire', ...G, items: [before] })).toEqual({ type: 'settled', lost: [0], done: 0 })
     expect(p.g.leased).toBe(1)
   })
 
@@ -135,7 +151,7 @@ describe('expire', () => {
     const [lease] = p.g.expired(Number.MAX_SAFE_INTEGER, 1)
     if (!lease) throw new Error('one was delivered')
     p.pass(99)
-    expect(p.apply({ type: 'expire', ...G, items: [lease] })).toEqual({ type: 'settled', lost: [0] })
+    expect(p.apply({ type: 'expire', ...G, items: [lease] })).toEqual({ type: 'settled', lost: [0], done: 0 })
   })
 
   test('leases are listed by deadline', () => {

@@ -39,7 +39,7 @@ test('after a checkpoint and a restart the view goes on where its rows stand', a
   const loaded = createTimerView()
   await loaded.load(reopened)
   expect(loaded.group(G)?.leased).toBe(2)
-  expect(apply(loaded, reopened, ack)).toEqual({ type: 'settled', lost: [] })
+  expect(apply(loaded, reopened, ack)).toEqual({ type: 'settled', lost: [], done: 1 })
   const range = { after, to: { due: 50, index: 9 } }
   const read = await loaded.scan(reopened, 'master', range, 10, 1_000)
   expect(read).toEqual(messages.map((message, i) => ({ ...message, ...positions[i] })))
