@@ -2,6 +2,8 @@
  * The replicas of one shard on this node (multi-Raft): starts and stops them, hands them their messages and ticks, and
  * keeps what belongs to the node as a whole: clocks, a full disk, the way out.
  */
+
+import type { Timer } from '../base/env.ts'
 import { SandglassError } from '../base/errors.ts'
 import type { GroupId, NodeId } from '../base/ids.ts'
 import type { WalState } from '../storage/wal/types.ts'
@@ -181,11 +183,15 @@ export class MultiRaft implements PeerReceiver {
   async close(): Promise<void> {
     if (this.#closing) return
     this.#closing = true
-    const { env, timing } = this.#shard
-    const endMs = env.monoMs() + HAND_OVER_ELECTIONS * timing.electionMs
-    while (!this.#dead && this.#handOver() && env.monoMs() < endMs) await this.#sleep(timing.tickMs)
-    const stopped = Promise.all([...this.#replicas.values()].map((replica) => replica.stop(!this.#dead)))
-    await Promise.race([stopped, this.#sleep(CLOSE_MS_MAX)])
+    const replicas = [...this.#replicas.values()]
+    await this.#leave(replicas)
+    const stopped = Promise.all(replicas.map((replica) => replica.stop(!this.#dead)))
+    let timer: Timer | undefined
+    const late = new Promise<void>((resolve) => {
+      timer = this.#shard.env.after(CLOSE_MS_MAX, resolve)
+    })
+    await Promise.race([stopped, late])
+    timer?.cancel()
     this.#loop.stop()
     this.#dead = true
   }
@@ -193,9 +199,18 @@ export class MultiRaft implements PeerReceiver {
   async #stop(group: GroupId, save: boolean): Promise<void> {
     const replica = this.#replicas.get(group)
     if (replica === undefined) return
-    if (save) replica.handOver()
+    if (save) await this.#leave([replica])
     await replica.stop(save)
     this.#replicas.delete(group)
+  }
+
+  /** Hands leaderships over, as far as somebody can take them, for a bounded time. */
+  async #leave(replicas: readonly AnyReplica[]): Promise<void> {
+    const { env, timing } = this.#shard
+    const endMs = env.monoMs() + HAND_OVER_ELECTIONS * timing.electionMs
+    while (!this.#dead && handOver(replicas) && env.monoMs() < endMs) {
+      await new Promise<void>((resolve) => env.after(timing.tickMs, resolve))
+    }
   }
 
   /** One of start, stop and remove at a time for a group. */
@@ -235,7 +250,7 @@ export class MultiRaft implements PeerReceiver {
     if (this.#ticks % Math.max(1, Math.round(HOUSEKEEPING_MS / tickMs)) !== 0) return
     this.#judgeClock()
     this.#watchLog()
-    if (this.#skewed || this.#walState === 'full') this.#handOver()
+    if (this.#skewed || this.#walState === 'full') handOver(this.#replicas.values())
   }
 
   #judgeClock(): void {
@@ -262,17 +277,6 @@ export class MultiRaft implements PeerReceiver {
     this.#walState = state
   }
 
-  /** Whether some leadership is still on its way to somebody else. */
-  #handOver(): boolean {
-    let moving = false
-    for (const replica of this.#replicas.values()) if (replica.handOver()) moving = true
-    return moving
-  }
-
-  #sleep(ms: number): Promise<void> {
-    return new Promise((resolve) => this.#shard.env.after(ms, resolve))
-  }
-
   #event(event: ReplicationEvent): void {
     if (event.type === 'role' && event.role === 'leader') this.#elections++
     if (event.type === 'damaged') this.#damaged.add(event.group)
@@ -285,4 +289,11 @@ export class MultiRaft implements PeerReceiver {
     this.#loop.stop()
     this.#options.onFatal(error instanceof Error ? error : new Error(String(error)))
   }
+}
+
+/** Whether some leadership is still on its way to somebody else. */
+function handOver(replicas: Iterable<AnyReplica>): boolean {
+  let moving = false
+  for (const replica of replicas) if (replica.handOver()) moving = true
+  return moving
 }

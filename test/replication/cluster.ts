@@ -7,6 +7,7 @@ import type { MultiRaftOptions, ReplicationLimits } from '../../src/replication/
 import { MemoryDisk } from '../../src/storage/state/memory-database.ts'
 import { memoryStateStore } from '../../src/storage/state/store.ts'
 import type { StateStore } from '../../src/storage/state/types.ts'
+import type { WalDamage } from '../../src/storage/wal/types.ts'
 import { type VirtualEnv, VirtualTime } from '../virtual-env.ts'
 import { ListView, text } from './list-view.ts'
 import { MemoryNetwork } from './memory-transport.ts'
@@ -22,12 +23,15 @@ export class Node {
   readonly stateDisk = new MemoryDisk()
   readonly events: ReplicationEvent[] = []
   readonly fatal: Error[] = []
+  /** What opening the log is said to have found. */
+  damage: readonly WalDamage[] = []
   env: VirtualEnv
   wal: MemoryWal
   multi: MultiRaft
   state: StateStore
 
   readonly #cluster: Cluster
+  #stateDamage: string | undefined
 
   constructor(cluster: Cluster, id: NodeId) {
     this.#cluster = cluster
@@ -58,7 +62,7 @@ export class Node {
   async restart(group: GroupId = GROUP): Promise<void> {
     this.env = this.#cluster.time.env()
     this.wal = new MemoryWal(this.env, this.logDisk)
-    this.state = memoryStateStore(this.env, this.stateDisk)
+    this.state = this.#openState()
     this.multi = this.#open()
     await this.#cluster.time.during(this.start(group))
   }
@@ -76,6 +80,27 @@ export class Node {
     return this.state.stats().layerBytes
   }
 
+  /** The next open of the state finds damage, until the group is removed. */
+  breakState(damage: string): void {
+    this.#stateDamage = damage
+  }
+
+  #openState(): StateStore {
+    const store = memoryStateStore(this.env, this.stateDisk)
+    const { group: open, remove } = { group: store.group.bind(store), remove: store.remove.bind(store) }
+    store.group = async (group) => {
+      const state = await open(group)
+      if (this.#stateDamage === undefined) return state
+      const { meta } = state
+      return new Proxy(state, { get: (_, key) => (key === 'damage' ? this.#stateDamage : meta) })
+    }
+    store.remove = (group) => {
+      this.#stateDamage = undefined
+      return remove(group)
+    }
+    return store
+  }
+
   #open(): MultiRaft {
     const { network, options } = this.#cluster
     return new MultiRaft({
@@ -86,6 +111,7 @@ export class Node {
       transport: network.transport(this.id),
       onFatal: (error) => this.fatal.push(error),
       onEvent: (event) => this.events.push(event),
+      damage: this.damage,
       ...options,
     })
   }
