@@ -6,7 +6,7 @@ import type { Env } from '../../base/env.ts'
 import type { GroupId } from '../../base/ids.ts'
 import type { Database } from './database.ts'
 import { decodeHead } from './head.ts'
-import { END_KEY, generationRange, headKey, placeAfter, placeOf } from './keys.ts'
+import { END_KEY, generationRange, headKey, type Place, placeAfter, placeOf } from './keys.ts'
 
 const ROWS_PER_SLICE = 4096
 const PAUSE_MS = 10
@@ -69,24 +69,34 @@ export interface Found {
   /** Highest generation with anything in it, per group. */
   readonly highest: Map<GroupId, number>
   readonly dead: readonly DeadGenerations[]
+  /** What the heads stand for. */
+  readonly places: readonly Place[]
 }
 
 /** Goes from generation to generation, reading a key of each, and says which no head stands for. */
 export async function findDead(database: Database): Promise<Found> {
   const highest = new Map<GroupId, number>()
   const dead: DeadGenerations[] = []
+  const live = new Map<GroupId, number | undefined>()
   let from = ''
   for (;;) {
     const key = await database.firstKey({ gte: from, lt: END_KEY })
-    if (key === undefined) return { highest, dead }
+    if (key === undefined) return { highest, dead, places: placesOf(live) }
     const at = placeOf(key)
-    const live = liveGeneration(database, at.group)
-    highest.set(at.group, Math.max(highest.get(at.group) ?? 0, at.generation, live ?? 0))
-    if (at.generation > 0 && live !== undefined && live !== at.generation) {
+    if (!live.has(at.group)) live.set(at.group, liveGeneration(database, at.group))
+    const current = live.get(at.group)
+    highest.set(at.group, Math.max(highest.get(at.group) ?? 0, at.generation, current ?? 0))
+    if (at.generation > 0 && current !== undefined && current !== at.generation) {
       dead.push({ group: at.group, from: at.generation, to: at.generation })
     }
     from = placeAfter(at)
   }
+}
+
+function placesOf(live: ReadonlyMap<GroupId, number | undefined>): Place[] {
+  const places: Place[] = []
+  for (const [group, generation] of live) if (generation) places.push({ group, generation })
+  return places
 }
 
 /** 0 for a group without a head; undefined when its head cannot be read, so that nothing is known to be dead. */

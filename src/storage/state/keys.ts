@@ -61,10 +61,6 @@ export function placeOf(key: string): Place {
   return { group: read(key, 0, GROUP_BYTES), generation: read(key, GROUP_BYTES, 4) }
 }
 
-export function isRow(key: string): boolean {
-  return key.charAt(PLACE_BYTES) === KIND_ROW
-}
-
 function place(at: Place): string {
   assert(at.generation <= GENERATION_MAX, 'generations stay below 2^32')
   return bigEndian(at.group, GROUP_BYTES) + bigEndian(at.generation, 4)

@@ -9,6 +9,7 @@ import { SandglassError } from '../../base/errors.ts'
 import type { Database, RowIterator, WriteBatch } from './database.ts'
 import { LevelBatch } from './level-batch.ts'
 import { type Level, LevelIterator, unreadable } from './level-iterator.ts'
+import { isLocked } from './locked.ts'
 import { openValue } from './sealed-value.ts'
 import { Slots } from './slots.ts'
 import type { KeyRange, StateOptions } from './types.ts'
@@ -43,6 +44,26 @@ export async function openLevelDatabase(options: LevelOptions): Promise<LevelDat
     throw new SandglassError('INTERNAL', `Cannot open ${options.dir}: ${reasonOf(error)}`, { cause: error })
   }
   return new LevelDatabase(level, open, options)
+}
+
+/**
+ * Rebuilds the database from the tables and logs that are there. It trusts all of them: damaged ones must have been
+ * taken away before. Its first step only tries the lock; opening might read damage, at which LevelDB may even abort.
+ */
+export async function repairLevelDatabase(dir: string, prepare: () => Promise<void>): Promise<void> {
+  const probe: Level = new ClassicLevel(dir)
+  try {
+    await probe.open({ errorIfExists: true, createIfMissing: false })
+    await probe.close()
+  } catch (error) {
+    if (isLocked(error)) throw new SandglassError('INTERNAL', `Cannot repair ${dir}: it is in use`, { cause: error })
+  }
+  await prepare()
+  try {
+    await ClassicLevel.repair(dir)
+  } catch (error) {
+    throw new SandglassError('INTERNAL', `Cannot repair ${dir}: ${reasonOf(error)}`, { cause: error })
+  }
 }
 
 export class LevelDatabase implements Database {

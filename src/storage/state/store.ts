@@ -3,32 +3,48 @@ import type { Env } from '../../base/env.ts'
 import { SandglassError } from '../../base/errors.ts'
 import type { GroupId } from '../../base/ids.ts'
 import { Clearing, type Found, findDead } from './clearing.ts'
+import { KnownDamage, setAside, settleDamage } from './damage-marks.ts'
 import type { Database } from './database.ts'
+import { examineFiles, type FileDamage, type FileFindings } from './files/examine-files.ts'
 import { type Shard, StoredGroupState } from './group-state.ts'
 import { decodeHead, findChainDamage, type Head } from './head.ts'
 import { headKey } from './keys.ts'
-import { openLevelDatabase } from './level-database.ts'
+import { openLevelDatabase, repairLevelDatabase } from './level-database.ts'
+import { isLocked } from './locked.ts'
 import { MemoryDatabase, MemoryDisk } from './memory-database.ts'
 import type { GroupState, StateOptions, StateReport, StateStats, StateStore } from './types.ts'
 import { examine } from './verify.ts'
 
-/** Opens the state of one shard. Rejects with an error for which {@link isLocked} holds when another process has it. */
+/**
+ * Opens the state of one shard. Checks the files first; groups that lost rows to a damaged one are opened as damaged
+ * until a snapshot heals them. Rejects with an error for which {@link isLocked} holds when another process has
+ * the folder.
+ */
 export async function openStateStore(options: StateOptions): Promise<StateStore> {
-  const { env, ...level } = options
+  const { dir, env, onError } = options
   const pause = (ms: number) => new Promise<void>((resolve) => env.after(ms, resolve))
-  const database = await openLevelDatabase({ ...level, pause })
+  // LevelDB reads without looking at its checksums: a block of zeros reads as one without rows, and others abort it.
+  const files = await examineFiles(dir)
+  if (files.damage.some((damage) => damage.kind !== 'log')) await repair(dir, files)
+  const database = await openLevelDatabase({ ...options, pause })
+  for (const damage of files.damage) onError?.(new SandglassError('INTERNAL', `State is damaged: ${damage.text}`))
   const found = await findDead(database)
-  return new ShardStateStore(database, env, Promise.resolve(found))
+  const known = await settleDamage(dir, found.places)
+  return new ShardStateStore(database, env, Promise.resolve(found), known)
+}
+
+/** What is damaged goes, LevelDB builds a new manifest over the rest, and the groups concerned wait for a snapshot. */
+function repair(dir: string, files: FileFindings): Promise<void> {
+  // In a log, damage takes whole batches, which their groups notice; but the repair takes what a log holds unchecked.
+  const lost = files.damage.filter((damage) => damage.kind !== 'log')
+  const logs: FileDamage = { kind: 'log', file: '', text: 'a log was not whole', keys: undefined }
+  return repairLevelDatabase(dir, () => setAside(dir, files.logsWhole ? lost : [...lost, logs]))
 }
 
 /** The same in memory. A second store over the same `disk` takes it over; the first can then no longer write. */
 export function memoryStateStore(env: Env, disk: MemoryDisk = new MemoryDisk()): StateStore {
-  return stateStoreOver(new MemoryDatabase(disk, env), env)
-}
-
-/** For a database other than the two above (tests inject failures). The store closes it. */
-export function stateStoreOver(database: Database, env: Env): StateStore {
-  return new ShardStateStore(database, env, findDead(database))
+  const database = new MemoryDatabase(disk, env)
+  return new ShardStateStore(database, env, findDead(database), new KnownDamage([], []))
 }
 
 /** Checks everything in `dir`, which no process may have open. Where files are damaged it changes nothing. */
@@ -37,7 +53,7 @@ export function verifyState(dir: string): Promise<StateReport> {
 }
 
 // The rest of the door: whoever opens a store also asks this.
-export { isLocked } from './locked.ts'
+export { isLocked }
 
 class ShardStateStore implements StateStore {
   readonly #database: Database
@@ -50,10 +66,12 @@ class ShardStateStore implements StateStore {
   readonly #opening = new Map<GroupId, Promise<StoredGroupState>>()
   readonly #open = new Map<GroupId, StoredGroupState>()
   readonly #removing = new Map<GroupId, Promise<void>>()
+  readonly #known: KnownDamage
   #checkpoints = 0
 
-  constructor(database: Database, env: Env, found: Promise<Found>) {
+  constructor(database: Database, env: Env, found: Promise<Found>, known: KnownDamage) {
     this.#database = database
+    this.#known = known
     this.#clearing = new Clearing(database, env)
     this.#shard = {
       database,
@@ -133,6 +151,7 @@ class ShardStateStore implements StateStore {
       if (error instanceof SandglassError && error.reason === 'SHUTTING_DOWN') throw error
       damage = error instanceof Error ? error.message : String(error)
     }
+    damage = this.#known.of(group, head?.generation) ?? damage
     const state = new StoredGroupState(group, this.#shard, head, damage)
     this.#open.set(group, state)
     return state

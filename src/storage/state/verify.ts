@@ -1,4 +1,5 @@
 /** What `sandglass verify` does to a shard's state: LevelDB's files first, then every row, then every chain. */
+import { describeMarks } from './damage-marks.ts'
 import type { Database } from './database.ts'
 import { examineFiles } from './files/examine-files.ts'
 import { decodeHead, findChainDamage } from './head.ts'
@@ -10,7 +11,9 @@ import type { StateReport } from './types.ts'
 /** Rejects with a locked error while a process has the folder; opens nothing that is damaged. */
 export async function examine(dir: string): Promise<StateReport> {
   const files = await examineFiles(dir)
-  if (!files.present || files.damage.length > 0) return { groups: 0, rows: 0, damage: files.damage }
+  if (!files.present || files.damage.length > 0) {
+    return { groups: 0, rows: 0, damage: files.damage.map((found) => found.text) }
+  }
   let database: Database
   try {
     database = await openLevelDatabase({ dir, create: false, pause: () => Promise.resolve() })
@@ -19,7 +22,8 @@ export async function examine(dir: string): Promise<StateReport> {
     return { groups: 0, rows: 0, damage: [error instanceof Error ? error.message : String(error)] }
   }
   try {
-    return await examineGroups(database)
+    const { groups, rows, damage } = await examineGroups(database)
+    return { groups, rows, damage: [...(await describeMarks(dir)), ...damage] }
   } finally {
     await database.close()
   }

@@ -4,6 +4,7 @@
  */
 import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import type { KeyRange } from '../types.ts'
 import { readLogFile } from './log-file.ts'
 import { type LiveFiles, readManifest } from './manifest.ts'
 import { findTableDamage } from './table-file.ts'
@@ -11,7 +12,17 @@ import { findTableDamage } from './table-file.ts'
 export interface FileFindings {
   /** Whether there is a database at all. */
   readonly present: boolean
-  readonly damage: readonly string[]
+  readonly damage: readonly FileDamage[]
+  /** Whether the logs hold nothing that is torn or damaged. */
+  readonly logsWhole: boolean
+}
+
+export interface FileDamage {
+  readonly kind: 'log' | 'table' | 'manifest'
+  readonly file: string
+  readonly text: string
+  /** Keys that may be lost or old; undefined when they may be any. */
+  readonly keys: KeyRange | undefined
 }
 
 export async function examineFiles(dir: string): Promise<FileFindings> {
@@ -21,37 +32,51 @@ export async function examineFiles(dir: string): Promise<FileFindings> {
   })
   if (!names.includes('CURRENT')) {
     const lost = names.some((name) => /\.(ldb|sst|log)$/.test(name))
-    return { present: false, damage: lost ? ['CURRENT: it is missing'] : [] }
+    return lost ? broken('CURRENT', 'it is missing', false) : { present: false, damage: [], logsWhole: true }
   }
   const manifest = (await readFile(join(dir, 'CURRENT'), 'latin1')).trim()
-  if (!names.includes(manifest)) return { present: true, damage: ['CURRENT: it names no manifest'] }
+  if (!names.includes(manifest)) return broken('CURRENT', 'it names no manifest')
   const file = readLogFile(await readFile(join(dir, manifest)))
-  if (file.damagedAt !== undefined) return { present: true, damage: [`${manifest}: damaged at ${file.damagedAt}`] }
+  if (file.damagedAt !== undefined) return broken(manifest, `damaged at ${file.damagedAt}`)
   let live: LiveFiles
   try {
     live = readManifest(file.records)
   } catch (error) {
     if (!(error instanceof RangeError)) throw error
-    return { present: true, damage: [`${manifest}: ${error.message}`] }
+    return broken(manifest, error.message)
   }
-  return { present: true, damage: await examineLive(dir, names, live) }
+  return examineLive(dir, names, live)
 }
 
-async function examineLive(dir: string, names: readonly string[], live: LiveFiles): Promise<string[]> {
-  const damage: string[] = []
-  const missing = new Set(live.tables)
+async function examineLive(dir: string, names: readonly string[], live: LiveFiles): Promise<FileFindings> {
+  const damage: FileDamage[] = []
+  let logsWhole = true
+  const missing = new Set(live.tables.keys())
   for (const name of names) {
     const number = Number.parseInt(name, 10)
-    if (/\.(ldb|sst)$/.test(name) && live.tables.has(number)) {
+    const keys = live.tables.get(number)
+    if (/\.(ldb|sst)$/.test(name) && keys !== undefined) {
       missing.delete(number)
-      const found = findTableDamage(await readFile(join(dir, name)))
-      if (found !== undefined) damage.push(`${name}: ${found}`)
+      const reason = findTableDamage(await readFile(join(dir, name)))
+      if (reason !== undefined) damage.push({ kind: 'table', file: name, text: `${name}: ${reason}`, keys })
     }
     if (name.endsWith('.log') && number >= live.firstLog) {
-      const { damagedAt } = readLogFile(await readFile(join(dir, name)))
-      if (damagedAt !== undefined) damage.push(`${name}: damaged at ${damagedAt}`)
+      const { damagedAt, whole } = readLogFile(await readFile(join(dir, name)))
+      logsWhole &&= whole
+      if (damagedAt !== undefined) damage.push(anyKey('log', name, `damaged at ${damagedAt}`))
     }
   }
-  for (const number of missing) damage.push(`table ${number}: it is missing`)
-  return damage
+  for (const number of missing) {
+    const file = `${String(number).padStart(6, '0')}.ldb`
+    damage.push({ kind: 'table', file, text: `${file}: it is missing`, keys: live.tables.get(number) })
+  }
+  return { present: true, damage, logsWhole }
+}
+
+function anyKey(kind: 'log' | 'manifest', file: string, reason: string): FileDamage {
+  return { kind, file, text: `${file}: ${reason}`, keys: undefined }
+}
+
+function broken(file: string, reason: string, present = true): FileFindings {
+  return { present, damage: [anyKey('manifest', file, reason)], logsWhole: false }
 }

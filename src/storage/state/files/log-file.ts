@@ -14,6 +14,8 @@ export interface LogFile {
   readonly records: readonly Buffer[]
   /** Offset of the first damage before a record that was begun later; what ends the file may be a torn write. */
   readonly damagedAt: number | undefined
+  /** Whether every byte of it was understood. */
+  readonly whole: boolean
 }
 
 interface Fragment {
@@ -49,7 +51,7 @@ export function readLogFile(bytes: Buffer): LogFile {
     }
     at += HEADER_BYTES + fragment.data.length
   }
-  return { records, damagedAt }
+  return { records, damagedAt, whole: suspect === undefined && parts === undefined }
 }
 
 function fragmentAt(bytes: Buffer, at: number, left: number): Fragment | undefined {

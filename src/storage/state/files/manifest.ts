@@ -1,20 +1,24 @@
 /** Which files make up a LevelDB database: its manifest is a log of edits (google/leveldb, db/version_edit.cc). */
+import type { KeyRange } from '../types.ts'
 import { ByteReader } from './byte-reader.ts'
 
+const SEQUENCE_BYTES = 8
+
 export interface LiveFiles {
-  readonly tables: ReadonlySet<number>
+  /** Least and greatest key of each. */
+  readonly tables: ReadonlyMap<number, KeyRange>
   /** Logs from this number on hold what is in no table yet. */
   readonly firstLog: number
 }
 
 interface Edited {
-  readonly tables: Set<number>
+  readonly tables: Map<number, KeyRange>
   firstLog: number
 }
 
 /** Throws RangeError for what is not a manifest. */
 export function readManifest(records: readonly Buffer[]): LiveFiles {
-  const edited: Edited = { tables: new Set(), firstLog: 0 }
+  const edited: Edited = { tables: new Map(), firstLog: 0 }
   for (const record of records) {
     const reader = new ByteReader(record)
     while (!reader.ended) applyField(reader, edited)
@@ -46,12 +50,21 @@ function applyField(reader: ByteReader, edited: Edited): void {
       return
     case 7: // new file: level, number, size, least key, greatest key
       reader.varint()
-      edited.tables.add(reader.varint())
-      reader.varint()
-      reader.slice()
-      reader.slice()
+      addTable(reader, edited)
       return
     default:
       throw new RangeError(`tag ${tag} is unknown`)
   }
+}
+
+function addTable(reader: ByteReader, edited: Edited): void {
+  const number = reader.varint()
+  reader.varint()
+  const gte = userKey(reader.slice())
+  edited.tables.set(number, { gte, lt: `${userKey(reader.slice())}\x00` })
+}
+
+/** LevelDB's own keys end in a sequence number and a type. */
+function userKey(key: Buffer): string {
+  return key.toString('latin1', 0, Math.max(key.length - SEQUENCE_BYTES, 0))
 }

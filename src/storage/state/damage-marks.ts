@@ -1,0 +1,126 @@
+/**
+ * Remembers which generations lost rows to a damaged file, in `DAMAGED.json` beside LevelDB's files: a damaged table
+ * is taken away, and with it the proof. A mark goes when its generation no longer counts (a snapshot took its place).
+ * Invariant: ranges are durable before the tables go, places before the ranges are forgotten.
+ */
+import { mkdir, open, readFile, rename, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { GroupId } from '../../base/ids.ts'
+import type { FileDamage } from './files/examine-files.ts'
+import { generationRange, headKey, type Place } from './keys.ts'
+import type { KeyRange } from './types.ts'
+
+const FILE = 'DAMAGED.json'
+/** Where damaged tables go, and what LevelDB's repair replaces. */
+const LOST = 'lost'
+/** Damaged files remembered; a disk with more of them is to be replaced. */
+const FOUND_MAX = 100
+
+interface Mark extends Place {
+  readonly reason: string
+}
+
+interface FoundDamage extends FileDamage {
+  /** Whether the generations it concerns have their marks; it still speaks for groups whose head is lost. */
+  readonly settled?: boolean
+}
+
+interface Marks {
+  readonly found: readonly FoundDamage[]
+  readonly marks: readonly Mark[]
+}
+
+/** Durably adds damage whose groups are not known yet, then takes the damaged tables away. */
+export async function setAside(dir: string, damaged: readonly FileDamage[]): Promise<void> {
+  const before = await load(dir)
+  await save(dir, { found: [...before.found, ...damaged], marks: before.marks })
+  await mkdir(join(dir, LOST), { recursive: true })
+  for (const { kind, file } of damaged) {
+    if (kind === 'table') await rename(join(dir, file), join(dir, LOST, file)).catch(ignoreMissing)
+  }
+  await syncDirectory(dir)
+}
+
+function ignoreMissing(error: unknown): void {
+  if (!(error instanceof Error && 'code' in error && error.code === 'ENOENT')) throw error
+}
+
+/** Turns damage into marks of the `places` that count, durably; forgets marks of places that no longer do. */
+export async function settleDamage(dir: string, places: readonly Place[]): Promise<KnownDamage> {
+  const before = await load(dir)
+  if (before.found.length === 0 && before.marks.length === 0) return new KnownDamage([], [])
+  const marks: Mark[] = []
+  for (const place of places) {
+    const old = before.marks.find((mark) => mark.group === place.group && mark.generation === place.generation)
+    const found = before.found.find((damage) => !damage.settled && concerns(damage.keys, place))
+    const reason = old?.reason ?? found?.text
+    if (reason !== undefined) marks.push({ ...place, reason })
+  }
+  const found = before.found.map((damage) => ({ ...damage, settled: true })).slice(-FOUND_MAX)
+  await save(dir, { found, marks })
+  if (marks.length === 0) await rm(join(dir, LOST), { recursive: true, force: true })
+  return new KnownDamage(found, marks)
+}
+
+/** What the opening of a group asks. */
+export class KnownDamage {
+  readonly #found: readonly FoundDamage[]
+  readonly #marks: readonly Mark[]
+
+  constructor(found: readonly FoundDamage[], marks: readonly Mark[]) {
+    this.#found = found
+    this.#marks = marks
+  }
+
+  /** `generation` undefined: the group has no head. It may have had one, where a table that was taken away held it. */
+  of(group: GroupId, generation: number | undefined): string | undefined {
+    if (generation === undefined) return this.#found.find(({ keys }) => concerns(keys, { group, generation: 0 }))?.text
+    return this.#marks.find((mark) => mark.group === group && mark.generation === generation)?.reason
+  }
+}
+
+/** What is not healed yet, for people. */
+export async function describeMarks(dir: string): Promise<readonly string[]> {
+  const { found, marks } = await load(dir)
+  const unsettled = found.filter((damage) => !damage.settled).map((damage) => damage.text)
+  return [...unsettled, ...marks.map((mark) => `group ${mark.group} lost rows: ${mark.reason}`)]
+}
+
+/** Head, links and rows. */
+function concerns(keys: KeyRange | undefined, place: Place): boolean {
+  if (keys === undefined) return true
+  const head = headKey(place.group)
+  const own = generationRange(place.group, place.generation, place.generation)
+  return (keys.gte <= head && head < keys.lt) || (keys.gte < own.lt && own.gte < keys.lt)
+}
+
+async function load(dir: string): Promise<Marks> {
+  try {
+    return JSON.parse(await readFile(join(dir, FILE), 'utf8'))
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return { found: [], marks: [] }
+    throw error
+  }
+}
+
+async function save(dir: string, marks: Marks): Promise<void> {
+  const path = join(dir, FILE)
+  const file = await open(`${path}.new`, 'w')
+  try {
+    await file.writeFile(JSON.stringify(marks))
+    await file.sync()
+  } finally {
+    await file.close()
+  }
+  await rename(`${path}.new`, path)
+  await syncDirectory(dir)
+}
+
+async function syncDirectory(dir: string): Promise<void> {
+  const handle = await open(dir, 'r')
+  try {
+    await handle.sync()
+  } finally {
+    await handle.close()
+  }
+}

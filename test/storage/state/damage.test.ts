@@ -1,0 +1,266 @@
+import { cp, mkdtemp, open as openFile, readdir, readFile, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import { ByteReader } from '../../../src/storage/state/files/byte-reader.ts'
+import { openStateStore, verifyState } from '../../../src/storage/state/store.ts'
+import type { GroupState, KeyRange, StateStore } from '../../../src/storage/state/types.ts'
+import { ALL, bytes, copySnapshot, meta, testEnv, until } from './fixture.ts'
+
+let root: string
+let dir: string
+let store: StateStore
+let group: GroupState
+let errors: unknown[]
+
+beforeEach(async () => {
+  root = await mkdtemp(join(tmpdir(), 'sandglass-leveldb-'))
+  dir = join(root, 'state')
+  errors = []
+  store = await open(dir)
+  group = await store.group(7)
+})
+
+afterEach(async () => {
+  vi.restoreAllMocks()
+  await store.close()
+  await rm(root, { recursive: true, force: true })
+})
+
+function open(at: string, writeBufferBytes = 4 * 1024 * 1024): Promise<StateStore> {
+  return openStateStore({ dir: at, env: testEnv(1), onError: (error) => errors.push(error), writeBufferBytes })
+}
+
+/** The files as a kill -9 would leave them now. */
+async function crashCopy(name: string): Promise<string> {
+  const copy = join(root, name)
+  await cp(dir, copy, { recursive: true })
+  return copy
+}
+
+/** Changes a byte of the file in which `where` finds something. */
+function flip(at: string, suffix: string, where: (file: Buffer) => number): Promise<void> {
+  return overwrite(at, suffix, (file) => {
+    const offset = where(file)
+    if (offset < 0) return
+    file[offset] = (file[offset] ?? 0) ^ 0x20
+  })
+}
+
+async function reopen(): Promise<void> {
+  store = await open(dir)
+  group = await store.group(7)
+}
+
+/** In place: LevelDB may have the file mapped. */
+async function overwrite(at: string, suffix: string, change: (file: Buffer) => void): Promise<void> {
+  const names = (await readdir(at)).filter((name) => name.endsWith(suffix)).sort()
+  for (const name of names) {
+    const path = join(at, name)
+    const file = await readFile(path)
+    change(file)
+    const handle = await openFile(path, 'r+')
+    await handle.write(file, 0, file.length, 0)
+    await handle.close()
+  }
+}
+
+/** Random bytes, so that the blocks lie uncompressed and a flipped byte is not noticed by decompression. */
+function noise(seed: number, size: number): Uint8Array {
+  let state = seed + 1
+  return Uint8Array.from({ length: size }, () => {
+    state = (Math.imul(state, 1103515245) + 12345) >>> 0
+    return state >>> 24
+  })
+}
+
+/** Closes and opens again, so that rows of the log move into a table. */
+async function intoTables(): Promise<void> {
+  await store.close()
+  store = await open(dir)
+  await store.close()
+}
+
+async function putNoise(rows: number): Promise<void> {
+  for (let i = 0; i < rows; i++) group.put(`k${String(i).padStart(5, '0')}`, noise(i, 300))
+  await group.checkpoint(meta(1))
+}
+
+describe('damage', () => {
+  test('a batch that LevelDB drops at its start is noticed, and a snapshot heals the group', async () => {
+    for (const applied of [1, 2, 3]) {
+      // LevelDB leaves out the rest of a damaged block of its log, 32 KiB.
+      group.put(`row ${applied}`, noise(applied, 40_000))
+      await group.checkpoint(meta(applied))
+    }
+    const copy = await crashCopy('damaged')
+    await flip(copy, '.log', (file) => file.indexOf('row 2') + 1000)
+    expect((await verifyState(copy)).damage.join()).toContain('.log: damaged at')
+    const again = await open(copy)
+    const state = await again.group(7)
+    expect(state.meta).toBeDefined()
+    expect(state.damage).toContain('batch 2 is missing')
+    expect(() => state.get('row 3')).toThrow('damaged')
+    await expect(state.scan(ALL, 10)).rejects.toMatchObject({ reason: 'INTERNAL' })
+    await expect(state.checkpoint(meta(4))).rejects.toMatchObject({ reason: 'INTERNAL' })
+    await expect(state.openSnapshot()).rejects.toMatchObject({ reason: 'INTERNAL' })
+    const sink = await state.beginInstall()
+    await sink.commit(await copySnapshot(group, sink))
+    expect(state.damage).toBeUndefined()
+    expect((await state.scan(ALL, 10)).map((row) => row.key)).toEqual(['row 1', 'row 2', 'row 3'])
+    await until(() => again.stats().deadGenerations === 0)
+    await again.close()
+    expect(await verifyState(copy)).toEqual({ groups: 1, rows: 3, damage: [] })
+  })
+
+  test('a torn last batch is no damage: the checkpoint before it counts', async () => {
+    for (const applied of [1, 2]) {
+      group.put(`row ${applied}`, noise(applied, 2000))
+      await group.checkpoint(meta(applied))
+    }
+    const copy = await crashCopy('torn')
+    await flip(copy, '.log', (file) => file.indexOf('row 2') + 1000)
+    expect((await verifyState(copy)).damage).toEqual([])
+    const again = await open(copy)
+    const state = await again.group(7)
+    expect(state.meta).toEqual(meta(1))
+    expect(state.damage).toBeUndefined()
+    await again.close()
+  })
+
+  test('a flipped byte of a table is found by verify and at the next opening, until a snapshot heals the group', async () => {
+    const other = await store.group(8)
+    for (let i = 0; i < 100; i++) other.put(`o${i}`, noise(i, 300))
+    await other.checkpoint(meta(3))
+    await intoTables()
+    await reopen()
+    await putNoise(1000)
+    await intoTables()
+    await reopen()
+    group.put('k', bytes('the head lies in another table than most rows'))
+    await group.checkpoint(meta(2))
+    await intoTables()
+    expect(await verifyState(dir)).toEqual({ groups: 2, rows: 1101, damage: [] })
+    await flip(dir, '.ldb', (file) => file.indexOf(noise(500, 300).subarray(10, 40)))
+    expect((await verifyState(dir)).damage.join()).toMatch(/^\d+\.ldb: checksum of the block at \d+ is wrong$/)
+    // The table goes; a second opening must still know.
+    for (let opening = 0; opening < 2; opening++) {
+      await reopen()
+      expect(group.meta).toEqual(meta(2))
+      expect(group.damage).toMatch(/checksum of the block/)
+      expect(() => group.get('k00001')).toThrow('damaged')
+      expect((await store.group(8)).damage).toBeUndefined()
+      expect((await (await store.group(8)).scan(ALL, 200)).length).toBe(100)
+      if (opening === 1) break
+      await store.close()
+      expect((await verifyState(dir)).damage.join()).toContain('group 7 lost rows')
+    }
+    expect(errors.length).toBe(1)
+    const sink = await group.beginInstall()
+    await sink.commit(await copySnapshot(await store.group(8), sink, 10_000))
+    await store.close()
+    store = await open(dir)
+    group = await store.group(7)
+    expect(group.damage).toBeUndefined()
+    expect((await group.scan(ALL, 200)).length).toBe(100)
+    await until(() => store.stats().deadGenerations === 0)
+    await store.close()
+    expect(await verifyState(dir)).toEqual({ groups: 2, rows: 200, damage: [] })
+    expect(await readdir(dir)).not.toContain('lost')
+  })
+
+  test('blocks of zeros, which LevelDB reads as empty, are found at the next opening', async () => {
+    await putNoise(1000)
+    await intoTables()
+    await overwrite(dir, '.ldb', (file) => file.fill(0, endOfRows(file) - 5000, endOfRows(file)))
+    store = await open(dir)
+    expect((await store.group(7)).damage).toMatch(/checksum of the block/)
+  })
+
+  test('a group whose head was lost is not taken for a new one', async () => {
+    await putNoise(1000)
+    await intoTables()
+    await overwrite(dir, '.ldb', (file) => file.fill(0, 0, 4096))
+    for (let opening = 0; opening < 2; opening++) {
+      store = await open(dir)
+      const state = await store.group(7)
+      expect(state.meta).toBeUndefined()
+      expect(state.damage).toBeDefined()
+      await store.close()
+    }
+  })
+
+  test('a row that changes while the store is open is never handed out', async () => {
+    await putNoise(1000)
+    await intoTables()
+    store = await open(dir)
+    group = await store.group(7)
+    await flip(dir, '.ldb', (file) => file.indexOf(noise(500, 300).subarray(10, 40)))
+    expect((await group.scan({ gte: 'k00900', lt: 'l' }, 10)).length).toBe(10)
+    expect(() => group.get('k00500')).toThrow('Cannot read state')
+    expect(group.damage).toContain(Buffer.from('k00500').toString('hex'))
+    await expect(group.scan(ALL, 2000)).rejects.toMatchObject({ reason: 'INTERNAL' })
+  })
+
+  test('a block that LevelDB passes over makes a scan fail, even one that stops early', async () => {
+    await putCompressible(4000)
+    const damage = (file: Buffer) => file.fill(0, file.length >> 1, (file.length >> 1) + 1500)
+    await expectScan(damage, { gte: 'k03990', lt: 'l' }, 5, 5)
+    await expectScan(damage, { gte: 'k00000', lt: 'k00010' }, 20, 10)
+    await expectScan(damage, ALL, 5000, undefined)
+    await expectScan(damage, ALL, 2500, undefined)
+  })
+
+  test('a block that cannot be read does not spoil scans that stop before it', async () => {
+    await putCompressible(4000)
+    // Compressed bytes of the last block, not its trailer, which says that they are compressed.
+    const damage = (file: Buffer) => file.fill(0, endOfRows(file) - 105, endOfRows(file) - 5)
+    await expectScan(damage, ALL, 5, 5)
+    await expectScan(damage, ALL, 2500, 2500)
+    await expectScan(damage, ALL, 5, undefined, true)
+  })
+
+  async function putCompressible(rows: number): Promise<void> {
+    const value = 'compressible '.repeat(30)
+    for (let i = 0; i < rows; i++) group.put(`k${String(i).padStart(5, '0')}`, bytes(value))
+    await group.checkpoint(meta(1))
+    await intoTables()
+  }
+
+  /** Scans a copy that is damaged while it is open. `count` undefined: the scan is refused. */
+  async function expectScan(
+    damage: (file: Buffer) => void,
+    range: KeyRange,
+    limit: number,
+    count: number | undefined,
+    reverse = false,
+  ): Promise<void> {
+    const copy = await crashCopy(`copy ${count} ${limit} ${range.gte}`)
+    store = await open(copy)
+    group = await store.group(7)
+    await overwrite(copy, '.ldb', damage)
+    const scan = group.scan(range, limit, { reverse })
+    if (count === undefined) await expect(scan).rejects.toMatchObject({ reason: 'INTERNAL' })
+    else expect((await scan).length).toBe(count)
+    expect(group.damage === undefined).toBe(count !== undefined)
+    await store.close()
+  }
+
+  /** Where the filter block begins: its handle is the value of the only entry in the block that the footer names. */
+  function endOfRows(file: Buffer): number {
+    const entry = new ByteReader(file, new ByteReader(file.subarray(-48)).varint())
+    entry.varint()
+    const keyBytes = entry.varint()
+    entry.varint()
+    entry.bytes(keyBytes)
+    return entry.varint()
+  }
+
+  test('a table that is missing is found by verify', async () => {
+    await putNoise(100)
+    await intoTables()
+    const table = (await readdir(dir)).find((name) => name.endsWith('.ldb')) as string
+    await rm(join(dir, table))
+    expect((await verifyState(dir)).damage.join()).toContain('it is missing')
+  })
+})
