@@ -1,5 +1,6 @@
 /** What consumers of a leader get, and when: against the real timer view in virtual time. */
 import { expect, test } from 'vitest'
+import { OUTSTANDING_MAX } from '../../src/base/limits.ts'
 import { decodeTimerCommand } from '../../src/views/timer/codec.ts'
 import { Harness } from './harness.ts'
 
@@ -119,6 +120,27 @@ test('after a refused command those behind it are let land before the next', asy
   }
   expect(h.handle.stale).toBe(3)
   expect(consumer.indexes).toEqual(Array.from({ length: 8000 }, (_, i) => i + 1))
+})
+
+test('large messages come in frames of bounded size', async () => {
+  const h = new Harness()
+  const consumer = h.consumer('a')
+  for (let i = 0; i < 12; i++) await h.produced(1, { body: Buffer.alloc(200_000) })
+  await h.time.run(10)
+  expect(consumer.got).toHaveLength(12)
+  for (const { messages } of consumer.batches) expect(messages.length).toBeLessThanOrEqual(2)
+})
+
+test('at the bound of outstanding messages the cursor waits, and goes on with the first ack', async () => {
+  const h = new Harness()
+  const consumer = h.consumer('a', { credit: 1_000_000, leaseMs: 3_600_000 })
+  for (let i = 0; i < 101; i++) void h.produce(1000)
+  await h.time.run(1000)
+  expect(consumer.got).toHaveLength(OUTSTANDING_MAX)
+  consumer.session.ack(1, consumer.held.slice(0, 600))
+  await h.time.run(100)
+  expect(consumer.got).toHaveLength(OUTSTANDING_MAX + 600)
+  expect(h.handle.stale).toBe(0)
 })
 
 test('credit bounds what is in flight, and comes back with each ack', async () => {

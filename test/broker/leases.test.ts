@@ -140,6 +140,28 @@ test('a consumer that unsubscribes gives everything back at once', async () => {
   expect(other.indexes).toEqual([1, 2])
 })
 
+test('a detach that is refused is tried again', async () => {
+  const h = new Harness()
+  const consumer = h.consumer('a', spec)
+  await h.produced(1)
+  await h.time.run(10)
+  h.handle.refuse = 'OVERLOADED'
+  consumer.session.close(true)
+  await h.time.run(100)
+  h.handle.refuse = undefined
+  const other = h.consumer('b', spec)
+  await h.time.run(200)
+  expect(other.got).toHaveLength(1)
+})
+
+test('a leader of a new term knows nothing of the streams of the old', async () => {
+  const h = new Harness()
+  const consumer = h.consumer('a', spec)
+  await h.time.run(10)
+  h.handle.change({ term: 2 })
+  expect(consumer.ended?.reason).toBe('NOT_LEADER')
+})
+
 test('a session that comes back within the grace is not detached later', async () => {
   const h = new Harness()
   const consumer = h.consumer('a', spec)

@@ -241,8 +241,8 @@ export class GroupDispatch implements DispatchedGroup {
         if (count > 1) this.#counters.redelivered += 1
         if (count === 1 || due > now) this.#context.onLateness(now - due)
       }
-      // A stream that closed meanwhile keeps these leases as it keeps the others.
-      if (messages.length > 0 && this.#live.get(run.session) === hand.session) hand.session.deliver(now, messages)
+      // A stream that ended meanwhile keeps these leases as it keeps the others.
+      if (messages.length > 0) hand.session.deliver(now, messages)
     }
   }
 

@@ -19,7 +19,6 @@ export class GroupLeases {
   readonly #clock: LeaseClock
   /** Sessions without a stream, and the monotonic time at which they are detached. */
   readonly #absent = new Map<string, number>()
-  readonly #detaching = new Set<string>()
   #expiring = false
   #retryAt = 0
   /** Monotonic time at which the first lease past its deadline may end. */
@@ -86,11 +85,9 @@ export class GroupLeases {
 
   #detachAbsent(mono: number): void {
     for (const [session, at] of this.#absent) {
-      if (at > mono || this.#detaching.has(session)) continue
+      if (at > mono) continue
       this.#absent.delete(session)
-      this.#detaching.add(session)
       this.#context.submit({ type: 'detach', ...this.#name, session }, (answer) => {
-        this.#detaching.delete(session)
         if (answer.type === 'failed') this.#absent.set(session, this.#context.env.monoMs() + RETRY_MS)
         this.#wake()
       })

@@ -26,6 +26,7 @@ export interface LiveSession {
   toldCaughtUp: boolean
   /** False while its stream takes no more. */
   writable(): boolean
+  /** Does nothing once its stream has ended. */
   deliver(deliveredMs: number, messages: readonly DeliveredMessage[]): void
   caughtUp(at: number): void
   /** The stream ends after it; the session is no longer known here. */
