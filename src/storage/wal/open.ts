@@ -6,14 +6,15 @@ import { dirname } from 'node:path'
 import type { Env } from '../../base/env.ts'
 import { SEGMENT_BYTES, WAL_RETAIN_BYTES } from '../../base/limits.ts'
 import type { Disk } from '../disk.ts'
+import type { RecordInput } from './records.ts'
 import { asidePath, type Replay, replay } from './replay.ts'
 import { readRange } from './scan.ts'
 import { UNBORN_SUFFIX } from './segment.ts'
 import { SegmentFiles } from './segment-files.ts'
 import { ShardWal } from './shard-wal.ts'
-import { Space } from './space.ts'
+import { RESERVE_NAME, Space } from './space.ts'
 import type { Wal, WalBatchStats, WalDamage, WalState } from './types.ts'
-import { fullSync, writeAll } from './write-all.ts'
+import { fullSync, isNoSpace, writeAll } from './write-all.ts'
 
 /** Room for one checkpoint and what comes with it. */
 const RESERVE_BYTES = 64 * 1024 * 1024
@@ -63,7 +64,7 @@ export async function openWal(options: WalOptions): Promise<OpenedWal> {
   await repair(disk, dir, found)
   const files = new SegmentFiles({ ...found, disk, dir, env, segmentBytes, fsync: options.fsync ?? true })
   // Tombstones of what was lost must be durable: the header of a new segment holds them.
-  if (found.damage.length > 0 || files.needsRotation) await files.rotate(found.registry.states())
+  if (found.damage.length > 0 || files.needsRotation) await beginSegment(disk, dir, files, found.registry.states())
   wal = new ShardWal({
     env,
     registry: found.registry,
@@ -99,6 +100,17 @@ async function repair(disk: Disk, dir: string, { newest, segments, unborn }: Rep
     await fullSync(file)
   }
   await disk.syncDir(dir)
+}
+
+/** On a disk that is full from the start the reserve makes room for the header. */
+async function beginSegment(disk: Disk, dir: string, files: SegmentFiles, states: readonly RecordInput[]) {
+  try {
+    await files.rotate(states)
+  } catch (error) {
+    if (!isNoSpace(error) || !(await disk.list(dir)).includes(RESERVE_NAME)) throw error
+    await disk.remove(`${dir}/${RESERVE_NAME}`)
+    await files.rotate(states)
+  }
 }
 
 /** Damaged files are reported again until what replaces their replicas can be durable; then they get another name. */

@@ -8,6 +8,8 @@ import { Fifo } from './fifo.ts'
 
 /** What an entry costs beside its data. */
 const ENTRY_OVERHEAD_BYTES = 160
+/** What a chunk costs beside its entries. */
+const CHUNK_OVERHEAD_BYTES = 240
 /** A buffer may be this many times what is used of it. */
 const PIN_FACTOR = 2
 
@@ -111,7 +113,7 @@ export class RecentList {
 }
 
 function costOf(entries: readonly Entry[]): number {
-  let bytes = 0
+  let bytes = CHUNK_OVERHEAD_BYTES
   for (const { data } of entries) bytes += data.byteLength + ENTRY_OVERHEAD_BYTES
   return bytes
 }

@@ -7,7 +7,7 @@ import type { Disk } from '../disk.ts'
 import { discard, writeAll } from './write-all.ts'
 
 const POLL_MS = 1000
-const RESERVE_NAME = 'reserve'
+export const RESERVE_NAME = 'reserve'
 const PIECE_BYTES = 1024 * 1024
 /** The watermark, in reserves: what is left for batches already on their way when proposals stop. */
 const WATERMARK_RESERVES = 2
@@ -104,7 +104,10 @@ export class Space {
     const file = await disk.open(this.#path, 'create')
     try {
       const zeros = new Uint8Array(Math.min(PIECE_BYTES, reserveBytes))
-      for (let at = 0; at < reserveBytes; at += zeros.byteLength) await writeAll(file, [zeros], at)
+      for (let at = 0; at < reserveBytes; at += zeros.byteLength) {
+        if (this.#stopped) throw new Error('Cannot create the reserve: the log closes')
+        await writeAll(file, [zeros], at)
+      }
       await file.sync()
       await file.close()
       await disk.syncDir(dir)

@@ -172,6 +172,21 @@ describe('damage of the newest segment', () => {
     expect(last).toBeGreaterThan(firstBatch)
   })
 
+  it('lets a replica that only others know of be buried before anything else', async () => {
+    const disk = sound.clone()
+    flip(disk, NEWEST, 100)
+    const { wal } = await reopened(disk)
+    expect([wal.group(3), wal.tombstone(3)]).toEqual([undefined, undefined])
+    await write(wal, { group: 3, replica: 1003, removed: true })
+    await settle()
+    disk.kill()
+    const again = await openLog(disk, OPTIONS, 78)
+    expect([again.damage, again.wal.tombstone(3)]).toEqual([[], 1003])
+    expect(() => again.wal.append({ group: 3, replica: 1003, hard: hardState(1) }, () => undefined)).toThrow(
+      /comes back/,
+    )
+  })
+
   it('is a torn write, and cut, in the last batch: at any byte, flipped or cut off', async () => {
     const bytes = sound.contents(NEWEST)
     const lastBatch = bytes.byteLength - 512

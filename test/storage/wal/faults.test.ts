@@ -165,6 +165,18 @@ describe('a log on a full disk', () => {
     expect([again.damage, again.wal.group(1)?.lastIndex()]).toEqual([[], 2])
   })
 
+  it('opens with the help of its reserve when there is no room for a new segment', async () => {
+    const disk = new SimulatedDisk()
+    const first = await openLog(disk, { segmentBytes: 2048, reserveBytes: 8192 })
+    await write(first.wal, { group: 1, replica: 1, entries: entries(1, 1, 1, 3000) })
+    await settle()
+    disk.kill()
+    disk.capacity = disk.used() + 600
+    const { wal } = await openLog(disk, { segmentBytes: 2048 }, 2)
+    await write(wal, { group: 1, replica: 1, entries: entries(2, 1) })
+    expect(wal.stats().segments).toBe(2)
+  })
+
   it('closes without confirming what never found room', async () => {
     const disk = new SimulatedDisk()
     const { wal } = await openLog(disk)

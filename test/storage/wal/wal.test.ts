@@ -128,3 +128,20 @@ describe.each(PLACES)('a log on %s', (_name, place) => {
     await wal.close()
   })
 })
+
+describe('a log with time on its hands', () => {
+  it('prepares the next segment with zeros, which are no damage', async () => {
+    const disk = new SimulatedDisk()
+    const first = await openLog(disk, { segmentBytes: 8192 })
+    let last = 0
+    while (first.wal.stats().segments < 3) {
+      await write(first.wal, { group: 5, replica: 1001, entries: entries(++last, 1, 1, 300) })
+      await settle(20)
+    }
+    expect(disk.contents(`${DIR}/0000000003.wal`).byteLength).toBe(8192)
+    await first.wal.close()
+    const { wal, damage } = await openLog(disk)
+    expect([damage, wal.group(5)?.lastIndex()]).toEqual([[], last])
+    await wal.close()
+  })
+})
