@@ -89,7 +89,7 @@ describe('a log whose machine loses power', () => {
         await crash(powered, seed % 2)
       }
     }
-  })
+  }, 60_000)
 
   it('never finds a batch behind a header that was not durable', async () => {
     for (let seed = 0; seed < 60; seed++) {
@@ -120,7 +120,7 @@ describe('a log whose machine loses power', () => {
       }),
     )
     expect(outcomes.some((outcome) => outcome.status === 'rejected')).toBe(true)
-  })
+  }, 60_000)
 })
 
 const operation = fc.oneof(

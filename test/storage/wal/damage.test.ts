@@ -80,7 +80,7 @@ describe('damage of a sealed segment', () => {
       }),
       { numRuns: 200 },
     )
-  })
+  }, 60_000)
 
   it('is detected when it is cut off between two batches', async () => {
     const size = sound.contents(FIRST).byteLength
@@ -201,7 +201,7 @@ describe('damage of the newest segment', () => {
         expect(disk.contents(NEWEST).byteLength).toBe(lastBatch)
       }
     }
-  })
+  }, 60_000)
 
   it('never existed if its header is invalid and no batch was ever written to it', async () => {
     for (const contents of [new Uint8Array(0), new Uint8Array(2048), sound.contents(NEWEST).slice(0, 300)]) {
