@@ -1,5 +1,4 @@
 // One message in the hands of a consumer, and what may be done with it.
-import { SandglassError } from '../base/errors.ts'
 import { encodeOffset } from '../base/offset.ts'
 import type * as messages from '../wire/messages.ts'
 
@@ -109,10 +108,6 @@ export class HeldDelivery implements Delivery {
   extend(ms: number): Promise<void> {
     return this.#holder.settle(this, { type: 'extend', leaseMs: Math.floor(ms) })
   }
-}
-
-export function leaseLost(): SandglassError {
-  return new SandglassError('LEASE_LOST', 'Cannot settle the delivery: its lease has ended')
 }
 
 const ACK = { type: 'ack' } as const

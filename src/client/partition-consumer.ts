@@ -6,7 +6,7 @@ import { ERROR_TABLE, SandglassError } from '../base/errors.ts'
 import { fromErrorMessage } from '../wire/errors.ts'
 import type { ConsumeResponse, Deliveries, Subscribed } from '../wire/messages.ts'
 import { Backoff } from './backoff.ts'
-import { HeldDelivery, type Holder, leaseLost, type Settlement } from './delivery.ts'
+import { HeldDelivery, type Holder, type Settlement } from './delivery.ts'
 import { LeaseClock, MARK_EVERY_MS } from './lease-clock.ts'
 import { Settler } from './settler.ts'
 import type { ConsumeLink, LinkEvents } from './transport.ts'
@@ -92,7 +92,6 @@ export class PartitionConsumer implements Holder {
     if (this.#state === 'closed') {
       return Promise.reject(new SandglassError('SHUTTING_DOWN', 'Cannot settle the delivery: the consumer is closed'))
     }
-    if (held.state === 'gone' && held.leaseEnd === LOST) return Promise.reject(leaseLost())
     return this.#settler.settle(held, settlement)
   }
 
@@ -165,12 +164,8 @@ export class PartitionConsumer implements Holder {
     this.#attached = true
     this.#backoff.reset()
     const fences = new Set(kept.map(({ fence }) => fence))
-    const lost = [...this.#held.values()].filter(({ fence }) => !fences.has(fence))
-    this.#settler.resume((held) => fences.has(held.fence))
-    for (const held of lost) {
-      held.leaseEnd = LOST
-      this.#release(held)
-    }
+    for (const held of this.#held.values()) if (!fences.has(held.fence)) this.#release(held)
+    this.#settler.resume()
   }
 
   #delivered(batch: Deliveries): void {
@@ -222,8 +217,9 @@ export class PartitionConsumer implements Holder {
     this.#context.caughtUp(false)
     this.#context.leaderLost(error?.leader)
     // Even a hint may be wrong again and again: only the first after a working stream is free.
-    const waitMs = error?.leader !== undefined && this.#backoff.fresh ? 0 : this.#backoff.next()
-    this.#retry = this.#context.env.after(waitMs, () => this.#open())
+    const free = error?.leader !== undefined && this.#backoff.fresh
+    const waitMs = this.#backoff.next()
+    this.#retry = this.#context.env.after(free ? 0 : waitMs, () => this.#open())
   }
 
   /** Sends marks, ends what is past its time, gives up a stream that no longer confirms. */
@@ -249,6 +245,3 @@ export class PartitionConsumer implements Holder {
     if (dropped) this.#context.withdrawn()
   }
 }
-
-/** The server said so: nothing more can be done with the delivery. */
-const LOST = Number.NEGATIVE_INFINITY

@@ -8,7 +8,7 @@ import type { ConsumeRequest, Settled } from '../wire/messages.ts'
 import { SETTLE_ITEMS_MAX } from '../wire/queue-requests.ts'
 import type { Init } from '../wire/wire.ts'
 import { Backoff } from './backoff.ts'
-import { type HeldDelivery, leaseLost, type Settlement } from './delivery.ts'
+import type { HeldDelivery, Settlement } from './delivery.ts'
 
 interface Entry {
   readonly held: HeldDelivery
@@ -59,15 +59,8 @@ export class Settler {
     })
   }
 
-  /** The stream is subscribed: `kept` says which leases are still this session's. */
-  resume(kept: (held: HeldDelivery) => boolean): void {
-    const queue = this.#queue
-    this.#queue = []
-    for (const entry of queue) {
-      const asksAgain = entry.unknown && entry.settlement.type === 'ack'
-      if (entry.held.state !== 'gone' && !asksAgain && !kept(entry.held)) this.#lost(entry)
-      else this.#queue.push(entry)
-    }
+  /** The stream is subscribed: what waited may leave. */
+  resume(): void {
     this.#flushSoon(0)
   }
 
@@ -131,7 +124,7 @@ export class Settler {
 
   #lost(entry: Entry): void {
     this.#context.lost(entry.held)
-    entry.reject(entry.unknown ? unanswered(true) : leaseLost())
+    entry.reject(entry.unknown && entry.settlement.type !== 'ack' ? unanswered(true) : leaseLost())
   }
 
   /** What one turn asks for leaves together at its end; after a refusal, later. */
@@ -182,6 +175,10 @@ function request(id: number, entries: readonly Entry[]): Init<ConsumeRequest> {
   if (settlement.type === 'ack') return { ack: { id, index, fence } }
   if (settlement.type === 'extend') return { extend: { id, index, fence, leaseMs: settlement.leaseMs } }
   return { nack: { id, index, fence, delayMs: settlement.delayMs, reason: settlement.reason } }
+}
+
+function leaseLost(): SandglassError {
+  return new SandglassError('LEASE_LOST', 'Cannot settle the delivery: its lease has ended')
 }
 
 function unanswered(maybe: boolean): SandglassError {

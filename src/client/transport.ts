@@ -4,7 +4,7 @@ import type { ConsumeRequest, ConsumeResponse, ProduceAnswer, ProduceFrame } fro
 import type { MethodName, RequestOf, ResponseOf, ServiceName } from '../wire/services.ts'
 import type { Init } from '../wire/wire.ts'
 
-export interface CallOptions {
+interface CallOptions {
   readonly timeoutMs: number
   /** May change something: without an answer its outcome is unknown. */
   readonly mutating: boolean

@@ -7,7 +7,7 @@ import type { Init, Wire } from './wire.ts'
 
 export const STATUS_DETAILS_KEY = 'grpc-status-details-bin'
 
-export interface WireStatus {
+interface WireStatus {
   /** gRPC status code. */
   readonly code: number
   readonly message: string

@@ -3,8 +3,8 @@
  * and leases as the real one does, and which a test may break in all the ways a network and its nodes break.
  */
 import { SandglassError } from '../../src/base/errors.ts'
-import type { LinkEvents, ProduceLink, Transport } from '../../src/client/transport.ts'
-import type { ProduceAnswer, ProduceFrame, ProduceRequest } from '../../src/wire/messages.ts'
+import type { ConsumeLink, LinkEvents, ProduceLink, Transport } from '../../src/client/transport.ts'
+import type { ConsumeResponse, ProduceAnswer, ProduceFrame, ProduceRequest } from '../../src/wire/messages.ts'
 import type { Init } from '../../src/wire/wire.ts'
 import type { VirtualTime } from '../virtual-env.ts'
 
@@ -91,7 +91,7 @@ export class FakeCluster implements Transport {
     }
   }
 
-  consume(): never {
+  consume(_addr: string, _events: LinkEvents<ConsumeResponse>): ConsumeLink {
     throw new Error('this cluster only stores')
   }
 

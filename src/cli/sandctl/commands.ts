@@ -237,10 +237,17 @@ function count(value: number, flag: string): number {
   return value
 }
 
-/** `-` and `_` in the names of flags are the same. */
+/** `-` and `_` in the names of flags are the same. A lone `-` belongs to the flag before it; yargs takes it for an argument. */
 function dashed(args: readonly string[]): string[] {
   const end = args.indexOf('--')
-  return args.map((arg, at) =>
-    end >= 0 && at > end ? arg : arg.replace(/^--[^=]+/, (name) => name.replaceAll('_', '-')),
+  const flags = (end < 0 ? args : args.slice(0, end)).map((arg) =>
+    arg.replace(/^--[^=]+/, (name) => name.replaceAll('_', '-')),
   )
+  const joined: string[] = []
+  for (const arg of flags) {
+    const before = joined.at(-1)
+    if (arg === '-' && before !== undefined && /^--[^=]+$/.test(before)) joined[joined.length - 1] = `${before}=-`
+    else joined.push(arg)
+  }
+  return end < 0 ? joined : [...joined, ...args.slice(end)]
 }

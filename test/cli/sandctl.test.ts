@@ -1,0 +1,335 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { Readable, Writable } from 'node:stream'
+import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
+import { SandglassError } from '../../src/base/errors.ts'
+import { VERSION } from '../../src/base/version.ts'
+import { runSandctl } from '../../src/cli/sandctl/run.ts'
+import { type MemoryServer, startMemoryServer } from '../client/memory-server.ts'
+
+let server: MemoryServer
+let topic = ''
+let tests = 0
+const folder = mkdtempSync(join(tmpdir(), 'sandctl-test-'))
+
+beforeAll(async () => {
+  server = await startMemoryServer()
+})
+beforeEach(async () => {
+  topic = `t${++tests}`
+  server.refuse = undefined
+  await run('topics', 'create', topic, '--num_partitions', '3', '--replication-factor=1')
+})
+afterAll(() => {
+  server.close()
+  rmSync(folder, { recursive: true })
+})
+
+class Sink extends Writable {
+  text = ''
+  readonly #seen: (() => void)[] = []
+  override _write(chunk: Buffer, _encoding: string, done: () => void): void {
+    this.text += chunk.toString()
+    for (const seen of this.#seen.splice(0)) seen()
+    done()
+  }
+  /** Resolves once `text` has come. */
+  async shows(text: string): Promise<void> {
+    while (!this.text.includes(text)) await new Promise<void>((resolve) => this.#seen.push(resolve))
+  }
+}
+
+interface Ran {
+  readonly code: number
+  readonly stdout: string
+  readonly stderr: string
+}
+
+function start(args: readonly string[], input = ''): { ended: Promise<Ran>; stdout: Sink; interrupt(): void } {
+  const stdout = new Sink()
+  const stderr = new Sink()
+  const interrupt = new AbortController()
+  const surroundings = {
+    stdin: Readable.from([input]),
+    stdout,
+    stderr,
+    environment: { SANDGLASS_ADDRS: server.addr },
+    interrupt: interrupt.signal,
+  }
+  const ended = runSandctl(args, surroundings).then((code) => ({ code, stdout: stdout.text, stderr: stderr.text }))
+  return { ended, stdout, interrupt: () => interrupt.abort() }
+}
+
+function run(...args: string[]): Promise<Ran> {
+  return start(args).ended
+}
+
+function lines(ran: Ran): Record<string, unknown>[] {
+  return ran.stdout
+    .split('\n')
+    .filter((line) => line !== '')
+    .map((line) => JSON.parse(line))
+}
+
+function errorOf(ran: Ran): { reason: string; message: string; field?: string } {
+  return JSON.parse(ran.stderr).error
+}
+
+test('topics are described in the documented shape', async () => {
+  const ran = await run('topics', 'describe', topic, '-o', 'json')
+  const partitions = [0, 1, 2].map((id) => ({ id, leader: 'n1', replicas: ['n1'] }))
+  expect(lines(ran)).toEqual([{ name: topic, kind: 'timer', partitions, replicationFactor: 1 }])
+  expect(lines(await run('topics', 'list', '-o', 'json'))[0]).toMatchObject({ topics: expect.arrayContaining([topic]) })
+  expect((await run('topics', 'describe', topic)).stdout).toContain('PARTITION  LEADER  REPLICAS')
+})
+
+test('a deleted topic is gone', async () => {
+  expect((await run('topics', 'delete', topic)).code).toBe(0)
+  const ran = await run('topics', 'describe', topic)
+  expect([ran.code, ran.stdout, errorOf(ran).reason]).toEqual([1, '', 'TOPIC_NOT_FOUND'])
+})
+
+test('produce tells the offsets with jsonl, and the sums with json', async () => {
+  const each = lines(await run('produce', topic, 'hello', '-n', '3', '-o', 'jsonl', '--partition', '1'))
+  expect(each).toHaveLength(3)
+  expect(each[0]).toEqual({
+    offset: expect.stringMatching(/^[0-9A-Z]{26}$/),
+    partition: 1,
+    index: 1,
+    dueMs: expect.any(Number),
+  })
+  const sums = lines(await run('produce', topic, 'hello', '-n', '5000', '-o', 'json'))
+  expect(sums).toEqual([{ topic, produced: 5000, failed: 0, unknown: 0, elapsedMs: expect.any(Number) }])
+})
+
+test('consume prints what is due in the documented shape, acknowledges, and ends', async () => {
+  await run('produce', topic, 'hello', '--key', 'k', '--channel', 'c')
+  const ran = await run('consume', topic, '--channel', 'c', '-o', 'jsonl')
+  expect(ran.code).toBe(0)
+  expect(lines(ran)).toEqual([
+    {
+      offset: expect.any(String),
+      partition: expect.any(Number),
+      index: 1,
+      channel: 'c',
+      key: 'k',
+      headers: {},
+      value: 'hello',
+      dueMs: expect.any(Number),
+      deliveredMs: expect.any(Number),
+      deliveryCount: 1,
+      fence: expect.any(Number),
+    },
+  ])
+  expect(await run('consume', topic, '--channel', 'c')).toEqual({ code: 0, stdout: '', stderr: '' })
+})
+
+test('consume drains thousands over all partitions, each once', async () => {
+  const all = Array.from({ length: 3000 }, (_, n) => JSON.stringify({ value: `v${n}` })).join('\n')
+  expect((await start(['produce', topic, '--file', '-'], all).ended).code).toBe(0)
+  const ran = await run('consume', topic, '--consumer_group', 'g', '--consumer_name', 'me')
+  const values = ran.stdout.trimEnd().split('\n')
+  expect([ran.code, values.length, new Set(values).size]).toEqual([0, 3000, 3000])
+})
+
+test('without acks everything is given back', async () => {
+  await run('produce', topic, 'x')
+  expect((await run('consume', topic, '--no-ack')).stdout).toBe('x\n')
+  expect(lines(await run('consume', topic, '-o', 'jsonl'))[0]).toMatchObject({ value: 'x', deliveryCount: 2 })
+})
+
+test('a value that is not text comes as base64', async () => {
+  const { SandglassClient } = await import('../../src/client/index.ts')
+  const client = await SandglassClient.connect({ addrs: [server.addr] })
+  await client.producer().produce(topic, { value: Uint8Array.from([255, 0]) })
+  await client.close()
+  const [printed] = lines(await run('consume', topic, '-o', 'jsonl'))
+  expect(printed).toMatchObject({ valueBase64: '/wA=' })
+  expect(printed).not.toHaveProperty('value')
+})
+
+test('-f goes on until interrupted, and that is no failure', async () => {
+  const following = start(['consume', topic, '-f'])
+  await run('produce', topic, 'first')
+  await following.stdout.shows('first')
+  await run('produce', topic, 'second')
+  await following.stdout.shows('second')
+  following.interrupt()
+  expect(await following.ended).toMatchObject({ code: 0, stdout: 'first\nsecond\n', stderr: '' })
+})
+
+test('--limit ends after that many, or fails at the timeout', async () => {
+  await run('produce', topic, 'x', '-n', '5')
+  expect((await run('consume', topic, '-f', '--limit', '3')).stdout).toBe('x\nx\nx\n')
+  const late = await run('consume', topic, '-f', '--limit', '3', '--timeout', '300ms')
+  expect([late.code, late.stdout, errorOf(late).reason]).toEqual([3, 'x\nx\n', 'DEADLINE'])
+})
+
+test('a closed stdout ends the program quietly, and what was not written is not acknowledged', async () => {
+  await run('produce', topic, 'x', '-n', '3', '--partition', '0')
+  const broken = new Writable({
+    write: (_chunk, _encoding, done) => done(Object.assign(new Error('closed'), { code: 'EPIPE' })),
+  })
+  const stderr = new Sink()
+  const environment = { SANDGLASS_ADDRS: server.addr }
+  const interrupt = new AbortController().signal
+  const surroundings = { stdin: Readable.from([]), stdout: broken, stderr, environment, interrupt }
+  expect(await runSandctl(['consume', '-f', topic], surroundings)).toBe(0)
+  expect(stderr.text).toBe('')
+  expect((await run('consume', topic)).stdout).toBe('x\nx\nx\n')
+})
+
+test('a file says for each message what the flags do not', async () => {
+  const file = join(folder, 'messages.jsonl')
+  const at = Date.now() - 1000
+  const messages = [
+    { value: 'text', key: 'k', headers: { h: '1' } },
+    { value: { any: ['json', 1] }, at: new Date(at).toISOString() },
+    { value: 'later', delayMs: 3_600_000 },
+  ]
+  writeFileSync(file, messages.map((m) => JSON.stringify(m)).join('\n'))
+  expect((await run('produce', topic, '--file', file)).code).toBe(0)
+  const consumed = lines(await run('consume', topic, '-o', 'jsonl'))
+  expect(new Set(consumed.map((m) => m.value))).toEqual(new Set(['text', '{"any":["json",1]}']))
+  expect(consumed.find((m) => m.key === 'k')?.headers).toEqual({ h: '1' })
+})
+
+test('a bad line is refused with its number, the others are stored', async () => {
+  const input = '{"value":"a"}\nnot json\n{"value":"b","delayMs":"soon"}\n{"valu":"c"}\n\n{"value":"d"}\n'
+  const ran = await start(['produce', topic, '--file', '-', '-o', 'json'], input).ended
+  expect(lines(ran)[0]).toMatchObject({ produced: 2, failed: 3, unknown: 0 })
+  expect([ran.code, errorOf(ran)]).toEqual([
+    1,
+    expect.objectContaining({ reason: 'INVALID', message: expect.stringContaining('line 2') }),
+  ])
+})
+
+test('a message is found by its offset with its state', async () => {
+  const [produced] = lines(await run('produce', topic, 'x', '--delay', '1h', '-o', 'jsonl'))
+  const offset = String(produced?.offset)
+  expect(lines(await run('messages', 'get', offset, '-o', 'json'))[0]).toMatchObject({
+    topic,
+    offset,
+    value: 'x',
+    state: 'scheduled',
+  })
+  const [none] = [await run('messages', 'get', '0'.repeat(26), '--topic', topic)]
+  expect([none.code, errorOf(none).reason]).toEqual([1, 'MESSAGE_NOT_FOUND'])
+  const bad = await run('messages', 'get', 'nonsense')
+  expect([bad.code, errorOf(bad)]).toEqual([1, expect.objectContaining({ reason: 'INVALID', field: 'offset' })])
+})
+
+test('groups and the cluster are shown in the documented shape', async () => {
+  await run('produce', topic, 'x')
+  await run('consume', topic, '--group', `g${topic}`)
+  const group = `g${topic}`
+  expect(lines(await run('groups', 'list', '--topic', topic, '-o', 'json'))[0]).toMatchObject({
+    groups: expect.arrayContaining([{ group, topic, channel: 'master' }]),
+  })
+  const [described] = lines(await run('groups', 'describe', group, '-o', 'json'))
+  expect(described).toMatchObject({ group, topic, channel: 'master' })
+  expect(described?.partitions).toHaveLength(3)
+  const [status] = lines(await run('cluster', 'status', '-o', 'json'))
+  expect(status).toMatchObject({ clusterId: 'memory', nodes: [{ name: 'n1', grpc: server.addr, alive: true }] })
+  expect(status?.partitions).toContainEqual({
+    topic,
+    id: 0,
+    leader: 'n1',
+    term: 1,
+    commit: expect.any(Number),
+    applied: { n1: expect.any(Number) },
+  })
+  expect(lines(await run('cluster', 'nodes', '-o', 'json'))[0]).toMatchObject({
+    nodes: [{ name: 'n1', version: '0.1.0' }],
+  })
+})
+
+test('bench keeps its books', async () => {
+  for (const load of ['produce', 'consume']) {
+    const ran = await run(
+      'bench',
+      load,
+      '--topic',
+      topic,
+      '-n',
+      '500',
+      '--bytes',
+      '10',
+      '--concurrency',
+      '50',
+      '-o',
+      'json',
+    )
+    expect(lines(ran)).toEqual([
+      {
+        load,
+        concurrency: 50,
+        bytes: 10,
+        ratePerS: expect.any(Number),
+        p50Ms: expect.any(Number),
+        p99Ms: expect.any(Number),
+        books: 'ok',
+      },
+    ])
+  }
+})
+
+test('wrong usage is exit 2 with the form of all errors', async () => {
+  const wrong = [
+    [],
+    ['nonsense'],
+    ['topics'],
+    ['topics', 'create', 'x'],
+    ['topics', 'create', 'x', '--num_partitions', 'many', '--replication_factor', '1'],
+    ['produce', topic],
+    ['produce', topic, 'x', '--delay', 'soon'],
+    ['produce', topic, 'x', '--at', 'tomorrow'],
+    ['produce', topic, 'x', '--delay', '1s', '--at', '1'],
+    ['produce', topic, 'x', '--colour', 'red'],
+    ['produce', topic, '--file', join(folder, 'nothing.jsonl')],
+    ['consume', topic, '-o', 'xml'],
+    ['consume', topic, '--timeout', '10'],
+    ['consume', topic, '--limit', '-1'],
+  ]
+  for (const args of wrong) {
+    const ran = await run(...args)
+    expect([ran.code, ran.stdout, errorOf(ran).reason], args.join(' ')).toEqual([2, '', 'USAGE'])
+  }
+})
+
+test('errors have the exit code of their kind', async () => {
+  const codes = {
+    TOPIC_EXISTS: 1,
+    INVALID: 1,
+    NO_QUORUM: 3,
+    SHUTTING_DOWN: 3,
+    COMMIT_UNKNOWN: 4,
+  } as const
+  for (const [reason, code] of Object.entries(codes) as [keyof typeof codes, number][]) {
+    server.refuse = undefined
+    const running = start(['produce', topic, 'x', '--timeout', '400ms', '-o', 'jsonl'])
+    server.refuse = new SandglassError(reason, `Cannot: ${reason}`)
+    const ran = await running.ended
+    expect([reason, ran.code, ran.stdout]).toEqual([reason, code, ''])
+  }
+  server.refuse = undefined
+  const unreachable = await run('topics', 'list', '-s', '127.0.0.1:1', '--timeout', '300ms')
+  expect([unreachable.code, errorOf(unreachable).reason]).toEqual([3, 'UNREACHABLE'])
+})
+
+test('help has examples, and the version and the completion script are printed', async () => {
+  const help = await run('produce', '--help')
+  expect([help.code, help.stderr]).toEqual([0, ''])
+  expect(help.stdout).toContain('sandctl produce emails')
+  expect((await run('version')).stdout).toBe(`${VERSION}\n`)
+  expect((await run('completion')).stdout).toContain('sandctl')
+})
+
+test('flags may be written with underscores, values keep theirs', async () => {
+  await run('produce', topic, 'a_b', '--key=k_1')
+  expect(lines(await run('consume', topic, '--consumer_group=g_1', '-o', 'jsonl'))[0]).toMatchObject({
+    key: 'k_1',
+    value: 'a_b',
+  })
+})
