@@ -16,7 +16,7 @@ import type { Message } from './types.ts'
 export type CampaignKind = 'preElection' | 'election' | 'transfer'
 
 /** `context` of a vote request by the heir of a leader that stepped aside: judged without that leader's lease. */
-export const TRANSFER_CONTEXT = 1
+const TRANSFER_CONTEXT = 1
 
 const EMPTY = new Uint8Array(0)
 

@@ -7,7 +7,7 @@ import type { ConfChange } from './conf-change.ts'
 import type { Message, Progress, Role } from './types.ts'
 import type { LogPosition } from './unstable.ts'
 
-export type DroppedRequest = 'proposal' | 'leaderTransfer' | 'readIndex'
+type DroppedRequest = 'proposal' | 'leaderTransfer' | 'readIndex'
 
 /** Why a configuration change is not proposed; `impossible`: nobody would be left to vote. */
 export type ConfChangeObstacle = 'pending' | 'mustLeaveJoint' | 'notJoint' | 'impossible'
@@ -69,6 +69,16 @@ type ReplicationEvent =
     }
   | { readonly type: 'unstableReplaced'; readonly from: number; readonly all: boolean }
 
+/** How far a log reaches, at the moment a snapshot replaces it. */
+export interface LogExtent {
+  readonly committed: number
+  readonly applied: number
+  readonly applying: number
+  readonly offset: number
+  readonly offsetInProgress: number
+  readonly entries: number
+}
+
 type SnapshotEvent =
   | {
       readonly type: 'snapshotSent'
@@ -82,7 +92,7 @@ type SnapshotEvent =
   | { readonly type: 'snapshotReceiverInactive'; readonly to: number }
   | { readonly type: 'snapshotRecovered'; readonly progress: Progress }
   | { readonly type: 'snapshotReported'; readonly ok: boolean; readonly progress: Progress }
-  | { readonly type: 'snapshotRestoring'; readonly snapshot: SnapshotMeta }
+  | { readonly type: 'snapshotRestoring'; readonly snapshot: SnapshotMeta; readonly log: LogExtent }
   | { readonly type: 'snapshotRestored'; readonly snapshot: SnapshotMeta }
   | { readonly type: 'snapshotFastForward'; readonly snapshot: SnapshotMeta; readonly last: LogPosition }
   | { readonly type: 'snapshotStranger'; readonly snapshot: SnapshotMeta }

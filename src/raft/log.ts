@@ -6,6 +6,7 @@ import { assert } from '../base/assert.ts'
 import type { Entry, SnapshotMeta } from '../base/log-entry.ts'
 import { ApplyWindow } from './apply-window.ts'
 import { entriesBytes, limitBytes } from './entry-size.ts'
+import type { LogExtent } from './events.ts'
 import type { LogStorage } from './types.ts'
 import { type LogPosition, type OnTruncate, Unstable } from './unstable.ts'
 
@@ -120,6 +121,12 @@ export class RaftLog {
   restore(snapshot: SnapshotMeta): void {
     this.#committed = snapshot.index
     this.unstable.restore(snapshot)
+  }
+
+  get extent(): LogExtent {
+    const { offset, offsetInProgress, count } = this.unstable
+    const { applied, applying } = this.window
+    return { committed: this.#committed, applied, applying, offset, offsetInProgress, entries: count }
   }
 
   hasCommittedToApply(): boolean {

@@ -11,7 +11,6 @@ import { encodeConfChange, LEAVE_JOINT } from './conf-change.ts'
 import { changeConfiguration, members, voterIds } from './configuration.ts'
 import type { PeerProgress } from './progress.ts'
 import { propose } from './propose.ts'
-import { releaseEarlyReads } from './read-index.ts'
 import type { RaftState } from './state.ts'
 import { becomeFollower } from './term.ts'
 import { abortTransfer } from './transfer.ts'
@@ -77,7 +76,6 @@ function switchTo(r: RaftState, conf: ConfState, restarted: ReadonlySet<number>)
 /** A new configuration may need fewer acknowledgements, have replicas that know nothing yet, or lack the heir. */
 function reconsider(r: RaftState): void {
   if (maybeCommit(r)) {
-    releaseEarlyReads(r)
     broadcastAppend(r)
   } else {
     for (const peer of r.progress.values()) {

@@ -6,7 +6,7 @@ import { assert } from '../base/assert.ts'
 import type { ConfState } from '../base/log-entry.ts'
 import type { ConfChange } from './conf-change.ts'
 import { encodeConfChange } from './conf-change.ts'
-import { checkConfiguration } from './configuration.ts'
+import { checkConfiguration, voterIds } from './configuration.ts'
 import type { RaftEvent } from './events.ts'
 import { appliedTo, applyConfChange, restoreConfiguration } from './membership.ts'
 import type { PeerProgress } from './progress.ts'
@@ -47,7 +47,7 @@ export class RaftGroup {
     r.log.window.appliedTo(config.applied)
     becomeFollower(r, r.term, 0)
     this.#readies = new ReadyQueue(r)
-    const peers = [...r.progress.keys()]
+    const peers = voterIds(r.conf)
     const { committed, applied, last } = r.log
     r.observe?.({ type: 'started', peers, term: r.term, commit: committed, applied, last })
   }

@@ -57,7 +57,7 @@ export class ReadyQueue {
     const committed = r.log.committedToApply()
     const snapshot = unstable.hasNewSnapshot ? unstable.snapshot : undefined
     const token = ++this.#lastToken
-    const mark = unstable.hasEntries ? r.log.last : undefined
+    const mark = unstable.count > 0 ? r.log.last : undefined
     const waiting = r.afterPersist
     const toSelf = waiting.filter((m) => m.to === r.id)
     const ready = {

@@ -34,7 +34,7 @@ function restore(r: RaftState, snapshot: SnapshotMeta): boolean {
     r.log.commitTo(index)
     return false
   }
-  r.observe?.({ type: 'snapshotRestoring', snapshot })
+  r.observe?.({ type: 'snapshotRestoring', snapshot, log: r.log.extent })
   r.log.restore(snapshot)
   restoreConfiguration(r, snapshot.confState)
   r.observe?.({ type: 'snapshotRestored', snapshot })

@@ -40,8 +40,8 @@ export class Unstable {
     return this.#snapshot
   }
 
-  get hasEntries(): boolean {
-    return this.#entries.length > 0
+  get count(): number {
+    return this.#entries.length
   }
 
   get hasNewEntries(): boolean {

@@ -153,6 +153,15 @@ describe('elections (§5.2)', () => {
     }
   })
 
+  test('a vote that was refused is not granted by a second answer', () => {
+    const node = oneOf(3)
+    node.raft.campaign()
+    node.drain()
+    node.receive(messageOf('requestVoteResponse', 2, 1, 1, { reject: true }))
+    node.receive(messageOf('requestVoteResponse', 2, 1, 1))
+    expect(node.role).toBe('candidate')
+  })
+
   test('a removed or unknown replica cannot vote, and a second answer of the same one does not count', () => {
     const node = oneOf(5)
     node.raft.campaign()

@@ -53,6 +53,13 @@ describe('installing a snapshot (§7)', () => {
     expect(node.terms).toEqual([1, 1, 1])
   })
 
+  test('one that ends before what was compacted here is ignored too', () => {
+    const node = new TestNode(1, { conf: CONF, log: entriesOf([4, 4], 12), hard: { term: 4, vote: 0, commit: 12 } })
+    const sent = install(node, { ...SNAPSHOT, index: 5, term: 2 })
+    expect(sent).toMatchObject([{ type: 'appendEntriesResponse', index: 12 }])
+    expect(node.raft.status()).toMatchObject({ commit: 12, lastIndex: 13 })
+  })
+
   test('one whose last entry the log has only moves the commit index', () => {
     const node = new TestNode(1, { conf: CONF, log: entriesOf([1, 1, 1]), hard: { term: 4, vote: 0, commit: 1 } })
     node.raft.step(messageOf('installSnapshot', 2, 1, 4, { snapshot: { ...SNAPSHOT, index: 2, term: 1 } }))

@@ -4,7 +4,7 @@ import { decodeConfChange } from '../../../src/raft/conf-change.ts'
 import type { RaftEvent } from '../../../src/raft/events.ts'
 import { RaftGroup } from '../../../src/raft/raft.ts'
 import type { Message, RaftConfig, ReadState, Ready } from '../../../src/raft/types.ts'
-import { membersOf, votersOf } from './entries.ts'
+import { votersOf } from './entries.ts'
 import { MemoryLog } from './memory-log.ts'
 
 export type NodeOptions = Partial<Omit<RaftConfig, 'id' | 'storage' | 'confState'>> & {
@@ -19,10 +19,6 @@ export const UNLIMITED = Number.MAX_SAFE_INTEGER
 export function oneOf(count: number, id = 1, options: NodeOptions = {}): TestNode {
   const voters = Array.from({ length: count }, (_, at) => at + 1)
   return new TestNode(id, { conf: votersOf(...voters), ...options })
-}
-
-export function learnerOf(voters: number[], learners: number[], id: number): TestNode {
-  return new TestNode(id, { conf: membersOf(voters, learners) })
 }
 
 export class TestNode {

@@ -1,0 +1,25 @@
+/**
+ * `npm run -s raft:script -- [--ignore-log] [--rewrite] FILE...`: runs script files against the core, prints a diff for each
+ * mismatch and a count of files, and exits 1 if one failed.
+ */
+import { readFileSync, writeFileSync } from 'node:fs'
+import { rewriteScript, runScript } from './run-script.ts'
+
+const flags = new Set(process.argv.slice(2).filter((arg) => arg.startsWith('--')))
+const files = process.argv.slice(2).filter((arg) => !arg.startsWith('--'))
+let passed = 0
+let failed = 0
+
+for (const file of files) {
+  const text = readFileSync(file, 'utf8')
+  if (flags.has('--rewrite')) writeFileSync(file, rewriteScript(text))
+  else if (report(file, runScript(text, flags.has('--ignore-log')).failure)) passed++
+  else failed++
+}
+if (!flags.has('--rewrite')) console.log(`${passed} passed, ${failed} failed`)
+process.exitCode = failed > 0 ? 1 : 0
+
+function report(file: string, failure: string | undefined): boolean {
+  if (failure !== undefined) console.log(`${file}: ${failure}\n`)
+  return failure === undefined
+}

@@ -1,0 +1,62 @@
+import { readdirSync, readFileSync } from 'node:fs'
+import { describe, expect, test } from 'vitest'
+import { parseScript } from './grammar.ts'
+import { rewriteScript, runScript } from './run-script.ts'
+
+const SCENARIOS = new URL('./scenarios/', import.meta.url)
+
+describe('scenarios', () => {
+  test.each(readdirSync(SCENARIOS))('%s comes out as written', (file) => {
+    const result = runScript(readFileSync(new URL(file, SCENARIOS), 'utf8'))
+    expect(result.failure).toBeUndefined()
+    expect(result.directives).toBeGreaterThan(5)
+  })
+})
+
+describe('the script runner', () => {
+  test('reads arguments with and without values, lists, and lines that go on', () => {
+    const [directive] = parseScript(
+      '# a comment\n\nmove 3 to=(a, b,c) \\\n  how= with=care\nline one\n\n----\nout\n\nrest',
+    )
+    expect(directive).toEqual({
+      line: 3,
+      command: 'move',
+      args: [
+        { key: '3', values: [] },
+        { key: 'to', values: ['a', 'b', 'c'] },
+        { key: 'how', values: [''] },
+        { key: 'with', values: ['care'] },
+      ],
+      input: 'line one',
+      expected: 'out\n',
+    })
+  })
+
+  test('takes an output with blank lines between doubled separators', () => {
+    const [first, second] = parseScript('a\n----\n----\none\n\ntwo\n----\n----\n\nb\n----\nok\n')
+    expect(first?.expected).toBe('one\n\ntwo\n')
+    expect(second?.command).toBe('b')
+  })
+
+  test('stops at the first mismatch and shows both sides', () => {
+    const result = runScript('vote cfg=(1) votes=(y)\n----\nVoteLost\n\nvote\n----\nnonsense\n')
+    expect(result).toEqual({ directives: 1, failure: expect.stringContaining('-VoteLost\n+VoteWon') })
+  })
+
+  test('leaves log lines out of the comparison when told to', () => {
+    const script =
+      'add-nodes 1 voters=(1) index=2\n----\nINFO in other words\n\nraft-state\n----\n1: StateFollower (Voter) Term:0 Lead:0\n'
+    expect(runScript(script, true).failure).toBeUndefined()
+    expect(runScript(script, false).failure).toContain('in other words')
+  })
+
+  test('a command it does not know, and a broken invariant, fail the file', () => {
+    expect(runScript('frobnicate\n----\nok\n').failure).toContain('unknown command')
+    expect(runScript('campaign 4\n----\nok\n').failure).toContain('no node 4')
+  })
+
+  test('rewriting keeps comments and fills in what comes', () => {
+    const script = '# why\nvote cfg=(1) votes=(n)\n----\n\n# and\nvote\n----\nold\n'
+    expect(rewriteScript(script)).toBe('# why\nvote cfg=(1) votes=(n)\n----\nVoteLost\n\n# and\nvote\n----\nVoteWon\n')
+  })
+})
