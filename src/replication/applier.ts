@@ -3,8 +3,8 @@
  * at' = max(at, last at'), the same on every replica because it comes from the log alone.
  */
 import { assert } from '../base/assert.ts'
-import type { Entry } from '../base/log-entry.ts'
-import { decodeConfChange } from '../raft/conf-change.ts'
+import type { ConfState, Entry } from '../base/log-entry.ts'
+import { type ConfChange, decodeConfChange } from '../raft/conf-change.ts'
 import type { RaftGroup } from '../raft/raft.ts'
 import type { CheckpointMeta } from '../storage/state/types.ts'
 import type { Store, View } from '../views/view.ts'
@@ -18,6 +18,7 @@ export class Applier<R, E> {
   readonly #store: Store
   readonly #proposals: Proposals<R>
   readonly #observers: readonly GroupObserver<E>[]
+  readonly #onConfChange: (change: ConfChange, confState: ConfState) => void
   #queue: Entry[] = []
   #next = 0
   /** What the view's memory and layers stand for. */
@@ -33,6 +34,7 @@ export class Applier<R, E> {
       readonly store: Store
       readonly proposals: Proposals<R>
       readonly observers: readonly GroupObserver<E>[]
+      readonly onConfChange: (change: ConfChange, confState: ConfState) => void
     },
     meta: CheckpointMeta,
   ) {
@@ -41,6 +43,7 @@ export class Applier<R, E> {
     this.#store = parts.store
     this.#proposals = parts.proposals
     this.#observers = parts.observers
+    this.#onConfChange = parts.onConfChange
     this.#meta = meta
   }
 
@@ -109,8 +112,10 @@ export class Applier<R, E> {
     this.#logBytes += data.byteLength
     let { lastAt, confState } = this.#meta
     if (type === 'confChange') {
-      confState = this.#raft.applyConfChange(decodeConfChange(data))
+      const change = decodeConfChange(data)
+      confState = this.#raft.applyConfChange(change)
       this.#confIndex = index
+      this.#onConfChange(change, confState)
     }
     const replies: R[] = []
     const effects: E[] = []

@@ -15,10 +15,12 @@ import type {
   GroupStatus,
   Member,
   Proposal,
+  ProposalOutcome,
   ReadOutcome,
   RefusalReason,
 } from './group.ts'
-import type { Proposals } from './proposals.ts'
+import { type MemberChange, toConfChange } from './member-change.ts'
+import type { Answerable, Proposals } from './proposals.ts'
 import type { Reads } from './reads.ts'
 import { publicRole, type RoleWatch } from './role-watch.ts'
 import type { Shard } from './shard.ts'
@@ -122,6 +124,20 @@ export class Handle<R, E, V extends View<R, E>> implements GroupHandle<R, E, V> 
     mark()
   }
 
+  /** Proposes a change of membership (§6), answered like a proposal. */
+  changeMembers(change: MemberChange, done: (outcome: ProposalOutcome<R>) => void): void {
+    const { raft, proposals, mark } = this.#parts
+    const refusal = this.#refusal()
+    if (refusal !== undefined) {
+      this.#refuse({ done }, refusal)
+      return
+    }
+    const proposed = raft.proposeConfChange(toConfChange(change))
+    mark()
+    if ('refused' in proposed) this.#refuse({ done }, REFUSAL[proposed.refused])
+    else proposals.add(proposed.term, proposed.index, { done })
+  }
+
   read(done: (outcome: ReadOutcome) => void): void {
     const { reads, stopped, mark } = this.#parts
     if (stopped()) {
@@ -150,7 +166,7 @@ export class Handle<R, E, V extends View<R, E>> implements GroupHandle<R, E, V> 
     return shard.refusal() ?? (state.bytes() >= shard.limits.layerBytesMax ? 'OVERLOADED' : undefined)
   }
 
-  #refuse(proposal: Proposal<R>, reason: RefusalReason): void {
+  #refuse(proposal: Answerable<R>, reason: RefusalReason): void {
     this.#parts.shard.counts.refused++
     proposal.done({ type: 'refused', reason })
   }

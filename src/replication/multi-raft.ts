@@ -8,11 +8,11 @@ import { SandglassError } from '../base/errors.ts'
 import type { GroupId, NodeId } from '../base/ids.ts'
 import type { WalState } from '../storage/wal/types.ts'
 import type { View } from '../views/view.ts'
-import { clockVerdict } from './clock-verdict.ts'
 import type { ReplicationEvent } from './events.ts'
 import { decodeFrame, decodeSnapshotHeader, type Frame } from './frame.ts'
-import type { GroupHandle, GroupSpec, Member, RefusalReason } from './group.ts'
+import type { GroupHandle, GroupSpec, Member, ProposalOutcome, RefusalReason } from './group.ts'
 import { JobSlots } from './job-slots.ts'
+import type { MemberChange } from './member-change.ts'
 import { openReplica } from './open-replica.ts'
 import { DEFAULT_LIMITS, DEFAULT_TIMING, type MultiRaftOptions } from './options.ts'
 import { Outbox } from './outbox.ts'
@@ -41,7 +41,6 @@ type AnyReplica = Replica<unknown, unknown, View>
 const JOBS_MAX = 2
 /** Between looks at laggards, clocks and a full disk. */
 const HOUSEKEEPING_MS = 1000
-const CLOCK_AGE_MAX_MS = 5000
 const MAX_CLOCK_SKEW_MS = 2000
 /** Leaving: how long leaderships may take to move, and everything else to reach the disk. */
 const HAND_OVER_ELECTIONS = 2
@@ -122,6 +121,16 @@ export class MultiRaft implements PeerReceiver {
   /** Where the replicas of a running group are, from now on (placement changed). */
   setMembers(group: GroupId, members: readonly Member[]): void {
     this.#replicas.get(group)?.setMembers(members)
+  }
+
+  /**
+   * Proposes a change of membership to this node's replica, which must lead; answered like a proposal, OVERLOADED while
+   * an earlier change is not applied yet. A new replica starts under the initial members and comes in as a learner first.
+   */
+  changeMembers(group: GroupId, change: MemberChange, done: (outcome: ProposalOutcome<unknown>) => void): void {
+    const replica = this.#replicas.get(group)
+    if (replica === undefined) done({ type: 'refused', reason: 'NOT_LEADER' })
+    else replica.handle.changeMembers(change, done)
   }
 
   handle(group: GroupId): GroupHandle<unknown, unknown> | undefined {
@@ -254,15 +263,14 @@ export class MultiRaft implements PeerReceiver {
   }
 
   #judgeClock(): void {
-    const { env, outbox } = this.#shard
+    const { outbox } = this.#shard
     const { node, maxClockSkewMs = MAX_CLOCK_SKEW_MS } = this.#options
     const peers = new Set<NodeId>()
     for (const { handle } of this.#replicas.values()) for (const member of handle.members) peers.add(member.node)
     peers.delete(node)
     // Followers of the same leader do not talk to each other; this frame brings their clocks together.
     outbox.greet(peers)
-    const peersMs = this.#clocks.recent(peers, CLOCK_AGE_MAX_MS)
-    const judged = clockVerdict({ ownMs: env.wallMs(), peersMs, nodes: peers.size + 1, maxSkewMs: maxClockSkewMs })
+    const judged = this.#clocks.judge(peers, maxClockSkewMs)
     const skewed = judged.verdict === 'skewed'
     if (skewed !== this.#skewed) this.#event({ type: 'clock', ...judged })
     this.#skewed = skewed

@@ -1,6 +1,10 @@
 /** The peers' wall clocks as their frames carried them: kept as offsets, so that a reading ages without growing wrong. */
 import type { Env } from '../base/env.ts'
 import type { NodeId } from '../base/ids.ts'
+import { type ClockVerdict, clockVerdict } from './clock-verdict.ts'
+
+/** An older reading says nothing about the clock of today. */
+const AGE_MAX_MS = 5000
 
 export interface PeerClock {
   /** The peer's wall clock minus ours, ms; behind by the time a frame travels. */
@@ -34,14 +38,14 @@ export class PeerClocks {
     return clocks
   }
 
-  /** What the clocks of `nodes` show now, of those heard from within `maxAgeMs`. */
-  recent(nodes: ReadonlySet<NodeId>, maxAgeMs: number): readonly number[] {
+  /** Judges the own clock by those of `peers`, the other nodes of the cluster, as far as they were heard from lately. */
+  judge(peers: ReadonlySet<NodeId>, maxSkewMs: number): ClockVerdict {
     const now = this.#env.monoMs()
-    const wall = this.#env.wallMs()
-    const clocks: number[] = []
+    const ownMs = this.#env.wallMs()
+    const peersMs: number[] = []
     for (const [node, { offsetMs, readMs }] of this.#readings) {
-      if (nodes.has(node) && now - readMs <= maxAgeMs) clocks.push(wall + offsetMs)
+      if (peers.has(node) && now - readMs <= AGE_MAX_MS) peersMs.push(ownMs + offsetMs)
     }
-    return clocks
+    return clockVerdict({ ownMs, peersMs, nodes: peers.size + 1, maxSkewMs })
   }
 }

@@ -1,7 +1,10 @@
-/** The core's configuration, from the shard's timing and bounds and what the replica starts from. */
+/** Builds the core of a replica: over its durable log, with the shard's timing and bounds, from where it stood. */
 import { INFLIGHT_APPENDS_MAX, INFLIGHT_BYTES_MAX, PEER_FRAME_BYTES } from '../base/limits.ts'
+import type { SnapshotMeta } from '../base/log-entry.ts'
+import { RaftGroup } from '../raft/raft.ts'
 import type { LogStorage, RaftConfig } from '../raft/types.ts'
 import type { GroupSpec } from './group.ts'
+import { LogView } from './log-view.ts'
 import type { Recovered } from './recovery.ts'
 import type { Shard } from './shard.ts'
 
@@ -14,7 +17,20 @@ export function electionTicks({ timing }: Pick<Shard, 'timing'>): number {
   return Math.max(2, Math.round(timing.electionMs / timing.tickMs))
 }
 
-export function raftConfig(
+/** `snapshot` answers with what can be sent to a follower now. */
+export function createCore(
+  spec: GroupSpec,
+  shard: Pick<Shard, 'env' | 'timing' | 'limits' | 'wal'>,
+  recovered: Recovered,
+  snapshot: () => SnapshotMeta | undefined,
+): RaftGroup {
+  const { applied: index, term } = recovered.meta
+  return new RaftGroup(
+    raftConfig(spec, shard, recovered, new LogView(shard.wal, spec.group, { index, term }, snapshot)),
+  )
+}
+
+function raftConfig(
   spec: GroupSpec,
   shard: Pick<Shard, 'env' | 'timing' | 'limits'>,
   { meta, hard }: Recovered,

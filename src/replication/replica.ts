@@ -3,8 +3,9 @@
  * what depends on the disk leaves after the disk, and committed entries are applied in slices.
  */
 import type { NodeId, ReplicaId } from '../base/ids.ts'
-import type { SnapshotMeta } from '../base/log-entry.ts'
-import { RaftGroup } from '../raft/raft.ts'
+import type { ConfState, SnapshotMeta } from '../base/log-entry.ts'
+import type { ConfChange } from '../raft/conf-change.ts'
+import type { RaftGroup } from '../raft/raft.ts'
 import type { Message, Ready } from '../raft/types.ts'
 import type { CheckpointMeta, GroupState } from '../storage/state/types.ts'
 import { UnknownCommandError, type View } from '../views/view.ts'
@@ -15,10 +16,10 @@ import type { GroupObserver, GroupSpec, Member } from './group.ts'
 import { Handle } from './handle.ts'
 import { Installer } from './installer.ts'
 import { Leadership } from './leadership.ts'
-import { LogView } from './log-view.ts'
+import { membersAfter } from './member-change.ts'
 import { Persister } from './persister.ts'
 import { Proposals } from './proposals.ts'
-import { electionTicks, raftConfig } from './raft-config.ts'
+import { createCore, electionTicks } from './raft-config.ts'
 import { Reads } from './reads.ts'
 import type { Recovered } from './recovery.ts'
 import { RoleWatch } from './role-watch.ts'
@@ -54,15 +55,16 @@ export class Replica<R, E, V extends View<R, E>> implements Turnable {
     const { meta } = recovered
     this.#parts = parts
     this.#shard = shard
-    const log = new LogView(shard.wal, spec.group, { index: meta.applied, term: meta.term }, () => this.#sendable())
-    const raft = new RaftGroup(raftConfig(spec, shard, recovered, log))
+    const raft = createCore(spec, shard, recovered, () => this.#sendable())
     const proposals = new Proposals<R>(shard.counts)
     const reads = new Reads({ max: shard.limits.readsMax, timeoutTicks: 2 * electionTicks(shard) }, shard.env.random())
     const observers = this.#observers
     this.#raft = raft
     this.#proposals = proposals
     this.#reads = reads
-    this.#applier = new Applier({ raft, view, store: state, proposals, observers }, meta)
+    const onConfChange = (change: ConfChange, confState: ConfState) =>
+      this.handle.setMembers(membersAfter(this.handle.members, change, confState))
+    this.#applier = new Applier({ raft, view, store: state, proposals, observers, onConfChange }, meta)
     this.#checkpointer = this.#createCheckpointer()
     this.#persister = new Persister(shard.wal, spec, (ready) => this.#confirmed(ready))
     this.#installer = this.#createInstaller()

@@ -1,7 +1,7 @@
 /** A few nodes with one group, under virtual time, on memory disks that outlive crashes. */
 import type { GroupId, NodeId } from '../../src/base/ids.ts'
 import type { ReplicationEvent } from '../../src/replication/events.ts'
-import type { GroupHandle, GroupSpec, ProposalOutcome } from '../../src/replication/group.ts'
+import type { GroupHandle, GroupSpec, Member, ProposalOutcome } from '../../src/replication/group.ts'
 import { MultiRaft } from '../../src/replication/multi-raft.ts'
 import type { MultiRaftOptions, ReplicationLimits } from '../../src/replication/options.ts'
 import { MemoryDisk } from '../../src/storage/state/memory-database.ts'
@@ -69,6 +69,12 @@ export class Node {
 
   start(group: GroupId = GROUP): Promise<ListHandle> {
     return this.multi.start<string, string, ListView>(this.#cluster.spec(this.id, group), () => new ListView())
+  }
+
+  /** As a replica that is no member yet: under the members the group began with. */
+  startJoining(members: readonly Member[]): Promise<ListHandle> {
+    const spec = { group: GROUP, replica: this.id * 10, members }
+    return this.multi.start<string, string, ListView>(spec, () => new ListView())
   }
 
   texts(): Promise<string[]> {
@@ -151,6 +157,13 @@ export class Cluster {
   node(id: NodeId): Node {
     const node = this.nodes[id - 1]
     if (node === undefined) throw new Error(`there is no node ${id}`)
+    return node
+  }
+
+  /** One more node, without a replica. */
+  add(): Node {
+    const node = new Node(this, this.nodes.length + 1)
+    this.nodes.push(node)
     return node
   }
 

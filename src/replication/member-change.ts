@@ -1,0 +1,44 @@
+/**
+ * A change of membership as the host sees it: the core's steps, and beside them where the added replicas are, which
+ * travels as the change's context.
+ */
+import type { ConfState } from '../base/log-entry.ts'
+import type { ConfChange, ConfChangeStep } from '../raft/conf-change.ts'
+import { ByteReader, ByteWriter, VARINT_BYTES_MAX } from './bytes.ts'
+import type { Member } from './group.ts'
+
+export interface MemberChange {
+  /** One step is taken at once; several go through a joint configuration, which leaves by itself. */
+  readonly steps: readonly ConfChangeStep[]
+  /** Where the replicas named in `steps` are, as far as they are new. */
+  readonly added: readonly Member[]
+}
+
+export function toConfChange({ steps, added }: MemberChange): ConfChange {
+  const writer = new ByteWriter(VARINT_BYTES_MAX * (1 + 2 * added.length))
+  writer.varint(added.length)
+  for (const { replica, node } of added) {
+    writer.varint(replica)
+    writer.varint(node)
+  }
+  return { transition: 'auto', changes: steps, context: writer.finish() }
+}
+
+/** The members once `change` is applied and the configuration is `confState`. */
+export function membersAfter(before: readonly Member[], change: ConfChange, confState: ConfState): readonly Member[] {
+  const { voters, votersOutgoing, learners, learnersNext } = confState
+  const stay = new Set([...voters, ...votersOutgoing, ...learners, ...learnersNext])
+  const known = new Map(before.map((member) => [member.replica, member]))
+  for (const member of addedBy(change)) known.set(member.replica, member)
+  return [...known.values()].filter(({ replica }) => stay.has(replica))
+}
+
+function addedBy({ context }: ConfChange): Member[] {
+  if (context.byteLength === 0) return []
+  const reader = new ByteReader(context)
+  const count = reader.varint()
+  const added: Member[] = []
+  for (let i = 0; i < count; i++) added.push({ replica: reader.varint(), node: reader.varint() })
+  reader.end()
+  return added
+}

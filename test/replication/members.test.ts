@@ -1,0 +1,71 @@
+import { expect, test } from 'vitest'
+import type { ConfChangeStep } from '../../src/raft/conf-change.ts'
+import type { Member } from '../../src/replication/group.ts'
+import { Cluster, GROUP, type Node, type Outcome } from './cluster.ts'
+
+const NEW: Member = { replica: 40, node: 4 }
+
+async function change(cluster: Cluster, leader: Node, steps: ConfChangeStep[], added: Member[] = []): Promise<Outcome> {
+  const outcomes: Outcome[] = []
+  leader.multi.changeMembers(GROUP, { steps, added }, (outcome) => outcomes.push(outcome as Outcome))
+  await cluster.time.until(() => outcomes.length > 0, 5000)
+  const [outcome] = outcomes
+  if (outcome === undefined) throw new Error('no outcome')
+  return outcome
+}
+
+test('a replica is replaced: the new one learns, votes, and the old one goes, with nothing lost', async () => {
+  const cluster = await Cluster.start({ limits: { checkpointBytes: 2000, walRetainBytes: 500 } })
+  const leader = await cluster.leader()
+  const values = Array.from({ length: 40 }, (_, i) => `${i}-${'x'.repeat(200)}`)
+  for (const value of values) await cluster.propose(leader, value)
+  const [old] = cluster.others(leader)
+  if (old === undefined) throw new Error('no follower')
+
+  const fourth = cluster.add()
+  await cluster.time.during(fourth.startJoining(cluster.spec(1).members.slice(0, 3)))
+  fourth.multi.setMembers(GROUP, cluster.spec(1).members)
+  expect(await change(cluster, leader, [{ type: 'addLearner', replica: 40 }], [NEW])).toMatchObject({ type: 'applied' })
+  expect(leader.handle.members).toContainEqual(NEW)
+  await cluster.time.until(() => fourth.handle.status().applied >= leader.handle.status().commit, 10_000)
+  const swap: ConfChangeStep[] = [
+    { type: 'addVoter', replica: 40 },
+    { type: 'remove', replica: old.handle.replica },
+  ]
+  expect(await change(cluster, leader, swap)).toMatchObject({ type: 'applied' })
+  await cluster.time.run(1000)
+  expect(leader.handle.members.map(({ node }) => node)).not.toContain(old.id)
+  await cluster.time.during(old.multi.remove(GROUP))
+  old.crash()
+
+  leader.crash()
+  const rest = [fourth, ...cluster.others(leader).filter((node) => node !== old && node !== fourth)]
+  const next = await cluster.leader(rest)
+  await cluster.propose(next, 'after')
+  await cluster.settled(rest)
+  for (const node of rest) expect(await node.texts()).toEqual([...values, 'after'])
+})
+
+test('a second change is refused while the first is not applied, and changes nothing', async () => {
+  const cluster = await Cluster.start()
+  const leader = await cluster.leader()
+  const outcomes: unknown[] = []
+  const steps: ConfChangeStep[] = [{ type: 'addLearner', replica: 40 }]
+  leader.multi.changeMembers(GROUP, { steps, added: [NEW] }, (outcome) => outcomes.push(outcome))
+  const remove: ConfChangeStep[] = [{ type: 'remove', replica: 10 }]
+  expect(await change(cluster, leader, remove)).toEqual({ type: 'refused', reason: 'OVERLOADED' })
+  await cluster.time.until(() => outcomes.length > 0, 1000)
+  expect(leader.handle.members).toHaveLength(4)
+})
+
+test('a change asked of a follower, or of a node without a replica, is refused', async () => {
+  const cluster = await Cluster.start()
+  const leader = await cluster.leader()
+  const [follower] = cluster.others(leader)
+  if (follower === undefined) throw new Error('no follower')
+  const refused = { type: 'refused', reason: 'NOT_LEADER' }
+  expect(await change(cluster, follower, [{ type: 'remove', replica: 10 }])).toEqual(refused)
+  const outcomes: unknown[] = []
+  leader.multi.changeMembers(99, { steps: [], added: [] }, (outcome) => outcomes.push(outcome))
+  expect(outcomes).toEqual([refused])
+})
