@@ -25,6 +25,7 @@ function append(run: Run, write: WalWrite): void {
 /** The power goes; recovery itself is interrupted `interruptions` times, at any of its operations. */
 async function crash(run: Run, interruptions: number): Promise<void> {
   run.disk.crash(run.random)
+  run.disk.capacity = Number.POSITIVE_INFINITY
   for (let i = 0; i < interruptions; i++) {
     run.disk.stopBefore = run.disk.operations + 1 + Math.floor(run.random() * 12)
     void openLog(run.disk, OPTIONS, ++run.seed)
@@ -35,7 +36,6 @@ async function crash(run: Run, interruptions: number): Promise<void> {
 }
 
 async function reopen(run: Run): Promise<void> {
-  run.disk.capacity = Number.POSITIVE_INFINITY
   run.log = await openLog(run.disk, { ...OPTIONS, fsync: run.fsync }, ++run.seed)
   expect(run.log.damage).toEqual([])
   run.model.adopt(run.log.wal)
@@ -170,10 +170,12 @@ async function perform(run: Run, clocks: Clocks, step: Operation): Promise<void>
   }
   if (step.type === 'close') {
     await wal.close()
+    run.disk.capacity = Number.POSITIVE_INFINITY
     return reopen(run)
   }
   if (step.type === 'kill') {
     run.disk.kill()
+    run.disk.capacity = Number.POSITIVE_INFINITY
     return reopen(run)
   }
   return crash(run, 'interruptions' in step ? step.interruptions : 0)
