@@ -55,6 +55,7 @@ interface Failure {
 const AT_ONCE = 4
 const WAIT_MIN_MS = 100
 const WAIT_MAX_MS = 10_000
+const CATCHING_UP_MS = 20
 
 class Running implements Reconciler {
   readonly #options: ReconcilerOptions
@@ -77,11 +78,14 @@ class Running implements Reconciler {
     this.#go()
   }
 
-  settled(): Promise<void> {
+  async settled(): Promise<void> {
+    while (this.#catchingUp() && !this.#closed) {
+      await new Promise<void>((resolve) => this.#options.env.after(CATCHING_UP_MS, resolve))
+    }
     const groups = new Set(this.#busy)
     for (const { group } of this.#work()) groups.add(group)
-    if (groups.size === 0) return Promise.resolve()
-    return new Promise((done) => {
+    if (groups.size === 0 || this.#closed) return
+    await new Promise<void>((done) => {
       this.#waiting.add({ groups, done })
     })
   }
@@ -99,6 +103,10 @@ class Running implements Reconciler {
   #go(): void {
     if (this.#closed) return
     const now = this.#options.env.monoMs()
+    if (this.#catchingUp()) {
+      this.#goAfter(CATCHING_UP_MS)
+      return
+    }
     let next = Number.POSITIVE_INFINITY
     for (const work of this.#work()) {
       if (this.#busy.size >= AT_ONCE) return
@@ -106,10 +114,20 @@ class Running implements Reconciler {
       if (retryMs <= now) void this.#run(work)
       else next = Math.min(next, retryMs)
     }
-    this.#retry?.cancel()
-    if (next < Number.POSITIVE_INFINITY) this.#retry = this.#options.env.after(next - now, () => this.#go())
+    if (next < Number.POSITIVE_INFINITY) this.#goAfter(next - now)
     // What is still waited for is not wanted any more, or was tried and waits for its time.
     if (this.#busy.size === 0) this.#tried(() => true)
+  }
+
+  #goAfter(ms: number): void {
+    this.#retry?.cancel()
+    this.#retry = this.#options.env.after(ms, () => this.#go())
+  }
+
+  /** What is being replayed is the past: a topic of it may be deleted a few entries later. */
+  #catchingUp(): boolean {
+    const { applied, commit } = this.#options.catalog.status()
+    return applied < commit
   }
 
   async #run(work: Work): Promise<void> {

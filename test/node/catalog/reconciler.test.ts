@@ -2,7 +2,7 @@ import { beforeEach, describe, expect, test } from 'vitest'
 import type { GroupId } from '../../../src/base/ids.ts'
 import type { CatalogHandle } from '../../../src/node/catalog/catalog-handle.ts'
 import { createReconciler, type Reconciler, type ReplicaHost } from '../../../src/node/catalog/reconciler.ts'
-import type { GroupObserver } from '../../../src/replication/group.ts'
+import type { GroupObserver, GroupStatus } from '../../../src/replication/group.ts'
 import { type CatalogView, createCatalogView } from '../../../src/views/catalog/catalog-view.ts'
 import { encodeCommand } from '../../../src/views/catalog/command-codec.ts'
 import type { CatalogCommand, CatalogEffect } from '../../../src/views/catalog/commands.ts'
@@ -58,6 +58,8 @@ class FakeCatalog {
   readonly #store = new MemoryStore()
   readonly #observers: GroupObserver<CatalogEffect>[] = []
   #index = 0
+  /** Entries that are committed and not applied yet. */
+  behind = 0
 
   handle(): CatalogHandle {
     const none = () => {
@@ -66,9 +68,14 @@ class FakeCatalog {
     const observe = (observer: GroupObserver<CatalogEffect>) => this.#observers.push(observer)
     const store = this.#store
     return {
-      ...{ group: 1, replica: 1, members: [], view: this.view, store, reader: store, status: none },
+      ...{ group: 1, replica: 1, members: [], view: this.view, store, reader: store, status: () => this.#status() },
       ...{ propose: none, read: none, transferLeadership: none, observe },
     }
+  }
+
+  #status(): GroupStatus {
+    const leader = { role: 'follower', term: 1, leaderReplica: 2, leaderNode: 2, ready: false } as const
+    return { ...leader, commit: this.#index + this.behind, applied: this.#index, lastAt: 0, match: new Map() }
   }
 
   apply(command: CatalogCommand): void {
@@ -130,6 +137,19 @@ describe('reconciler', () => {
     catalog.apply({ type: 'deleteTopic', name: 'orders', id: catalog.view.topic('orders')?.id ?? 0 })
     await time.run(1000)
     expect(host.data.size).toBe(0)
+  })
+
+  test('a past that is replayed starts nothing that it deletes again', async () => {
+    catalog.behind = 2
+    const reconciler = reconcile()
+    catalog.topic('orders', 3)
+    catalog.behind = 1
+    await time.run(1000)
+    catalog.behind = 0
+    catalog.apply({ type: 'deleteTopic', name: 'orders', id: catalog.view.topic('orders')?.id ?? 0 })
+    await time.during(reconciler.settled())
+    await time.run(1000)
+    expect(host.log).toEqual([])
   })
 
   test('data of a group that this catalog has not heard of yet is left alone, of a deleted one removed', async () => {
