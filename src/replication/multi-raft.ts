@@ -6,11 +6,11 @@
 import type { Timer } from '../base/env.ts'
 import { SandglassError } from '../base/errors.ts'
 import type { GroupId, NodeId } from '../base/ids.ts'
-import type { WalState } from '../storage/wal/types.ts'
 import type { View } from '../views/view.ts'
 import type { ReplicationEvent } from './events.ts'
 import { decodeFrame, decodeSnapshotHeader, type Frame } from './frame.ts'
 import type { GroupHandle, GroupSpec, Member, ProposalOutcome, RefusalReason } from './group.ts'
+import { Housekeeping } from './housekeeping.ts'
 import { JobSlots } from './job-slots.ts'
 import type { MemberChange } from './member-change.ts'
 import { openReplica } from './open-replica.ts'
@@ -51,14 +51,13 @@ export class MultiRaft implements PeerReceiver {
   readonly #shard: Shard
   readonly #loop: TurnLoop
   readonly #clocks: PeerClocks
+  readonly #housekeeping: Housekeeping
   readonly #replicas = new Map<GroupId, AnyReplica>()
   readonly #busy = new Set<GroupId>()
   readonly #damaged = new Set<GroupId>()
   readonly #counts: ProposalCounts = { applied: 0, refused: 0, unknown: 0 }
   #elections = 0
   #ticks = 0
-  #walState: WalState = 'ok'
-  #skewed = false
   #closing = false
   #dead = false
 
@@ -72,6 +71,10 @@ export class MultiRaft implements PeerReceiver {
     const fatal = (error: unknown) => this.#fatal(error)
     this.#options = options
     this.#clocks = new PeerClocks(env)
+    this.#housekeeping = new Housekeeping({
+      ...{ clocks: this.#clocks, outbox, wal, event, peers: () => this.#peers() },
+      maxClockSkewMs: options.maxClockSkewMs ?? MAX_CLOCK_SKEW_MS,
+    })
     this.#loop = new TurnLoop({
       ...{ env, outbox, fatal, tickMs: timing.tickMs, sliceMs: limits.sliceMs },
       stateReady: () => state.ready(),
@@ -120,7 +123,7 @@ export class MultiRaft implements PeerReceiver {
 
   /** Where the replicas of a running group are, from now on (placement changed). */
   setMembers(group: GroupId, members: readonly Member[]): void {
-    this.#replicas.get(group)?.setMembers(members)
+    this.#replicas.get(group)?.handle.setMembers(members)
   }
 
   /**
@@ -161,7 +164,7 @@ export class MultiRaft implements PeerReceiver {
     try {
       for (const { group, message } of envelopes) {
         // A snapshot comes as a stream, and a node whose clock is wrong does not take leadership.
-        if (message.type === 'installSnapshot' || (this.#skewed && message.type === 'timeoutNow')) continue
+        if (message.type === 'installSnapshot' || (this.#housekeeping.skewed && message.type === 'timeoutNow')) continue
         this.#replicas.get(group)?.step(message)
       }
     } catch (error) {
@@ -257,32 +260,16 @@ export class MultiRaft implements PeerReceiver {
     for (const replica of this.#replicas.values()) replica.tick()
     const { tickMs } = this.#shard.timing
     if (this.#ticks % Math.max(1, Math.round(HOUSEKEEPING_MS / tickMs)) !== 0) return
-    this.#judgeClock()
-    this.#watchLog()
-    if (this.#skewed || this.#walState === 'full') handOver(this.#replicas.values())
+    this.#housekeeping.look()
+    for (const group of this.#shard.wal.laggards()) this.#replicas.get(group)?.relieveLog()
+    if (!this.#housekeeping.fitToLead) handOver(this.#replicas.values())
   }
 
-  #judgeClock(): void {
-    const { outbox } = this.#shard
-    const { node, maxClockSkewMs = MAX_CLOCK_SKEW_MS } = this.#options
+  #peers(): Set<NodeId> {
     const peers = new Set<NodeId>()
-    for (const { handle } of this.#replicas.values()) for (const member of handle.members) peers.add(member.node)
-    peers.delete(node)
-    // Followers of the same leader do not talk to each other; this frame brings their clocks together.
-    outbox.greet(peers)
-    const judged = this.#clocks.judge(peers, maxClockSkewMs)
-    const skewed = judged.verdict === 'skewed'
-    if (skewed !== this.#skewed) this.#event({ type: 'clock', ...judged })
-    this.#skewed = skewed
-    outbox.silent = skewed
-  }
-
-  #watchLog(): void {
-    const { wal } = this.#shard
-    for (const group of wal.laggards()) this.#replicas.get(group)?.relieveLog()
-    const { state } = wal.stats()
-    if (state !== this.#walState) this.#event({ type: 'walState', state })
-    this.#walState = state
+    for (const { handle } of this.#replicas.values()) for (const { node } of handle.members) peers.add(node)
+    peers.delete(this.#options.node)
+    return peers
   }
 
   #event(event: ReplicationEvent): void {

@@ -12,7 +12,7 @@ import { UnknownCommandError, type View } from '../views/view.ts'
 import { Applier } from './applier.ts'
 import { Checkpointer } from './checkpointer.ts'
 import type { SnapshotHeader } from './frame.ts'
-import type { GroupObserver, GroupSpec, Member } from './group.ts'
+import type { GroupObserver, GroupSpec } from './group.ts'
 import { Handle } from './handle.ts'
 import { Installer } from './installer.ts'
 import { Leadership } from './leadership.ts'
@@ -160,10 +160,6 @@ export class Replica<R, E, V extends View<R, E>> implements Turnable {
   peerDown(node: NodeId): void {
     for (const { replica, node: at } of this.handle.members) if (at === node) this.unreachable(replica)
     this.#leadership.peerDown(node)
-  }
-
-  setMembers(members: readonly Member[]): void {
-    this.handle.setMembers(members)
   }
 
   /** Starts to hand leadership over. False: it does not lead, or nobody can take over. */
