@@ -22,9 +22,9 @@ export interface TopicStats {
   readonly leases: number
   /** Stored, scheduled and delivered ones together. */
   readonly messages: number
-  /** Known to be due and waiting for a consumer (a bounded look-ahead: a lower bound when many are). */
+  /** Due and not handed out to the slowest group with consumers; a lower bound beyond the look-ahead. */
   readonly due: number
-  /** Known to be scheduled for later (a lower bound when many are). */
+  /** Not handed out to the slowest group and not known to be due. */
   readonly scheduled: number
 }
 

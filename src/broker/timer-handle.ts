@@ -5,5 +5,5 @@ import type { TimerQueries } from '../views/timer/queries.ts'
 import type { View } from '../views/view.ts'
 
 /** A timer view as the broker uses it. */
-export type TimerPartitionView = View<TimerReply, TimerEffect> & TimerQueries
+type TimerPartitionView = View<TimerReply, TimerEffect> & TimerQueries
 export type TimerHandle = GroupHandle<TimerReply, TimerEffect, TimerPartitionView>

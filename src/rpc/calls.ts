@@ -25,7 +25,7 @@ import type { CallContext, ServiceContext } from './service-context.ts'
 export type RawDuplex = ServerDuplexStream<Buffer, Buffer>
 
 /** Answers with a message, or with the bytes another node answered. */
-export type Unary<Q, R> = (request: Q, call: CallContext) => Promise<Init<R> | Buffer>
+type Unary<Q, R> = (request: Q, call: CallContext) => Promise<Init<R> | Buffer>
 
 type ServiceName = keyof typeof SERVICES
 type Rows<S extends ServiceName> = (typeof SERVICES)[S]
@@ -131,6 +131,13 @@ function streaming(handler: StreamHandler, begin: Begin) {
     stream.once('close', () => end(stream.cancelled ? status.CANCELLED : OK))
     handler(stream, forwardedFor(stream.metadata) !== undefined)
   }
+}
+
+/** Ends a stream with the status of `error`. What is not a SandglassError is INTERNAL. */
+export function failStream(stream: RawDuplex, { errors }: Pick<ServiceContext, 'errors'>, error: unknown): void {
+  const { code, details, metadata } = statusOf(errors.toStatus(error))
+  // grpc-js takes the status of a stream from its error event.
+  stream.emit('error', Object.assign(new Error(details), { code, details, metadata }))
 }
 
 /** Bad bytes are the client's mistake. */

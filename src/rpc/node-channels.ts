@@ -12,7 +12,7 @@ export const FORWARDED_KEY = 'sandglass-forwarded'
 
 export type RawStream = ClientDuplexStream<Buffer, Buffer>
 
-export interface Passing {
+interface Passing {
   readonly partition: number
   /** Of a stream: by when it is connected. Monotonic ms. */
   readonly deadline: number

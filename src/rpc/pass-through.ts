@@ -10,7 +10,7 @@ export function passThrough(client: RawDuplex, link: RawStream, onBroken: () => 
     link.once('drain', () => client.resume())
   })
   client.on('end', () => link.end())
-  client.on('cancelled', () => link.cancel())
+  client.once('close', () => link.cancel())
   link.on('data', (frame: Buffer) => {
     if (client.write(frame)) return
     link.pause()

@@ -10,7 +10,7 @@ import { toErrorMessage } from '../wire/errors.ts'
 import type { ProduceAnswer, ProduceFrame, ProduceRequest } from '../wire/messages.ts'
 import { checkProduce } from '../wire/queue-requests.ts'
 import type { Codec } from '../wire/wire.ts'
-import { decoded, type RawDuplex } from './calls.ts'
+import { decoded, failStream, type RawDuplex } from './calls.ts'
 import { notLeader } from './forwarding.ts'
 import { produceCommand, produceResponse } from './produce.ts'
 import { ProduceLinks } from './produce-links.ts'
@@ -44,6 +44,7 @@ class ProduceCall implements OpenStream {
   #pendingFrames = 0
   #pendingBytes = 0
   #halfClosed = false
+  #ending: SandglassError | undefined
   #over = false
 
   constructor(context: ServiceContext, streams: StreamRegistry, stream: RawDuplex, forwarded: boolean) {
@@ -68,12 +69,11 @@ class ProduceCall implements OpenStream {
     this.#streams.add(this)
   }
 
-  /** Frames not yet answered stay without an answer: the client counts them as unknown. */
+  /** Frames that were read are answered first; those on their way stay without an answer. */
   end(error: SandglassError): void {
-    if (this.#over) return
-    this.#write({ id: 0, error: toErrorMessage(error) })
-    this.#over = true
-    this.#stream.end()
+    this.#ending = error
+    this.#stream.pause()
+    this.#finishIfDone()
   }
 
   #frame(raw: Buffer): void {
@@ -81,7 +81,7 @@ class ProduceCall implements OpenStream {
     try {
       frame = decoded(this.#frames, raw)
     } catch (error) {
-      this.#stream.destroy(error instanceof Error ? error : new Error(String(error)))
+      failStream(this.#stream, this.#context, error)
       return
     }
     const { id, request } = frame
@@ -158,14 +158,17 @@ class ProduceCall implements OpenStream {
   /** Reads on only while little is pending and answers get away. */
   #flow(): void {
     const much = this.#pendingFrames >= PENDING_FRAMES_MAX || this.#pendingBytes >= PENDING_BYTES_MAX
-    if (much || this.#stream.writableNeedDrain) this.#stream.pause()
+    if (much || this.#ending !== undefined || this.#stream.writableNeedDrain) this.#stream.pause()
     else if (this.#stream.isPaused()) this.#stream.resume()
   }
 
   #finishIfDone(): void {
-    if (!this.#halfClosed || this.#pendingFrames > 0 || this.#over) return
-    this.#over = true
-    this.#stream.end()
+    if (this.#pendingFrames > 0 || this.#over) return
+    if (this.#ending !== undefined) failStream(this.#stream, this.#context, this.#ending)
+    else if (this.#halfClosed) {
+      this.#over = true
+      this.#stream.end()
+    }
   }
 
   #gone(): void {

@@ -12,7 +12,7 @@ import { type VirtualEnv, VirtualTime } from '../virtual-env.ts'
 import { FakeDirectory, PARTITION } from './fake-directory.ts'
 import { MemoryHandle } from './memory-handle.ts'
 
-export const CONFIG = { leaseMs: 30_000, reattachMs: 5000, maxClockSkewMs: 2000 }
+const CONFIG = { leaseMs: 30_000, reattachMs: 5000, maxClockSkewMs: 2000 }
 
 export class Harness {
   readonly time: VirtualTime

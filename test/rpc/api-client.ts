@@ -51,6 +51,29 @@ export class ApiClient {
     return new TestStream(this.#client, SERVICES.Queue.Consume)
   }
 
+  /** Bytes for bytes, for services that are not ours. */
+  raw(path: string, request: Buffer): Promise<Buffer> {
+    return new Promise((resolve, reject) => {
+      this.#client.makeUnaryRequest(path, same, same, request, (error, response) => {
+        if (error !== null) reject(error)
+        else resolve(response ?? Buffer.alloc(0))
+      })
+    })
+  }
+
+  /** One request in, the first answer out. */
+  rawStream(path: string, request: Buffer): Promise<Buffer> {
+    const stream = this.#client.makeBidiStreamRequest(path, same, same, new Metadata())
+    stream.write(request)
+    return new Promise((resolve, reject) => {
+      stream.on('error', reject)
+      stream.once('data', (answer: Buffer) => {
+        resolve(answer)
+        stream.end()
+      })
+    })
+  }
+
   close(): void {
     this.#client.close()
   }
@@ -61,6 +84,8 @@ export class TestStream<Q, R> {
   readonly #stream: ClientDuplexStream<Init<Q>, R>
   #waiters: (() => void)[] = []
   ended = false
+  /** What the status said, if not OK. */
+  error: SandglassError | undefined
 
   constructor(client: Client, row: Row<MessageName, MessageName>) {
     const request = wire.codec(row.request)
@@ -80,7 +105,10 @@ export class TestStream<Q, R> {
       this.#wake()
     }
     this.#stream.on('end', over)
-    this.#stream.on('error', over)
+    this.#stream.on('error', (error: ServiceError) => {
+      this.error = fromStatus(error)
+      over()
+    })
   }
 
   write(message: Init<Q>): void {
@@ -118,6 +146,10 @@ export class TestStream<Q, R> {
     this.#waiters = []
     for (const resolve of waiters) resolve()
   }
+}
+
+function same(bytes: Buffer): Buffer {
+  return bytes
 }
 
 function fromStatus(error: ServiceError): SandglassError {

@@ -74,6 +74,27 @@ test('a stream of frames is answered by id, bad ones too', async () => {
   await producer.over()
 })
 
+test('bytes that are no request are refused as such, by call and by stream', async () => {
+  const INVALID_ARGUMENT = 3
+  const broken = Buffer.from([10, 200])
+  await expect(client.raw(Queue.Produce.path, broken)).rejects.toMatchObject({ code: INVALID_ARGUMENT })
+  await expect(client.rawStream(Queue.ProduceStream.path, broken)).rejects.toMatchObject({ code: INVALID_ARGUMENT })
+  const answer = await client.rawStream(Queue.Consume.path, broken)
+  expect(answer.toString('latin1')).toContain('INVALID')
+})
+
+test('health and reflection answer', async () => {
+  const health = { path: '/grpc.health.v1.Health/Check' }
+  expect(await client.raw(health.path, Buffer.alloc(0))).toEqual(Buffer.from([8, 2]))
+  server.setServing(true)
+  expect(await client.raw(health.path, Buffer.alloc(0))).toEqual(Buffer.from([8, 1]))
+  const list = await client.rawStream(
+    '/grpc.reflection.v1.ServerReflection/ServerReflectionInfo',
+    Buffer.from([58, 1, 42]),
+  )
+  expect(list.toString('latin1')).toContain('sandglass.v1.Queue')
+})
+
 test('a topic that only the catalog leader knows yet is found after a refresh', async () => {
   directory.unseen.set('late', { name: 'late', kind: 'timer', replicationFactor: 1, partitions: [PARTITION] })
   const topic = await client.call(Topics.DescribeTopic, { name: 'late' })
@@ -161,8 +182,13 @@ test('a drain ends the streams with SHUTTING_DOWN', async () => {
   const consumer = client.consume()
   consumer.write({ subscribe })
   await consumer.next((m) => m.subscribed)
+  const producer = client.produceStream()
+  producer.write({ id: 1, request: { topic: 'orders', messages: [value('a')] } })
+  await producer.next((m) => m.response)
   const drained = server.drain(1000)
   expect((await consumer.next((m) => m.end)).reason).toBe('SHUTTING_DOWN')
+  await producer.over()
+  expect(producer.error?.reason).toBe('SHUTTING_DOWN')
   await drained
 })
 

@@ -100,14 +100,19 @@ export class Dispatcher {
     this.#channels.clear()
   }
 
-  /** Known ahead of the cursors: due now, and later. */
+  /** Ahead of the slowest cursors: known to be due, and the others. */
   lookAhead(): { due: number; scheduled: number } {
     const now = this.#options.clock.now()
     const sum = { due: 0, scheduled: 0 }
-    for (const windows of this.#channels.values()) {
-      const { due, scheduled } = windows.count(now)
-      sum.due += due
-      sum.scheduled += scheduled
+    const { view } = this.#options.handle
+    const pending = new Map(view.channels().map((channel) => [channel, 0]))
+    for (const { channel, pending: ahead } of view.groups()) {
+      pending.set(channel, Math.max(pending.get(channel) ?? 0, ahead ?? 0))
+    }
+    for (const [channel, ahead] of pending) {
+      const known = this.#channels.get(channel)?.count(now) ?? { due: 0, scheduled: 0 }
+      sum.due += known.due
+      sum.scheduled += Math.max(known.scheduled, ahead - known.due)
     }
     return sum
   }
