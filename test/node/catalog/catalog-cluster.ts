@@ -130,6 +130,10 @@ export class CatalogCluster {
   readonly network: MemoryNetwork
   readonly size: number
   readonly nodes: CatalogNode[] = []
+  /** So many answers to forwarded commands get lost. */
+  answersToLose = 0
+  /** Questions for a read point that went over the network. */
+  readPoints = 0
 
   static async start(size = 3, seed = 1): Promise<CatalogCluster> {
     const cluster = new CatalogCluster(size, seed)
@@ -167,8 +171,15 @@ export class CatalogCluster {
 
   client(from: NodeId): ControlClient {
     return {
-      propose: (to, command) => this.#call(from, to, (handler) => handler.propose(command)),
-      readIndex: (to) => this.#call(from, to, (handler) => handler.readIndex()),
+      propose: async (to, command) => {
+        const answer = await this.#call(from, to, (handler) => handler.propose(command))
+        if (this.answersToLose-- > 0) throw new Error('the connection broke')
+        return answer
+      },
+      readIndex: (to) => {
+        this.readPoints++
+        return this.#call(from, to, (handler) => handler.readIndex())
+      },
       report: (to, report) => this.#call(from, to, async (handler) => handler.report(report)),
     }
   }

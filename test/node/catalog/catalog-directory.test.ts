@@ -137,6 +137,32 @@ describe('catalog directory', () => {
     }
   })
 
+  test('answers that get lost do not make a topic twice, nor a deletion fail', async () => {
+    const cluster = await CatalogCluster.start()
+    const { directory } = cluster.follower()
+    cluster.answersToLose = 2
+    const topic = await cluster.time.during(directory.createTopic(spec('orders', 2), 5000))
+    expect(directory.topics()).toEqual([topic])
+    cluster.answersToLose = 2
+    await cluster.time.during(directory.deleteTopic('orders', 5000))
+    expect(directory.topics()).toEqual([])
+  })
+
+  test('if every answer gets lost the outcome is unknown', async () => {
+    const cluster = await CatalogCluster.start()
+    cluster.answersToLose = 1_000_000
+    const asked = cluster.time.during(cluster.follower().directory.createTopic(spec('orders', 2), 2000))
+    await expect(asked).rejects.toMatchObject({ reason: 'COMMIT_UNKNOWN', outcome: 'unknown' })
+  })
+
+  test('many misses at once share their questions to the leader', async () => {
+    const cluster = await CatalogCluster.start()
+    const { directory } = cluster.follower()
+    cluster.readPoints = 0
+    await cluster.time.during(Promise.all(Array.from({ length: 100 }, () => directory.refresh(5000))))
+    expect(cluster.readPoints).toBe(2)
+  })
+
   test('a node that comes back under another address is found there', async () => {
     const cluster = await CatalogCluster.start()
     const moved = cluster.node(2).directory.register(cluster.node(2).record('elsewhere:1'))

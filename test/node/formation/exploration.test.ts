@@ -199,8 +199,11 @@ function converges(world: World): void {
   }
 }
 
+/** Tens of thousands of states each: more than a busy machine visits in the default time. */
+const LONG = { timeout: 120_000 }
+
 describe('formation of three nodes, all ways', () => {
-  test('a crash at every step: one cluster, and it always comes to be', () => {
+  test('a crash at every step: one cluster, and it always comes to be', LONG, () => {
     const visited = explore({ crashes: 1, wipes: 0, lates: 0 }, (world) => {
       safe(world)
       expect(world.nodes.map((n) => n.failed)).toEqual(['', '', ''])
@@ -209,7 +212,7 @@ describe('formation of three nodes, all ways', () => {
     expect(visited).toBeGreaterThan(5000)
   })
 
-  test('two crashes: one cluster, and nobody gives up', () => {
+  test('two crashes: one cluster, and nobody gives up', LONG, () => {
     const visited = explore({ crashes: 2, wipes: 0, lates: 0 }, (world) => {
       safe(world)
       for (const node of world.nodes) if (node.failed !== '') throw new Error(`gave up: ${JSON.stringify(world)}`)
@@ -217,7 +220,7 @@ describe('formation of three nodes, all ways', () => {
     expect(visited).toBeGreaterThan(20_000)
   })
 
-  test('words that come late: one cluster, and it always comes to be', () => {
+  test('words that come late: one cluster, and it always comes to be', LONG, () => {
     const visited = explore({ crashes: 0, wipes: 0, lates: 1 }, (world) => {
       safe(world)
       converges(world)
@@ -225,9 +228,7 @@ describe('formation of three nodes, all ways', () => {
     expect(visited).toBeGreaterThan(5000)
   })
 
-  test('a wiped folder, with words that come late: never two clusters, never a vote with lost memory', {
-    timeout: 60_000,
-  }, () => {
+  test('a wiped folder, with words that come late: never two clusters, never a vote with lost memory', LONG, () => {
     const visited = explore({ crashes: 0, wipes: 1, lates: 1 }, safe)
     expect(visited).toBeGreaterThan(50_000)
   })
