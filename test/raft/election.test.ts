@@ -143,6 +143,16 @@ describe('elections (§5.2)', () => {
     expect(requests(ready.afterPersist)).toHaveLength(2)
   })
 
+  test('granting a vote puts the own election off', () => {
+    const node = oneOf(3)
+    node.ticks(9)
+    node.receive(messageOf('requestVote', 2, 1, 1))
+    node.ticks(9)
+    expect(node.role).toBe('follower')
+    node.ticks(1)
+    expect(node.role).toBe('candidate')
+  })
+
   test('the winner announces itself with an empty entry of its term', () => {
     const net = networkOf(3)
     net.campaign(1)

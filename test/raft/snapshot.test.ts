@@ -130,7 +130,24 @@ describe('sending a snapshot (§7)', () => {
     expect(leader.raft.progress()[1]).toMatchObject({ state: 'replicate', match: 11 })
   })
 
-  test('none goes to a replica that was silent lately, nor while none can be had', () => {
+  test('none goes to a replica that was silent lately', () => {
+    const leader = new TestNode(1, { conf: CONF, checkQuorum: true })
+    elect(leader)
+    leader.receive(messageOf('appendEntriesResponse', 2, 1, 1, { index: 1 }))
+    leader.raft.propose([bytes('a'), bytes('b')])
+    leader.drain()
+    leader.receive(messageOf('appendEntriesResponse', 3, 1, 1, { index: 3 }))
+    leader.log.compact({ index: 3, term: 1, confState: CONF })
+    leader.ticks(10)
+    leader.receive(messageOf('heartbeatResponse', 3, 1, 1))
+    leader.raft.reportUnreachable(2)
+    leader.raft.propose([bytes('c')])
+    expect(leader.drain().filter((m) => m.to === 2)).toEqual([])
+    const sent = leader.receive(messageOf('heartbeatResponse', 2, 1, 1))
+    expect(sent).toMatchObject([{ type: 'installSnapshot', to: 2 }])
+  })
+
+  test('none goes while none can be had', () => {
     const leader = compactedLeader()
     const refusal = messageOf('appendEntriesResponse', 2, 1, 5, { index: 13, reject: true, rejectHint: 3 })
     leader.log.snapshot = () => undefined

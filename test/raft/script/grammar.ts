@@ -82,7 +82,7 @@ function ended(lines: readonly string[]): string {
 }
 
 /** A command and its arguments, which are separated by spaces outside of parentheses. */
-function parseCommand(text: string, line: number): { command: string; args: Argument[] } {
+export function parseCommand(text: string, line: number): { command: string; args: Argument[] } {
   const [command, ...words] = splitOutside(text, ' ').filter((word) => word !== '')
   if (command === undefined) throw new Error(`line ${line}: no command`)
   return { command, args: words.map(parseArgument) }

@@ -1,21 +1,24 @@
 /** Interaction scripts: some replicas, the messages between them, and commands that move either. */
 import type { SnapshotMeta } from '../../../src/base/log-entry.ts'
-import type { ConfChange, ConfChangeTransition } from '../../../src/raft/conf-change.ts'
+import type { ConfChange } from '../../../src/raft/conf-change.ts'
 import { isJoint } from '../../../src/raft/configuration.ts'
 import { makeMessage } from '../../../src/raft/state.ts'
-import { UNLIMITED } from '../harness/node.ts'
+import {
+  configOf,
+  ELECTION_TICKS,
+  HEARTBEAT_TICKS,
+  number,
+  numbers,
+  ScriptError,
+  transitionOf,
+  values,
+} from './arguments.ts'
 import { describeEntry, describeMessage, describeProgress, lines, V1_CONTEXT } from './describe.ts'
-import type { Argument, Directive } from './grammar.ts'
+import { type Argument, type Directive, parseCommand } from './grammar.ts'
 import { parseSteps, ROLE_NAMES } from './names.ts'
 import { Output } from './output.ts'
-import { type Host, type Parcel, refusalText, type ScriptConfig, ScriptNode, type Work } from './script-node.ts'
+import { type Host, type Parcel, refusalText, ScriptNode, type Work } from './script-node.ts'
 import { LEVELS } from './trace-text.ts'
-
-const ELECTION_TICKS = 3
-const HEARTBEAT_TICKS = 1
-
-/** What a script may say to end its directive with an error text. */
-class ScriptError extends Error {}
 
 type Command = (args: readonly Argument[], input: string) => void
 
@@ -52,16 +55,29 @@ export class Interaction implements Host {
   }
 
   /** The output of one directive. */
-  run({ command, args, input }: Directive): string {
-    const run = this.#commands[command]
-    if (run === undefined) return this.output.take('unknown command')
-    try {
-      run(args, input)
-    } catch (error) {
-      if (error instanceof ScriptError) return this.output.take(error.message)
-      throw error
+  run({ line, command, args, input }: Directive): string {
+    const error = this.#attempt(command, args, input)
+    if (error !== undefined) return this.output.take(error)
+    // Only changes of configuration take input; other lines are further commands of the same directive.
+    const more = command === 'propose-conf-change' ? [] : input.split('\n').filter((text) => text.trim() !== '')
+    for (const text of more) {
+      const next = parseCommand(text, line)
+      this.output.write(this.#attempt(next.command, next.args, '') ?? '')
     }
     return this.output.take()
+  }
+
+  /** Answers the error that the script is shown. */
+  #attempt(command: string, args: readonly Argument[], input: string): string | undefined {
+    const run = this.#commands[command]
+    if (run === undefined) return 'unknown command'
+    try {
+      run(args, input)
+      return undefined
+    } catch (error) {
+      if (error instanceof ScriptError) return error.message
+      throw error
+    }
   }
 
   node(id: number): ScriptNode {
@@ -279,45 +295,4 @@ export class Interaction implements Host {
 
 function throwIf(text: string | undefined): void {
   if (text !== undefined) throw new ScriptError(text)
-}
-
-function transitionOf(name: string): ConfChangeTransition {
-  if (name === 'auto' || name === 'implicit' || name === 'explicit') return name
-  throw new ScriptError(`unknown transition ${name}`)
-}
-
-function values(args: readonly Argument[], key: string): readonly string[] {
-  return args.filter((arg) => arg.key === key).flatMap((arg) => arg.values)
-}
-
-function numbers(args: readonly Argument[], key: string): number[] {
-  return values(args, key).map(Number)
-}
-
-function number(args: readonly Argument[], key: string): number | undefined {
-  return numbers(args, key)[0]
-}
-
-function configOf(args: readonly Argument[]): ScriptConfig {
-  const flag = (key: string): boolean => values(args, key)[0] === 'true'
-  const [reads = 'safe'] = values(args, 'read-only')
-  if (reads !== 'safe' && reads !== 'lease-based') throw new ScriptError(`invalid read-only option "${reads}"`)
-  return {
-    asyncStorage: flag('async-storage-writes'),
-    electionTicks: ELECTION_TICKS,
-    heartbeatTicks: HEARTBEAT_TICKS,
-    preVote: flag('prevote'),
-    checkQuorum: flag('checkquorum'),
-    stepDownOnRemoval: flag('step-down-on-removal'),
-    maxBytesPerMessage: UNLIMITED,
-    maxInflightMessages: number(args, 'inflight') ?? 2 ** 31 - 1,
-    maxInflightBytes: 0,
-    maxUncommittedBytes: UNLIMITED,
-    maxCommittedBytesPerReady: number(args, 'max-committed-size-per-ready') ?? UNLIMITED,
-    // No randomness: a script sets other timeouts by hand.
-    random: () => 0,
-    leaseReads: reads === 'lease-based',
-    forwardProposals: true,
-    skipConfChangeChecks: flag('disable-conf-change-validation'),
-  }
 }
