@@ -66,13 +66,15 @@ export class Outstanding {
       this.#takeCold(at, store)
       this.spill(at, store)
     }
+    this.spill(at, store)
   }
 
-  /** The same for a query, which may read rows but writes none: a few cold blocks at a time. */
+  /** The same for a query, which may read rows but writes none: few blocks, until the next settle spills again. */
   peek(at: number, until: number, store: Store | undefined): void {
     this.#becomeDue(at)
     for (let i = 0; i < PEEK_BLOCKS && store !== undefined && this.cold.firstTime() <= until; i++) {
-      if (this.counted < OUTSTANDING_MAX) this.#takeCold(at, store)
+      if (this.counted >= OUTSTANDING_MAX || this.#later.size > LATER_MAX * 2) return
+      this.#takeCold(at, store)
     }
   }
 

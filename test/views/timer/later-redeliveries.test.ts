@@ -1,5 +1,6 @@
 /** Redeliveries far ahead lie in the store: they cost no memory, no credit, and none is lost on the way. */
 import { describe, expect, test } from 'vitest'
+import { OUTSTANDING_MAX } from '../../../src/base/limits.ts'
 import type { NewMessage } from '../../../src/views/timer/commands.ts'
 import { G, PartitionDriver, text } from './partition-driver.ts'
 
@@ -7,7 +8,7 @@ const FRAME = 10_000
 const SPREAD_MS = 40_000
 
 /** Messages 1 to n, nacked with delays that are spread over 40 s in no order. */
-function delayed(n: number): PartitionDriver {
+function delayed(n: number, delayOf = spread): PartitionDriver {
   const p = new PartitionDriver()
   p.attach('s')
   const messages = Array.from({ length: FRAME }, (): NewMessage => ({ channel: 'master', body: text('m') }))
@@ -26,7 +27,7 @@ function delayed(n: number): PartitionDriver {
   return p
 }
 
-function delayOf(index: number): number {
+function spread(index: number): number {
   return 1 + ((index * 7_919) % SPREAD_MS)
 }
 
@@ -45,7 +46,7 @@ function drain(p: PartitionDriver, until: number): number[] {
       )
       expect(items).toHaveLength(ready.length)
       for (const waiting of ready) {
-        expect(waiting.notBefore).toBe(1_000 + delayOf(waiting.index))
+        expect(waiting.notBefore).toBe(1_000 + spread(waiting.index))
         seen.push(waiting.index)
       }
       p.ack(items)
@@ -77,6 +78,35 @@ describe('later redeliveries', () => {
     few.view.flush(few.store)
     many.view.flush(many.store)
     expect(many.view.bytes()).toBeLessThan(few.view.bytes() * 1.1)
+  })
+
+  test('memory stays small while they come back, whether commands are applied or only questions asked', () => {
+    const p = delayed(150_000)
+    p.view.flush(p.store)
+    const before = p.view.bytes()
+    for (let i = 0; i < 40; i++) p.g.ready(p.at + 200, 1_000)
+    expect(p.view.bytes()).toBeLessThan(before * 3)
+    p.pass(200)
+    p.again('s', [])
+    p.again('s', [])
+    expect(p.view.bytes()).toBeLessThan(before * 3)
+    const due = Array.from({ length: 150_000 }, (_, i) => spread(i + 1)).filter((delay) => delay <= 200)
+    expect([p.g.outstanding, p.g.waiting]).toEqual([due.length, 150_000])
+  })
+
+  test('of more than the bound, due at once, the rest stays in the store until there is room', () => {
+    const p = delayed(130_000, () => 10)
+    p.pass(10)
+    expect(p.again('s', [])).toEqual([])
+    expect(p.g.outstanding).toBeGreaterThanOrEqual(OUTSTANDING_MAX)
+    expect(p.g.outstanding).toBeLessThan(OUTSTANDING_MAX + 5_000)
+    let done = 0
+    for (let ready = p.g.ready(p.at, FRAME); ready.length > 0; ready = p.g.ready(p.at, FRAME)) {
+      const indexes = ready.map((waiting) => waiting.index)
+      p.ack(p.again('s', indexes))
+      done += indexes.length
+    }
+    expect([done, p.g.waiting]).toEqual([130_000, 0])
   })
 
   test('they count as outstanding for committed, and each is found waiting', () => {

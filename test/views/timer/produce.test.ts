@@ -139,15 +139,36 @@ describe('producer sequences', () => {
 
   test('the last 1,024 positions are known, an older repeat is a duplicate without one', () => {
     const p = new PartitionDriver()
-    for (let first = 1; first < 2_049; first += 128) {
-      p.expect('produced', frame('p', first, 128))
+    for (let first = 1; first < 2_100; first += 100) {
+      p.expect('produced', frame('p', first, 100))
       p.pass(1)
     }
-    const [oldest] = p.expect('produced', frame('p', 1_025, 1)).positions
-    expect(oldest?.index).toBe(1_025)
-    expect(p.apply(frame('p', 1_024, 1))).toEqual({ type: 'duplicate' })
-    expect(p.apply(frame('p', 1_024, 2))).toEqual({ type: 'duplicate' })
-    expect(p.view.messageCount).toBe(2_048)
+    const [oldest] = p.expect('produced', frame('p', 1_077, 1)).positions
+    expect(oldest?.index).toBe(1_077)
+    expect(p.apply(frame('p', 1_076, 1))).toEqual({ type: 'duplicate' })
+    expect(p.apply(frame('p', 1_076, 2))).toEqual({ type: 'duplicate' })
+    expect(p.view.messageCount).toBe(2_100)
+  })
+
+  test('positions of producers that take turns are not mixed up', () => {
+    const p = new PartitionDriver()
+    for (let first = 1; first < 4; first++) {
+      p.expect('produced', frame('p', first, 1))
+      p.expect('produced', frame('q', first, 1))
+    }
+    expect(p.expect('produced', frame('p', 1, 3)).positions.map((position) => position.index)).toEqual([1, 3, 5])
+    expect(p.expect('produced', frame('q', 1, 3)).positions.map((position) => position.index)).toEqual([2, 4, 6])
+  })
+
+  test('who was heard of again is not the longest idle', () => {
+    const p = new PartitionDriver()
+    p.expect('produced', frame('a', 1, 1))
+    p.expect('produced', frame('b', 1, 1))
+    p.pass(1_000)
+    p.expect('produced', frame('a', 1, 1))
+    p.pass(3_600_000 - 500)
+    expect(p.apply(frame('b', 2, 1))).toEqual({ type: 'outOfSequence', expected: 1 })
+    expect(p.expect('produced', frame('a', 1, 1)).duplicates).toBe(1)
   })
 
   test('positions with different due times are remembered one by one', async () => {
@@ -167,6 +188,29 @@ describe('producer sequences', () => {
     expect(p.expect('produced', frame('p', 1, 1)).duplicates).toBe(1)
     p.pass(3_600_001)
     expect(p.apply(frame('p', 2, 1))).toEqual({ type: 'outOfSequence', expected: 1 })
+  })
+
+  test('after a load the longest idle is still forgotten first', async () => {
+    const p = new PartitionDriver()
+    p.expect('produced', frame('b', 1, 1))
+    p.pass(1_000)
+    p.expect('produced', frame('a', 1, 1))
+    await p.reload()
+    p.pass(3_600_000 - 500)
+    expect(p.apply(frame('b', 2, 1))).toEqual({ type: 'outOfSequence', expected: 1 })
+    expect(p.expect('produced', frame('a', 1, 1)).duplicates).toBe(1)
+  })
+
+  test('one that is forgotten twice between two checkpoints leaves no row behind', () => {
+    const p = new PartitionDriver()
+    p.expect('produced', frame('p', 1, 1))
+    p.view.flush(p.store)
+    p.pass(3_600_001)
+    p.expect('produced', frame('p', 1, 1))
+    p.pass(3_600_001)
+    p.expect('outOfSequence', frame('q', 2, 1))
+    p.view.flush(p.store)
+    expect(p.store.count('p')).toBe(0)
   })
 
   test('too many producers: the longest idle is forgotten, and its row with it', async () => {
