@@ -1,4 +1,4 @@
-// Generated from proto/ by scripts/proto-types.mjs; do not edit. A decoded message has every field: scalars their proto3
+// Generated from proto/ by bin/dev/proto-types.mjs; do not edit. A decoded message has every field: scalars their proto3
 // default, absent messages and unset members of a oneof null. `B` is the type of a Body: decoded, or bytes on a server.
 
 export const TopicKind = {

@@ -26,8 +26,7 @@ export function benchProduce(options: BenchOptions): Command {
     connected(context, async (core) => {
       await ensureTopic(core, options.topic)
       const progress = new Progress(context.surroundings.stderr, () => 'producing')
-      const channel = `bench-${randomBytes(4).toString('hex')}`
-      const { offsets, histogram, elapsedMs } = await load(core, options, channel)
+      const { offsets, histogram, elapsedMs } = await load(core, options, 'bench')
       progress.end()
       report(context, 'produce', options, { histogram, elapsedMs, ok: offsets.size === options.count })
       return offsets.size === options.count ? EXIT.ok : EXIT.refused
@@ -40,6 +39,7 @@ export function benchConsume(options: BenchOptions): Command {
     connected(context, async (core) => {
       await ensureTopic(core, options.topic)
       const progress = new Progress(context.surroundings.stderr, () => 'producing and consuming')
+      // A channel of its own: what earlier runs left is none of this one's books.
       const channel = `bench-${randomBytes(4).toString('hex')}`
       const { offsets } = await load(core, options, channel)
       const histogram = build()

@@ -118,7 +118,7 @@ function renderService(service) {
 
 /** The whole text of src/wire/messages.ts. */
 export function protoTypes() {
-  const head = `// Generated from proto/ by scripts/proto-types.mjs; do not edit. A decoded message has every field: scalars their proto3
+  const head = `// Generated from proto/ by bin/dev/proto-types.mjs; do not edit. A decoded message has every field: scalars their proto3
 // default, absent messages and unset members of a oneof null. \`B\` is the type of a Body: decoded, or bytes on a server.
 `
   const names = types.map((t) => `  ${nameOf(t)}: ${t.name === 'Body' ? 'B' : reference(t)}\n`)
