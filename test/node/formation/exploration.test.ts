@@ -95,7 +95,8 @@ function exchange(world: World, from: number, to: number, bounds: Bounds): World
     const answerer = asked.nodes[to]?.state
     if (answerer === undefined) return [asked]
     const answer = say(answerer, asker.name, asker.boot)
-    const lost = [asked]
+    // With late words, a word that never comes is a late one: it may stay on its way for ever.
+    const lost = bounds.lates === 0 ? [asked] : []
     if (asked.lates < bounds.lates) lost.push({ ...asked, lates: asked.lates + 1, late: { to: from, hello: answer } })
     return [...lost, ...deliver(asked, from, answer, bounds)]
   })
