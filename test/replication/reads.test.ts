@@ -33,6 +33,41 @@ describe('a linearizable read', () => {
     expect(await follower.texts()).toEqual(['a'])
   })
 
+  test('waits until the replica has applied up to its point', async () => {
+    const cluster = await Cluster.start()
+    const leader = await cluster.leader()
+    await cluster.time.run(300)
+    let busy: Promise<void> | undefined
+    let reopened: () => void = () => undefined
+    busy = new Promise<void>((resolve) => {
+      reopened = resolve
+    })
+    leader.state.ready = () => busy
+    const asked = cluster.ask(leader, 'a')
+    await cluster.time.run(50)
+    const outcomes = read(leader)
+    await cluster.time.run(400)
+    expect([asked.outcomes, outcomes]).toEqual([[], []])
+    busy = undefined
+    reopened()
+    await cluster.time.until(() => outcomes.length > 0, 10)
+    expect(asked.outcomes).toHaveLength(1)
+    expect(outcomes).toEqual([{ type: 'ok' }])
+  })
+
+  test('is refused as soon as the leader it asked is no longer the leader', async () => {
+    const cluster = await Cluster.start()
+    const leader = await cluster.leader()
+    await cluster.time.run(300)
+    const [follower, next] = cluster.others(leader)
+    if (follower === undefined || next === undefined) throw new Error('no follower')
+    cluster.network.cut(follower.id, leader.id)
+    const outcomes = read(follower)
+    leader.handle.transferLeadership(next.handle.replica)
+    await cluster.time.until(() => outcomes.length > 0, 200)
+    expect(outcomes).toEqual([{ type: 'refused', reason: 'NOT_LEADER' }])
+  })
+
   test('of one turn shares its round with the others of that turn', async () => {
     const cluster = await Cluster.start()
     const leader = await cluster.leader()
