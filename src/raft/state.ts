@@ -87,13 +87,17 @@ export interface MessageFields {
 const NO_FIELDS: MessageFields = {}
 const NO_ENTRIES: Message['entries'] = []
 
-/** A message in full, so that all of them have one shape. */
+/** A message in full, so that all of them have one shape: this is made for every append and every answer. */
 export function makeMessage(type: MessageType, to: number, fields: MessageFields = NO_FIELDS): Message {
+  return build(type, fields.from ?? 0, to, fields.term ?? 0, fields)
+}
+
+function build(type: MessageType, from: number, to: number, term: number, fields: MessageFields): Message {
   const message = {
     type,
-    from: fields.from ?? 0,
+    from,
     to,
-    term: fields.term ?? 0,
+    term,
     index: fields.index ?? 0,
     logTerm: fields.logTerm ?? 0,
     commit: fields.commit ?? 0,
@@ -112,7 +116,7 @@ export function makeMessage(type: MessageType, to: number, fields: MessageFields
 export function send(r: RaftState, type: MessageType, to: number, fields: MessageFields = NO_FIELDS): Message {
   const forwarded = type === 'propose' || type === 'readIndex'
   const term = forwarded ? 0 : (fields.term ?? r.term)
-  const message = makeMessage(type, to, { ...fields, from: fields.from ?? r.id, term })
+  const message = build(type, fields.from ?? r.id, to, term, fields)
   if (awaitsPersist(r, type)) r.afterPersist.push(message)
   else r.messages.push(message)
   return message
