@@ -17,8 +17,9 @@ export class NumberReader extends protobuf.BufferReader {
 
 export class NumberWriter extends protobuf.BufferWriter {
   override uint64(value: protobuf.Long | number | string): protobuf.Writer {
-    assert(Number.isSafeInteger(value) && Number(value) >= 0, `uint64 fields are integers from 0 to 2^53-1: ${value}`)
-    return Number(value) <= 0xffffffff ? this.uint32(Number(value)) : super.uint64(value)
+    // The text of a failed assertion is not made for each number: this is the hot path.
+    if (typeof value !== 'number' || !Number.isSafeInteger(value) || value < 0) assert(false, `not a uint64: ${value}`)
+    return value <= 0xffffffff ? this.uint32(value) : super.uint64(value)
   }
 }
 
