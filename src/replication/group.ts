@@ -71,6 +71,7 @@ export interface GroupHandle<R, E, V extends View<R, E> = View<R, E>> {
   readonly store: Store
   readonly reader: Reader
   status(): GroupStatus
+  /** `done` may be called before this returns. Refused with NOT_LEADER until `status().ready`. */
   propose(proposal: Proposal<R>): void
   /** Calls back once this replica has applied everything committed when the call was made (ReadIndex, §6.4 of Ongaro's thesis). */
   read(done: (outcome: ReadOutcome) => void): void

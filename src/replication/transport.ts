@@ -9,7 +9,7 @@ import type { GroupId, NodeId } from '../base/ids.ts'
 export type Lane = 'control' | 'append'
 
 export interface SnapshotStream {
-  /** Encoded installSnapshot message (one envelope) that the receiver steps once all chunks are staged. */
+  /** Encoded installSnapshot message and the view's time; the receiver steps it once all chunks are staged. */
   readonly header: Uint8Array
   next(): Promise<Uint8Array | undefined>
   close(): Promise<void>
@@ -25,6 +25,7 @@ export interface Transport {
 }
 
 export interface PeerReceiver {
+  /** Throws INVALID for a frame that no peer can have sent: its connection is dropped. */
   frame(from: NodeId, frame: Uint8Array): void
   /** Stages chunks as they come; resolves when the snapshot is taken, rejects when it is refused or damaged. */
   snapshot(from: NodeId, header: Uint8Array, chunks: AsyncIterable<Uint8Array>): Promise<void>

@@ -4,7 +4,7 @@
  * next try is refused means that the process there is gone.
  */
 import { Client, type ClientDuplexStream, credentials, type ServiceError, status } from '@grpc/grpc-js'
-import type { Env } from '../base/env.ts'
+import type { Env, Timer } from '../base/env.ts'
 import { EXCHANGE, encodeHandshake, type PeerIdentity } from './peer-wire.ts'
 
 export interface LinkOptions {
@@ -13,6 +13,8 @@ export interface LinkOptions {
   readonly address: string
   /** Bytes written and not yet taken by the connection before frames are dropped. */
   readonly queueBytesMax: number
+  /** A connection that has not come about after this long is given up and tried anew. */
+  readonly connectMs: number
   /** The process at the other end is gone. */
   readonly onGone: () => void
   readonly onError: (message: string) => void
@@ -42,7 +44,8 @@ type Stream = ClientDuplexStream<Uint8Array, Uint8Array>
 
 export class PeerLink {
   readonly #options: LinkOptions
-  readonly #client: Client
+  #client: Client
+  #connecting: Timer | undefined
   #stream: Stream | undefined
   #queuedBytes = 0
   /** Whether the peer accepted the present stream; 'reset': somebody was there, and the connection ended since. */
@@ -53,7 +56,7 @@ export class PeerLink {
 
   constructor(options: LinkOptions) {
     this.#options = options
-    this.#client = new Client(options.address, credentials.createInsecure(), CHANNEL_OPTIONS)
+    this.#client = connectTo(options.address)
   }
 
   get address(): string {
@@ -73,6 +76,7 @@ export class PeerLink {
 
   close(): void {
     this.#closed = true
+    this.#connecting?.cancel()
     this.#stream?.cancel()
     this.#stream = undefined
     this.#client.close()
@@ -95,7 +99,20 @@ export class PeerLink {
     stream.resume()
     stream.on('error', (error: ServiceError) => this.#ended(stream, error))
     stream.on('end', () => this.#ended(stream, undefined))
+    this.#connecting?.cancel()
+    this.#connecting = env.after(this.#options.connectMs, () => this.#giveUp(stream))
     return stream
+  }
+
+  /** A cut without a word: the system would try to connect in ever longer steps, long after the cut has healed. */
+  #giveUp(stream: Stream): void {
+    if (stream !== this.#stream || this.#state === 'accepted') return
+    this.#stream = undefined
+    this.#queuedBytes = 0
+    stream.cancel()
+    this.#client.close()
+    this.#client = connectTo(this.#options.address)
+    if (this.#state === 'reset') this.#open()
   }
 
   #retry(): void {
@@ -135,6 +152,10 @@ export class PeerLink {
     if (error === undefined || !isUnconnected(error)) this.#state = 'reset'
     if (this.#state === 'reset') env.after(backoffMs, () => this.#retry())
   }
+}
+
+function connectTo(address: string): Client {
+  return new Client(address, credentials.createInsecure(), CHANNEL_OPTIONS)
 }
 
 /** The connection ended, or was never there: no news worth telling. */

@@ -17,6 +17,8 @@ export interface PeerTransportOptions {
   readonly node: NodeId
   /** Where the peers are now, `host:port` of their peer port; read when a link opens. */
   readonly peers: () => ReadonlyMap<NodeId, string>
+  /** Default 2 s. */
+  readonly connectMs?: number
   /** A link was refused for good reason (another cluster, another node, another version), or failed. */
   readonly onLinkError?: (node: NodeId, message: string) => void
 }
@@ -25,6 +27,7 @@ export interface PeerTransport extends Transport {
   close(): void
 }
 
+const CONNECT_MS = 2000
 /** Heartbeats and votes that had to wait are worth little. */
 const QUEUE_BYTES_MAX: Readonly<Record<Lane, number>> = {
   control: PEER_QUEUE_BYTES_MAX / 8,
@@ -94,6 +97,7 @@ class GrpcTransport implements PeerTransport {
       identity: { clusterId, from, to: node },
       address,
       queueBytesMax: QUEUE_BYTES_MAX[lane],
+      connectMs: this.#options.connectMs ?? CONNECT_MS,
       // One lane speaks for the process.
       onGone: () => (lane === 'control' ? this.#receiver?.peerDown(node) : undefined),
       onError: (message) => onLinkError?.(node, message),

@@ -1,5 +1,6 @@
 /** The peer port over real sockets on 127.0.0.1: everything waits for events, with the test's own deadline. */
 import { EventEmitter, once } from 'node:events'
+import { createServer, type Socket } from 'node:net'
 import { Client, credentials, type Metadata, type ServiceError } from '@grpc/grpc-js'
 import { afterEach, describe, expect, test } from 'vitest'
 import type { Env } from '../../src/base/env.ts'
@@ -72,7 +73,7 @@ async function listen(node: NodeId, clusterId = 'c1', port = 0): Promise<Peer> {
 }
 
 /** Node 1's transport towards node 2; `errors` emits `link`. */
-function connect(address: string): { transport: PeerTransport; own: Inbox; errors: EventEmitter } {
+function connect(address: string, connectMs?: number): { transport: PeerTransport; own: Inbox; errors: EventEmitter } {
   const errors = new EventEmitter()
   const own = new Inbox()
   const transport = createPeerTransport({
@@ -80,6 +81,7 @@ function connect(address: string): { transport: PeerTransport; own: Inbox; error
     clusterId: 'c1',
     node: 1,
     peers: () => new Map([[2, address]]),
+    ...(connectMs !== undefined && { connectMs }),
     onLinkError: (_node, message) => errors.emit('link', message),
   })
   transport.attach(own)
@@ -179,6 +181,30 @@ describe('the peer port', () => {
     const timer = setInterval(() => transport.send(2, 'control', bytes(9)), 20)
     closers.push(() => clearInterval(timer))
     expect(await again).toEqual([1, [9]])
+  })
+
+  test('gives a connection up that does not come about, and tries anew', async () => {
+    const silent = createServer()
+    silent.listen(0, '127.0.0.1')
+    await once(silent, 'listening')
+    const address = silent.address()
+    if (address === null || typeof address === 'string') throw new Error('no port')
+    const sockets: Socket[] = []
+    closers.push(() => {
+      silent.close()
+      for (const socket of sockets) socket.destroy()
+    })
+    const second = new Promise<void>((resolve) => {
+      silent.on('connection', (socket) => {
+        socket.on('error', () => undefined)
+        if (sockets.push(socket) === 2) resolve()
+      })
+    })
+    const { transport, own } = connect(`127.0.0.1:${address.port}`, 100)
+    own.on('down', () => expect.unreachable('silence is no refusal'))
+    const timer = setInterval(() => transport.send(2, 'control', bytes(9)), 20)
+    closers.push(() => clearInterval(timer))
+    await second
   })
 
   test('never calls a peer gone that was not there in the first place', async () => {
