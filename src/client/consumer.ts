@@ -142,6 +142,7 @@ class QueueConsumer implements StoppableConsumer {
     const partitions = this.#options.partitions ?? Array.from(route.leaders.keys())
     const consumer = this.#options.name ?? `c-${Buffer.from(env.randomBytes(6)).toString('hex')}`
     const session = env.randomBytes(SESSION_BYTES)
+    if (partitions.length === 0) throw invalid('partitions', 'Cannot consume: no partition is named')
     for (const partition of partitions) this.#checkPartition(partition, route.leaders.length)
     for (const partition of partitions) this.#behind.add(partition)
     for (const [at, partition] of [...this.#behind].entries()) {
