@@ -108,9 +108,10 @@ export async function startNode(config: NodeConfig, log: Log): Promise<RunningNo
   const { closers, metrics } = context
   closers.push(() => metrics.close())
   try {
-    const side = await openSide(context)
+    // The folder first: its lock tells a second process of this node best what is wrong.
     const storage = await openData(context)
-    const formation = await openFormation(context)
+    const side = await openSide(context)
+    const formation = await openFormation(context, storage)
     const peers = await openPeers(context, formation)
     const ready = formation.formed().then((identity) => serve(context, { identity, storage, peers, side }))
     ready.catch((error: unknown) => fail(error instanceof Error ? error : new Error(String(error))))
@@ -154,7 +155,8 @@ async function openData({ config, env, log, health, metrics, closers, fail }: Co
   return storage
 }
 
-async function openFormation({ config, env, log, health, closers }: Context): Promise<Formation> {
+async function openFormation({ config, env, log, health, closers }: Context, { wal }: Storage): Promise<Formation> {
+  const [anyGroup] = wal.groups()
   const transport = formationVia(config, createFormationTransport())
   closers.push(() => transport.close())
   const self = { name: config.name, raft: `${config.advertiseAddr}:${config.raftPort}` }
@@ -164,6 +166,7 @@ async function openFormation({ config, env, log, health, closers }: Context): Pr
     transport,
     name: config.name,
     members: config.initialCluster.length > 0 ? config.initialCluster : [self],
+    hasData: anyGroup !== undefined,
     onWaiting: (silent) => {
       health.notReady = `waiting for ${silent.join(', ')} to form the cluster`
       log.info('formation_waiting', { for: silent })

@@ -1,6 +1,7 @@
 /** Opens a node's data folder: `shard-0/{wal,state}` (docs/formats.md), the state first because its lock is the node's. */
 import { join } from 'node:path'
 import type { Env } from '../base/env.ts'
+import { SEGMENT_BYTES } from '../base/limits.ts'
 import { nodeDisk } from '../storage/disk.ts'
 import { isLocked, openStateStore } from '../storage/state/store.ts'
 import type { StateStore } from '../storage/state/types.ts'
@@ -28,6 +29,7 @@ export interface StorageOptions {
 }
 
 const SHARD = 'shard-0'
+const SEGMENT_BYTES_MIN = 4 * 1024 * 1024
 
 /** Rejects with StartError DATA_LOCKED when another process has the folder. */
 export async function openStorage(options: StorageOptions): Promise<Storage> {
@@ -39,6 +41,7 @@ export async function openStorage(options: StorageOptions): Promise<Storage> {
       disk: nodeDisk,
       env,
       retainBytes: options.walRetainBytes,
+      segmentBytes: segmentBytes(options.walRetainBytes),
       reserveBytes: options.diskReserveBytes,
       onState: options.onWalState,
       onFatal: options.onFatal,
@@ -55,6 +58,11 @@ export async function openStorage(options: StorageOptions): Promise<Storage> {
     await state.close()
     throw error
   }
+}
+
+/** The log goes by whole segments: small ones where little is to be retained. */
+function segmentBytes(retainBytes: number): number {
+  return Math.min(SEGMENT_BYTES, Math.max(SEGMENT_BYTES_MIN, Math.floor(retainBytes / 4)))
 }
 
 async function openState(options: StorageOptions): Promise<StateStore> {
