@@ -97,6 +97,8 @@ export class Partition {
     return new Session(spec, sink, {
       group,
       marks: leadership.marks,
+      current: () => this.#leadership === leadership,
+      notLeader: () => this.notLeader(),
       submit: (command, done) => this.#submit(command, done),
       wake: () => leadership.dispatcher.wake(group),
       acked: (count) => {

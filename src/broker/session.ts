@@ -158,6 +158,10 @@ export class Session implements LiveSession, MarkReceiver {
       this.end(refusal(answer))
       return
     }
+    if (!this.#host.current()) {
+      this.end(this.#host.notLeader())
+      return
+    }
     if (this.#state === 'ended') {
       group.remove(this, this.#cleanWhenAttached)
       return

@@ -162,6 +162,17 @@ test('a leader of a new term knows nothing of the streams of the old', async () 
   expect(consumer.ended?.reason).toBe('NOT_LEADER')
 })
 
+test('an attachment that is applied after the leadership it was made in ends with NOT_LEADER', async () => {
+  const h = new Harness()
+  h.handle.manual = true
+  const consumer = h.consumer('a', spec)
+  await h.time.run(1)
+  h.handle.change({ term: 2 })
+  h.handle.applyNext()
+  expect(consumer.attached).toBeUndefined()
+  expect(consumer.ended?.reason).toBe('NOT_LEADER')
+})
+
 test('a session that comes back within the grace is not detached later', async () => {
   const h = new Harness()
   const consumer = h.consumer('a', spec)
