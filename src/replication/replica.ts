@@ -46,7 +46,6 @@ export class Replica<R, E, V extends View<R, E>> implements Turnable {
   readonly #installer: Installer
   readonly #leadership: Leadership<R, E>
   readonly #observers: GroupObserver<E>[] = []
-  #applyPaused = false
   /** Takes no part any more: stopped, removed or halted. */
   #stopped = false
 
@@ -111,7 +110,7 @@ export class Replica<R, E, V extends View<R, E>> implements Turnable {
   /** Applies until nothing waits, `enough` says so, or the layers are at their bound: then a checkpoint comes first. */
   apply(enough: () => boolean): void {
     const { state, shard } = this.#parts
-    if (this.#stopped || this.#applyPaused || !this.#applier.waiting) return
+    if (this.#stopped || !this.#applier.waiting) return
     const full = () => state.bytes() >= shard.limits.layerBytesMax
     if (full()) {
       this.#checkpointer.request()
@@ -248,8 +247,8 @@ export class Replica<R, E, V extends View<R, E>> implements Turnable {
   }
 
   #takeSnapshot(ready: Ready, snapshot: SnapshotMeta): void {
-    this.#applyPaused = true
     this.#checkpointer.disable()
+    // Nothing more is applied to the old state; the core hands nothing out before the snapshot is confirmed.
     this.#applier.drop()
     this.#persister.hold(ready)
     this.#installer.take(snapshot)
@@ -262,7 +261,6 @@ export class Replica<R, E, V extends View<R, E>> implements Turnable {
     this.#checkpointer.enable(meta)
     this.#persister.loaded()
     if (!this.#stopped) this.#raft.applied(meta.applied)
-    this.#applyPaused = false
     for (const observer of this.#observers) observer.reloaded()
     this.#reads.applied(meta.applied)
     this.#shard.mark(this)

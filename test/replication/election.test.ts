@@ -117,14 +117,30 @@ describe('a clock that is wrong', () => {
     old.env.wallOffsetMs = 10_000
     await cluster.time.until(() => !old.leads && cluster.others(old).some((node) => node.leads), 10_000)
     expect(old.events).toContainEqual({ type: 'clock', verdict: 'skewed', offsetMs: 10_001 })
+    const term = () => Math.max(...cluster.nodes.map(({ handle }) => handle.status().term))
+    const before = term()
     for (const node of cluster.others(old)) node.handle.transferLeadership(old.handle.replica)
     await cluster.time.run(5000)
     expect(old.leads).toBe(false)
+    expect(term()).toBe(before)
     old.env.wallOffsetMs = 0
     await cluster.time.run(3000)
     const leader = await cluster.leader()
     leader.handle.transferLeadership(old.handle.replica)
     await cluster.time.until(() => old.leads, 3000)
+  })
+
+  test('keeps a follower from taking over after a crash, as long as others can', async () => {
+    for (let seed = 1; seed <= 6; seed++) {
+      const cluster = await Cluster.start({ seed })
+      const leader = await cluster.leader()
+      const [wrong, right] = cluster.others(leader)
+      if (wrong === undefined || right === undefined) throw new Error('no follower')
+      wrong.env.wallOffsetMs = -60_000
+      await cluster.time.run(2500)
+      leader.crash(true)
+      expect(await cluster.leader([wrong, right])).toBe(right)
+    }
   })
 
   test('of a peer shows in the clocks', async () => {
