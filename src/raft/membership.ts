@@ -13,16 +13,18 @@ import type { PeerProgress } from './progress.ts'
 import { propose } from './propose.ts'
 import type { RaftState } from './state.ts'
 import { becomeFollower } from './term.ts'
-import { abortTransfer } from './transfer.ts'
+import { abortTransfer, transferLeadership } from './transfer.ts'
 
 /** The scan for unapplied changes reads the log in pieces of this many bytes. */
 const SCAN_BYTES = 1024 * 1024
 
 /** A committed change is applied. It was checked when proposed, so that failing here means that the log is not ours. */
 export function applyConfChange(r: RaftState, change: ConfChange): ConfState {
-  const changed = changeConfiguration(r.conf, change)
+  const changed = changeConfiguration(r.appliedConf, change)
   assert(!('refused' in changed), 'a committed configuration change can be applied')
-  switchTo(r, changed.next, changed.restarted)
+  r.appliedConf = changed.next
+  // Handed out before a snapshot came that is not installed yet: the snapshot's configuration is in force and newer.
+  if (r.log.unstable.snapshot === undefined) switchTo(r, changed.next, changed.restarted)
   return changed.next
 }
 
@@ -37,8 +39,19 @@ export function appliedTo(r: RaftState, index: number): void {
   assert(index <= r.log.committed, 'only committed entries are applied')
   const payload = r.log.window.appliedTo(index)
   r.uncommittedBytes = Math.max(0, r.uncommittedBytes - payload)
+  leaveJointIfDue(r)
+}
+
+/** A joint configuration that leaves by itself does so once its leader has applied it; tried until it is proposed. */
+export function leaveJointIfDue(r: RaftState): void {
   if (!r.conf.autoLeave || r.role !== 'leader' || r.log.applied < r.pendingConfIndex) return
-  // Its payload is empty, so that only a transfer can refuse it; it is tried again after each applied entry.
+  if (r.config.stepDownOnRemoval && !r.conf.voters.includes(r.id)) {
+    // A leader that leaves with the old half may hold entries which the voters that stay lack and must vote past: with
+    // its log the longer one they could never elect one of themselves. One of them leaves the joint configuration.
+    if (r.transferee === 0) transferLeadership(r, mostAdvancedVoter(r))
+    return
+  }
+  // Its payload is empty, so that only a transfer can refuse it.
   const left = propose(r, [{ type: 'confChange', data: encodeConfChange(LEAVE_JOINT) }])
   if ('refused' in left) r.observe?.({ type: 'autoLeaveRefused', conf: r.conf, reason: 'transferring' })
   else r.observe?.({ type: 'autoLeaveStarted', conf: r.conf })
@@ -53,6 +66,11 @@ export function hasUnappliedConfChange(r: RaftState): boolean {
     at += page.length
   }
   return false
+}
+
+function mostAdvancedVoter(r: RaftState): number {
+  const matchOf = (id: number): number => r.progress.get(id)?.match ?? 0
+  return r.conf.voters.reduce((best, id) => (matchOf(id) > matchOf(best) ? id : best), r.conf.voters[0] ?? 0)
 }
 
 function isConfChange(entry: Entry): boolean {

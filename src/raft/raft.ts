@@ -38,6 +38,7 @@ export class RaftGroup {
     this.#raft = r
     checkConfiguration(config.confState)
     restoreConfiguration(r, config.confState)
+    r.appliedConf = config.confState
     if (config.hard !== undefined) {
       r.term = config.hard.term
       r.vote = config.hard.vote
@@ -96,6 +97,8 @@ export class RaftGroup {
   /**
    * Proposes a change of membership (§6). At most one may be unapplied: a second one is refused, as is one that does not
    * fit the configuration. In the place of a change refused for these reasons an empty entry is appended.
+   * Do not remove or demote the leader itself: transfer leadership first, or the voters that stay may lack its last entries
+   * and never elect one of themselves.
    */
   proposeConfChange(change: ConfChange): Proposed {
     return propose(this.#raft, [{ type: 'confChange', data: encodeConfChange(change) }])

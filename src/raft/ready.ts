@@ -103,6 +103,7 @@ export class ReadyQueue {
     }
     if (done.snapshot !== undefined) {
       r.log.unstable.stableSnapshotTo(done.snapshot.index)
+      r.appliedConf = done.snapshot.confState
       appliedTo(r, done.snapshot.index)
     }
   }

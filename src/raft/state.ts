@@ -22,7 +22,10 @@ export class RaftState {
   /** 0: unknown. */
   leader = 0
 
+  /** In force here. */
   conf: ConfState = EMPTY_CONFIGURATION
+  /** That of the state machine: older than `conf` while a snapshot waits to be installed. */
+  appliedConf: ConfState = EMPTY_CONFIGURATION
   /** Of every member, ascending by id. */
   progress: ReadonlyMap<number, PeerProgress> = new Map()
   /** Of this election; the first answer of each replica counts. */

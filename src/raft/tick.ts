@@ -4,6 +4,7 @@
  */
 import { checkQuorum, isPromotable, startElection } from './election.ts'
 import { broadcastHeartbeat } from './heartbeat.ts'
+import { leaveJointIfDue } from './membership.ts'
 import type { RaftState } from './state.ts'
 import { abortTransfer } from './transfer.ts'
 
@@ -32,6 +33,7 @@ function tickLeader(r: RaftState): void {
     if (r.config.checkQuorum) checkQuorum(r)
     if (r.role !== 'leader') return
     abortTransfer(r)
+    leaveJointIfDue(r)
   }
   if (r.heartbeatElapsed < r.config.heartbeatTicks) return
   r.heartbeatElapsed = 0

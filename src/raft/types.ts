@@ -56,6 +56,7 @@ export interface ReadState {
 /** Work for the host. Hand back `token` when hard, entries and snapshot are durable; tokens are confirmed in order. */
 export interface Ready {
   readonly soft?: SoftState
+  /** To be made durable; where only the commit index differs it may lag, since it can be found again. */
   readonly hard?: HardState
   /** To append to the log; an entry at index i replaces everything from i on. */
   readonly entries: readonly Entry[]

@@ -168,6 +168,28 @@ describe('changes of membership (§6)', () => {
     expect(net.node(2).conf.votersOutgoing).toEqual([])
   })
 
+  test('a leader that leaves with the old half hands over, and its heir leaves the joint configuration', () => {
+    const net = group(4, votersOf(1, 2, 3), { stepDownOnRemoval: true })
+    proposeChange(net, 1, change('implicit', remove(1), add(4)))
+    // The first heir may be told before it has applied the change, and not run: the next attempt comes after a timeout.
+    net.ticks(1, 11)
+    const heir = [...net.nodes.values()].find((node) => node.role === 'leader')
+    expect(heir?.conf).toEqual(votersOf(2, 3, 4))
+    expect(heir?.term).toBe(2)
+  })
+
+  test('a joint configuration is left after a transfer that came to nothing', () => {
+    const net = group(4, votersOf(1, 2, 3))
+    const leader = net.node(1)
+    leader.raft.proposeConfChange(change('implicit', add(4)))
+    net.isolate(3)
+    leader.raft.transferLeadership(3)
+    net.run()
+    expect(leader.conf.votersOutgoing).toEqual([1, 2, 3])
+    net.ticks(1, 10)
+    expect(leader.conf).toEqual(votersOf(1, 2, 3, 4))
+  })
+
   test('losing a voter may commit what waited for it', () => {
     const net = group(2, votersOf(1, 2))
     net.node(1).raft.proposeConfChange(change('auto', remove(2)))

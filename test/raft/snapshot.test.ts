@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import type { SnapshotMeta } from '../../src/base/log-entry.ts'
+import { encodeConfChange } from '../../src/raft/conf-change.ts'
 import { bytes, entriesOf, membersOf, messageOf, votersOf } from './harness/entries.ts'
 import { Network } from './harness/network.ts'
 import { elect, TestNode } from './harness/node.ts'
@@ -44,6 +45,26 @@ describe('installing a snapshot (§7)', () => {
     node.persist(ready)
     node.drain()
     expect(node.applied.map((entry) => entry.index)).toEqual([12, 13])
+  })
+
+  test('a change handed out before it came is applied to the configuration of the state machine, not to its own', () => {
+    const data = encodeConfChange({ transition: 'auto', changes: [{ type: 'remove', replica: 3 }], context: bytes('') })
+    const log = [...entriesOf([4]), { term: 4, index: 2, type: 'confChange' as const, data }]
+    const node = new TestNode(1, { conf: CONF, log, hard: { term: 4, vote: 0, commit: 2 } })
+    const slow = node.take()
+    expect(slow.committed).toHaveLength(2)
+    const newer = { index: 9, term: 4, confState: votersOf(1, 2, 4) }
+    node.raft.step(messageOf('installSnapshot', 2, 1, 4, { snapshot: newer }))
+    const ready = node.take()
+    node.apply(slow.committed)
+    expect(node.conf).toEqual(votersOf(1, 2))
+    expect(node.raft.status().confState).toEqual(newer.confState)
+    node.persist(ready)
+    node.drain()
+    expect(node.raft.status()).toMatchObject({ confState: newer.confState, applied: 9 })
+    expect(
+      node.raft.applyConfChange({ transition: 'auto', changes: [{ type: 'update', replica: 1 }], context: bytes('') }),
+    ).toEqual(newer.confState)
   })
 
   test('one that is older than the commit index is answered with that index and ignored', () => {

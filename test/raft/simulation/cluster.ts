@@ -171,6 +171,13 @@ export class Cluster implements World {
       const count = this.#faults.between(1, 2)
       for (let i = 0; i < count; i++) changes.push(this.#step(voters, learners))
     }
+    // A host never takes the leader out of its own configuration: it transfers leadership first.
+    const { id } = leader
+    if (!voters.includes(id) || changes.some(({ type, replica }) => replica === id && type !== 'addVoter')) {
+      leader.raft.transferLeadership(voters.find((voter) => voter !== id) ?? 0)
+      leader.pump()
+      return
+    }
     const transition =
       changes.length === 0 ? 'auto' : (this.#faults.pick(['auto', 'implicit', 'explicit'] as const) ?? 'auto')
     const change: ConfChange = { transition, changes, context: new Uint8Array(0) }
