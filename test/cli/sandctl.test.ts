@@ -3,10 +3,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Readable, Writable } from 'node:stream'
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
-import { SandglassError } from '../../src/base/errors.ts'
 import { VERSION } from '../../src/base/version.ts'
 import { runSandctl } from '../../src/cli/sandctl/run.ts'
 import { type MemoryServer, startMemoryServer } from '../client/memory-server.ts'
+import { errorOf, lines, type Ran, Sink, startSandctl } from './run-sandctl.ts'
 
 let server: MemoryServer
 let topic = ''
@@ -26,54 +26,12 @@ afterAll(() => {
   rmSync(folder, { recursive: true })
 })
 
-class Sink extends Writable {
-  text = ''
-  readonly #seen: (() => void)[] = []
-  override _write(chunk: Buffer, _encoding: string, done: () => void): void {
-    this.text += chunk.toString()
-    for (const seen of this.#seen.splice(0)) seen()
-    done()
-  }
-  /** Resolves once `text` has come. */
-  async shows(text: string): Promise<void> {
-    while (!this.text.includes(text)) await new Promise<void>((resolve) => this.#seen.push(resolve))
-  }
-}
-
-interface Ran {
-  readonly code: number
-  readonly stdout: string
-  readonly stderr: string
-}
-
-function start(args: readonly string[], input = ''): { ended: Promise<Ran>; stdout: Sink; interrupt(): void } {
-  const stdout = new Sink()
-  const stderr = new Sink()
-  const interrupt = new AbortController()
-  const surroundings = {
-    stdin: Readable.from([input]),
-    stdout,
-    stderr,
-    environment: { SANDGLASS_ADDRS: server.addr },
-    interrupt: interrupt.signal,
-  }
-  const ended = runSandctl(args, surroundings).then((code) => ({ code, stdout: stdout.text, stderr: stderr.text }))
-  return { ended, stdout, interrupt: () => interrupt.abort() }
+function start(args: readonly string[], input = ''): ReturnType<typeof startSandctl> {
+  return startSandctl(server.addr, args, input)
 }
 
 function run(...args: string[]): Promise<Ran> {
   return start(args).ended
-}
-
-function lines(ran: Ran): Record<string, unknown>[] {
-  return ran.stdout
-    .split('\n')
-    .filter((line) => line !== '')
-    .map((line) => JSON.parse(line))
-}
-
-function errorOf(ran: Ran): { reason: string; message: string; field?: string } {
-  return JSON.parse(ran.stderr).error
 }
 
 test('topics are described in the documented shape', async () => {
@@ -273,49 +231,6 @@ test('bench keeps its books', async () => {
       },
     ])
   }
-})
-
-test('wrong usage is exit 2 with the form of all errors', async () => {
-  const wrong = [
-    [],
-    ['nonsense'],
-    ['topics'],
-    ['topics', 'create', 'x'],
-    ['topics', 'create', 'x', '--num_partitions', 'many', '--replication_factor', '1'],
-    ['produce', topic],
-    ['produce', topic, 'x', '--delay', 'soon'],
-    ['produce', topic, 'x', '--at', 'tomorrow'],
-    ['produce', topic, 'x', '--delay', '1s', '--at', '1'],
-    ['produce', topic, 'x', '--colour', 'red'],
-    ['produce', topic, '--file', join(folder, 'nothing.jsonl')],
-    ['consume', topic, '-o', 'xml'],
-    ['consume', topic, '--timeout', '10'],
-    ['consume', topic, '--limit', '-1'],
-  ]
-  for (const args of wrong) {
-    const ran = await run(...args)
-    expect([ran.code, ran.stdout, errorOf(ran).reason], args.join(' ')).toEqual([2, '', 'USAGE'])
-  }
-})
-
-test('errors have the exit code of their kind', async () => {
-  const codes = {
-    TOPIC_EXISTS: 1,
-    INVALID: 1,
-    NO_QUORUM: 3,
-    SHUTTING_DOWN: 3,
-    COMMIT_UNKNOWN: 4,
-  } as const
-  for (const [reason, code] of Object.entries(codes) as [keyof typeof codes, number][]) {
-    server.refuse = undefined
-    const running = start(['produce', topic, 'x', '--timeout', '400ms', '-o', 'jsonl'])
-    server.refuse = new SandglassError(reason, `Cannot: ${reason}`)
-    const ran = await running.ended
-    expect([reason, ran.code, ran.stdout]).toEqual([reason, code, ''])
-  }
-  server.refuse = undefined
-  const unreachable = await run('topics', 'list', '-s', '127.0.0.1:1', '--timeout', '300ms')
-  expect([unreachable.code, errorOf(unreachable).reason]).toEqual([3, 'UNREACHABLE'])
 })
 
 test('help has examples, and the version and the completion script are printed', async () => {
