@@ -70,6 +70,11 @@ export class Cluster implements World {
     }
   }
 
+  /** With writes as slow as election timeouts no election need ever end; after the faults disks are fast. */
+  diskMs(): number {
+    return this.random.between(0, this.#calm ? Math.min(this.swarm.diskMs, TICK_MS) : this.swarm.diskMs)
+  }
+
   #report(sender: SimNode | undefined, report: () => void): void {
     report()
     sender?.pump()
@@ -118,8 +123,11 @@ export class Cluster implements World {
     return this.#faults.pick([...this.#nodes.values()].filter((node) => node.raft !== undefined))
   }
 
+  /** The one of the highest term: a removed leader may go on believing in itself. */
   #leader(): SimNode | undefined {
-    return [...this.#nodes.values()].filter((node) => node.raft?.status().role === 'leader').at(-1)
+    const termOf = (node: SimNode): number => node.raft?.status().term ?? 0
+    const leaders = [...this.#nodes.values()].filter((node) => node.raft?.status().role === 'leader')
+    return leaders.sort((a, b) => termOf(a) - termOf(b)).at(-1)
   }
 
   #crash(): void {

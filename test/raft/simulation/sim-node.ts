@@ -21,6 +21,8 @@ export interface World {
   readonly random: Random
   readonly logs: ReadonlyMap<number, MemoryLog>
   transmit(message: Message): void
+  /** How long the next write takes. */
+  diskMs(): number
 }
 
 export class SimNode {
@@ -195,7 +197,7 @@ export class SimNode {
     const { life } = this
     if (this.#writing.length > 0 && !this.#flushing) {
       this.#flushing = true
-      timeline.after(random.between(0, swarm.diskMs), () => this.life === life && this.#flush())
+      timeline.after(this.#world.diskMs(), () => this.life === life && this.#flush())
     }
     if (this.#toApply.length > 0 && !this.#applyScheduled) {
       this.#applyScheduled = true
