@@ -72,6 +72,20 @@ export class ColdRedeliveries {
     return this.#read(store, block)
   }
 
+  /** Reads back every block that holds one of these messages and has a redelivery by `at`. */
+  takeHolding(store: Store, indexes: ReadonlySet<number>, at: number): OutstandingRecord[] {
+    const taken: OutstandingRecord[] = []
+    for (const block of this.#blocks.filter((candidate) => candidate.time <= at)) {
+      const records = this.#read(store, block)
+      if (!records.some((record) => indexes.has(record.index))) continue
+      this.#blocks.splice(this.#blocks.indexOf(block), 1)
+      this.#size -= block.size
+      this.#spent.push(block.number)
+      for (const record of records) taken.push(record)
+    }
+    return taken
+  }
+
   has(store: Store, position: Position): boolean {
     const mayHave = this.#blocks.filter((block) => byPosition(block, position) <= 0)
     return mayHave.some((block) => this.#read(store, block).some((record) => record.index === position.index))

@@ -64,6 +64,7 @@ class Delivery {
       for (const position of run.positions) this.park(position)
       return { session: run.session, deadline, items }
     }
+    this.#group.outstanding.fetch(run.again, this.#moment.at, this.#moment.store)
     for (const index of run.again) {
       const granted = this.#again(index, session, deadline, run.leaseMs)
       if (granted !== undefined) items.push(granted)

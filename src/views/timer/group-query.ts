@@ -7,11 +7,10 @@ import { isBefore } from './position.ts'
 import type { GroupView, Lease, SessionInfo, Waiting } from './queries.ts'
 import { NONE } from './slots.ts'
 
-/** What the view knows beside the group; `touched` tells it that the group's rows must be written. */
+/** What the view knows beside the group. */
 export interface QueryContext {
   readonly lastAt: number
   readonly store: Store | undefined
-  touched(group: Group): void
 }
 
 const utf8 = new TextDecoder()
@@ -116,11 +115,9 @@ export class GroupQuery implements GroupView {
     return row === undefined ? undefined : utf8.decode(row)
   }
 
-  /** Memory may be laid out anew by this; the meaning stays. */
+  /** Memory may be laid out anew by this; the meaning stays, and the rows of the last flush still tell it. */
   #settle(until: number): void {
-    const { outstanding } = this.#group
-    outstanding.peek(this.#context.lastAt, until, this.#context.store)
-    if (outstanding.changed) this.#context.touched(this.#group)
+    this.#group.outstanding.peek(this.#context.lastAt, until, this.#context.store)
   }
 
   #lease(slot: number): Lease {

@@ -69,7 +69,18 @@ export class Outstanding {
     this.spill(at, store)
   }
 
-  /** The same for a query, which may read rows but writes none: few blocks, until the next settle spills again. */
+  /**
+   * Of these messages, what waits cold and is due comes to memory. Replicas differ in what lies cold, since questions and
+   * restarts move it; what a deliver command finds must not.
+   */
+  fetch(indexes: readonly number[], at: number, store: Store): void {
+    if (this.cold.firstTime() > at) return
+    const missing = new Set(indexes.filter((index) => this.slots.find(index) === NONE))
+    if (missing.size === 0) return
+    for (const record of this.cold.takeHolding(store, missing, at)) this.restore(record, undefined, at)
+  }
+
+  /** {@link settle} for a query, which may read rows but writes none: few blocks, until the next settle spills again. */
   peek(at: number, until: number, store: Store | undefined): void {
     this.#becomeDue(at)
     for (let i = 0; i < PEEK_BLOCKS && store !== undefined && this.cold.firstTime() <= until; i++) {

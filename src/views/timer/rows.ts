@@ -1,6 +1,7 @@
 /**
  * Rows of a flush, and memory rebuilt from them. A row says what things mean and nothing of how memory is laid out, so
- * that replicas which applied the same commands have the same rows after a flush, however often each flushed before.
+ * that replicas which applied the same commands have the same rows after a flush, however often each flushed before. The
+ * one exception is which redeliveries lie cold: questions move them.
  */
 import { assert } from '../../base/assert.ts'
 import type { Reader, Store } from '../view.ts'

@@ -9,7 +9,6 @@ import { applyAttach, applyDetach } from './attach.ts'
 import { decodeTimerCommand } from './codec.ts'
 import type { GroupName, Position, TimerCommand, TimerEffect, TimerReply } from './commands.ts'
 import { applyDeliver } from './deliver.ts'
-import type { Group } from './group.ts'
 import { GroupQuery, type QueryContext } from './group-query.ts'
 import { messageKey, messageKeyPosition, messageRange } from './keys.ts'
 import { loadPartition } from './load.ts'
@@ -68,12 +67,6 @@ class TimerPartitionView implements TimerView, QueryContext {
 
   bytes(): number {
     return this.#partition.bytes()
-  }
-
-  /** A caller may still hold a group from before a load; that one has no rows any more. */
-  touched(group: Group): void {
-    const name = { channel: group.channel.name, group: group.name }
-    if (this.#partition.group(name) === group) this.#partition.dirtyGroups.add(group)
   }
 
   channels(): readonly string[] {

@@ -27,6 +27,11 @@ describe('rows', () => {
     p.view.flush(p.store)
     const rewritten = [...p.store.rows].filter(([key, value]) => before.get(key) !== value).map(([key]) => key)
     expect(rewritten).toEqual(['a'])
+    const leases = p.store.get('o\0\0\0\0\0\0\0\0')
+    p.attach('t')
+    p.view.flush(p.store)
+    expect(leases?.length).toBeGreaterThan(0)
+    expect(p.store.get('o\0\0\0\0\0\0\0\0')).toBe(leases)
   })
 
   test('rows of outstanding messages that are done go', async () => {

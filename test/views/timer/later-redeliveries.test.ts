@@ -11,20 +11,17 @@ const SPREAD_MS = 40_000
 function delayed(n: number, delayOf = spread): PartitionDriver {
   const p = new PartitionDriver()
   p.attach('s')
-  const messages = Array.from({ length: FRAME }, (): NewMessage => ({ channel: 'master', body: text('m') }))
-  for (let i = 0; i < n / FRAME; i++) {
-    const { positions } = p.expect('produced', { type: 'produce', messages })
-    const items = p.deliver('s', positions)
-    const nacks = items.map(({ index, fence }) => ({
-      index,
-      fence,
-      delayMs: delayOf(index),
-      keepPlace: false,
-      reason: '',
-    }))
-    expect(p.expect('settled', { type: 'nack', ...G, items: nacks }).lost).toEqual([])
-  }
+  for (let i = 0; i < n / FRAME; i++) addDelayed(p, FRAME, delayOf)
   return p
+}
+
+function addDelayed(p: PartitionDriver, count: number, delayOf = spread): void {
+  const messages = Array.from({ length: count }, (): NewMessage => ({ channel: 'master', body: text('m') }))
+  const { positions } = p.expect('produced', { type: 'produce', messages })
+  const items = p.deliver('s', positions).map(({ index, fence }) => {
+    return { index, fence, delayMs: delayOf(index), keepPlace: false, reason: '' }
+  })
+  expect(p.expect('settled', { type: 'nack', ...G, items }).lost).toEqual([])
 }
 
 function spread(index: number): number {
@@ -84,7 +81,7 @@ describe('later redeliveries', () => {
     const p = delayed(150_000)
     p.view.flush(p.store)
     const before = p.view.bytes()
-    for (let i = 0; i < 40; i++) p.g.ready(p.at + 200, 1_000)
+    for (let i = 0; i < 40; i++) p.g.ready(p.at + SPREAD_MS, 1_000)
     expect(p.view.bytes()).toBeLessThan(before * 3)
     p.pass(200)
     p.again('s', [])
@@ -141,6 +138,28 @@ describe('later redeliveries', () => {
     p.g.ready(1_000 + SPREAD_MS, 1_000)
     await p.reload()
     expect(drain(p, SPREAD_MS)).toHaveLength(40_000)
+  })
+
+  test('a replica that was asked much and one that was not grant the same', () => {
+    const leader = new PartitionDriver()
+    leader.attach('s')
+    // Leases take nearly all room, so that little of what is due comes to memory, and it matters which.
+    const held = Array.from({ length: OUTSTANDING_MAX - FRAME }, () => ({ channel: 'master', body: text('m') }))
+    leader.deliver('s', leader.expect('produced', { type: 'produce', messages: held }).positions)
+    for (let i = 0; i < 4; i++) addDelayed(leader, FRAME)
+    for (let i = 0; i < 10; i++) {
+      leader.g.ready(leader.at + SPREAD_MS, 1)
+      leader.again('s', [])
+    }
+    leader.pass(SPREAD_MS)
+    leader.again('s', [])
+    const indexes = leader.g.ready(leader.at, 130_000).map((waiting) => waiting.index)
+    expect(leader.again('s', indexes)).toHaveLength(indexes.length)
+    const follower = new PartitionDriver()
+    for (const { bytes, at } of leader.log) follower.view.apply(bytes, { at, index: 1, store: follower.store })
+    const leases = (p: PartitionDriver) => [...p.g.leases()].sort((a, b) => a.fence - b.fence)
+    expect(leases(follower)).toEqual(leases(leader))
+    expect(leader.g.leased).toBeGreaterThanOrEqual(OUTSTANDING_MAX)
   })
 
   test('replicas that flush at different times end with the same rows', () => {

@@ -223,7 +223,7 @@ describe('producer sequences', () => {
     await p.reload()
     expect(p.store.count('p')).toBe(PRODUCERS_MAX)
     expect(p.apply(frame('idle', 2, 1))).toEqual({ type: 'outOfSequence', expected: 1 })
-    expect(p.expect('produced', frame('p0', 1, 1)).duplicates).toBe(1)
+    for (const id of ['p0', 'p999', 'one more']) expect(p.expect('produced', frame(id, 1, 1)).duplicates).toBe(1)
   })
 
   test('a frame refused for its channels leaves its sequence free', () => {
