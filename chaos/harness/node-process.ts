@@ -69,7 +69,7 @@ export class NodeProcess {
     const [command = '', ...args] = words
     const child = spawn(command, args, {
       cwd: this.#options.cwd,
-      env: { ...process.env, ...this.#options.env, ...extra.env },
+      env: { ...inherited(), ...this.#options.env, ...extra.env },
       stdio: ['ignore', 'pipe', 'pipe'],
     })
     this.#child = child
@@ -121,6 +121,11 @@ export class NodeProcess {
   log(): string {
     return this.#log.join('\n')
   }
+}
+
+/** Without what configures nodes, and would do so to all of them. */
+function inherited(): NodeJS.ProcessEnv {
+  return Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('SANDGLASS_')))
 }
 
 function isReady(value: unknown): value is ReadyLine {

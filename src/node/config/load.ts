@@ -32,8 +32,8 @@ type Layer = ReadonlyMap<string, string>
 const FILE_BYTES_MAX = 1 << 20
 const FETCH_TIMEOUT_MS = 10_000
 const KEYS: ReadonlySet<string> = new Set(Object.values(SETTINGS).map((s) => s.key))
-/** Environment variables of ours that are not settings. */
-const NOT_SETTINGS: ReadonlySet<string> = new Set(['config', 'addrs'])
+/** Environment variables of ours that are not settings; the last one is for one test (storage.ts). */
+const NOT_SETTINGS: ReadonlySet<string> = new Set(['config', 'addrs', 'unsafe_no_fsync'])
 
 export interface Given {
   /** Path or http(s) URL. */

@@ -1,0 +1,215 @@
+/**
+ * The power of all three nodes is cut while they work at full speed: SIGKILL, and then everything that no sync covered
+ * is taken out of their data folders. What was acknowledged must still be there, on each of them.
+ */
+import { spawn, spawnSync } from 'node:child_process'
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { ClassicLevel } from 'classic-level'
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { Cluster } from '../../chaos/harness/cluster.ts'
+import { eventually } from '../../chaos/harness/deadline.ts'
+import { Ledger, type Summary } from '../../chaos/harness/ledger.ts'
+import { projectFolder } from '../../chaos/harness/project-folder.ts'
+import { sandctl } from '../../chaos/harness/sandctl.ts'
+import { SERVICES } from '../../src/wire/messages.ts'
+import { ApiClient } from '../rpc/api-client.ts'
+import { AckingConsumer } from './acking-consumer.ts'
+import { buildShim, type Cut, cutPower, underShim } from './power-cut.ts'
+
+const ROOT = projectFolder(import.meta.dirname)
+const TOPIC = 'work'
+const UNSAFE = { SANDGLASS_UNSAFE_NO_FSYNC: '1' }
+
+let folder = ''
+let library = ''
+let cluster: Cluster | undefined
+
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'sandglass-power-'))
+  library = buildShim(folder)
+})
+afterEach(async () => {
+  await cluster?.destroy()
+  cluster = undefined
+})
+afterAll(() => rmSync(folder, { recursive: true, force: true }))
+
+/** Changes files in every way a node does, some before a sync and some after it, and dies without closing any. */
+const WRITER = `
+import fs from 'node:fs'
+import { ClassicLevel } from 'classic-level'
+const data = process.env.POWER_CUT_DATA
+const at = (name) => data + '/' + name
+const made = (name, text) => {
+  const file = fs.openSync(at(name), 'wx+')
+  fs.writeSync(file, text)
+  return file
+}
+for (const name of ['removed', 'renamed', 'target']) fs.fsyncSync(made(name, name))
+const log = made('log', 'synced|old|')
+fs.fdatasyncSync(log)
+const level = new ClassicLevel(at('level'))
+await level.open()
+await level.put('a', 'synced', { sync: true })
+fs.fsyncSync(fs.openSync(data, 'r'))
+await level.put('b', 'lost')
+fs.writevSync(log, [Buffer.from('NEW'), Buffer.from('|lost')], 7)
+fs.appendFileSync(at('log'), '|lost too')
+fs.ftruncateSync(log, 5)
+made('unborn', 'lost')
+fs.renameSync(at('renamed'), at('target'))
+fs.unlinkSync(at('removed'))
+process.kill(process.pid, 'SIGKILL')
+`
+
+test('a cut takes what was not synced, and nothing else', async () => {
+  const data = join(folder, 'data')
+  const journal = join(folder, 'journal')
+  mkdirSync(data)
+  // In the project, where it finds its package.
+  const child = spawn(process.execPath, ['--input-type=module', '-e', WRITER], {
+    cwd: ROOT,
+    env: { ...process.env, ...underShim(library, data, journal) },
+    stdio: ['ignore', 'inherit', 'inherit'],
+  })
+  const signal = await new Promise((done) => child.once('exit', (_, signal) => done(signal)))
+  expect(signal).toBe('SIGKILL')
+  expect(readdirSync(data).sort()).toEqual(['level', 'log', 'target', 'unborn'])
+  const cut = cutPower(data, journal)
+  expect(cut.names).toBe(3)
+  expect(cut.bytes).toBeGreaterThan(0)
+  expect(readdirSync(data).sort()).toEqual(['level', 'log', 'removed', 'renamed', 'target'])
+  const read = (name: string) => readFileSync(join(data, name), 'utf8')
+  expect(read('log')).toBe('synced|old|')
+  for (const name of ['removed', 'renamed', 'target']) expect(read(name)).toBe(name)
+  const level = new ClassicLevel(join(data, 'level'))
+  await level.open()
+  expect(await level.getMany(['a', 'b'])).toEqual(['synced', undefined])
+  await level.close()
+})
+
+interface Run {
+  readonly cluster: Cluster
+  readonly ledger: Ledger
+  readonly consumer: AckingConsumer
+  readonly cuts: readonly Cut[]
+}
+
+/** Starts every node with an empty journal and waits until all are ready. */
+async function startUnderShim(running: Cluster, env: Readonly<Record<string, string>> = {}): Promise<void> {
+  for (const { node, data, journal } of folders(running)) {
+    node.start({ env: { ...underShim(library, data, journal), ...env } })
+  }
+  await running.start()
+}
+
+function folders(running: Cluster) {
+  return running.nodes.map((node) => {
+    const data = join(running.folder, node.name)
+    return { node, data, journal: join(running.folder, 'power', node.name) }
+  })
+}
+
+/** Produce and consume at full speed, the power goes at a random moment. */
+async function cutUnderLoad(env: Readonly<Record<string, string>> = {}): Promise<Run> {
+  const running = await Cluster.create()
+  cluster = running
+  await startUnderShim(running, env)
+  const client = await running.client({ timeoutMs: 5000 })
+  await client.topics.create({ name: TOPIC, partitions: 1, replicationFactor: 3 })
+  const ledger = new Ledger({ client, topic: TOPIC, callers: 128 })
+  const consumer = new AckingConsumer(client, TOPIC)
+  await ledger.more(2000 + Math.floor(Math.random() * 2000), 60_000)
+  for (const node of running.nodes) node.signal('SIGKILL')
+  await Promise.all(running.nodes.map((node) => node.exited()))
+  const cuts = folders(running).map(({ data, journal }) => cutPower(data, journal))
+  return { cluster: running, ledger, consumer, cuts }
+}
+
+async function appliedEverywhere(running: Cluster): Promise<void> {
+  const args = ['-s', running.addrs().join(','), '-o', 'json', 'cluster', 'status']
+  await eventually('every node has applied everything', 30_000, async () => {
+    const { code, stdout } = await sandctl(args)
+    if (code !== 0) return false
+    const { partitions } = JSON.parse(stdout) as Status
+    return partitions.every(({ commit, applied }) => {
+      const indexes = running.nodes.map(({ name }) => applied[name])
+      return indexes.every((index) => index === commit)
+    })
+  })
+}
+
+interface Status {
+  readonly partitions: readonly { readonly commit: number; readonly applied: Readonly<Record<string, number>> }[]
+}
+
+/** Makes each node the leader in turn: what it answers is what it holds. */
+async function booksOfEachNode({ cluster: running, ledger }: Run): Promise<Record<string, Summary>> {
+  const books: Record<string, Summary> = {}
+  const client = await running.client()
+  for (const { name } of running.nodes) {
+    await eventually(`${name} leads from first to last`, 60_000, async () => {
+      await transfer(running, await running.leader(client, TOPIC, 0), name)
+      await eventually(`${name} leads`, 5000, async () => (await running.leader(client, TOPIC, 0)) === name)
+      books[name] = await ledger.settle(running.addrs(name), `books-of-${name}`)
+      return (await running.leader(client, TOPIC, 0)) === name
+    })
+  }
+  return books
+}
+
+async function transfer(running: Cluster, leader: string, to: string): Promise<void> {
+  if (leader === to) return
+  const api = new ApiClient(Number(running.addrs(leader)[0]?.split(':')[1]))
+  try {
+    await api.call(SERVICES.Cluster.TransferLeader, { topic: TOPIC, partition: 0, to })
+  } finally {
+    api.close()
+  }
+}
+
+function verify(data: string): { status: number | null; output: string } {
+  const ran = spawnSync(join(ROOT, 'bin/sandglass'), ['verify', '--data', data], { encoding: 'utf8' })
+  return { status: ran.status, output: ran.stdout + ran.stderr }
+}
+
+describe('power goes on all three nodes under load', () => {
+  test('and what was acknowledged is there exactly once, on each of them', async () => {
+    const run = await cutUnderLoad()
+    expect(run.cuts.reduce((sum, { bytes }) => sum + bytes, 0)).toBeGreaterThan(0)
+    await startUnderShim(run.cluster)
+    await run.ledger.more(200, 30_000)
+    await run.ledger.stop()
+    for (const [name, books] of Object.entries(await booksOfEachNode(run))) {
+      expect(books, name).toMatchObject({ lost: 0, wrong: [] })
+    }
+    expect(run.ledger.acked.size).toBeGreaterThan(2200)
+    await run.consumer.close()
+    expect(run.consumer.cameAgain).toEqual([])
+    expect(run.consumer.acked.size).toBeGreaterThan(0)
+    await appliedEverywhere(run.cluster)
+    for (const { node, data } of folders(run.cluster)) {
+      node.signal('SIGTERM')
+      expect(await node.exited(15_000)).toEqual({ code: 0, signal: null })
+      expect(verify(data), node.name).toMatchObject({ status: 0 })
+    }
+  })
+
+  test('and without fdatasync the same books do not hold', async () => {
+    const run = await cutUnderLoad(UNSAFE)
+    const acked = run.ledger.acked.size
+    expect(acked).toBeGreaterThanOrEqual(2000)
+    await run.ledger.stop()
+    await run.consumer.close().catch(() => 'its topic may be gone')
+    const refused = await run.cluster.start().then(
+      () => false,
+      () => true,
+    )
+    if (refused) return
+    const books = await run.ledger.settle(run.cluster.addrs()).catch((error: Error) => error.message)
+    if (typeof books === 'string') expect(books).toContain('TOPIC_NOT_FOUND')
+    else expect(books.lost).toBeGreaterThan(0)
+  })
+})
