@@ -68,6 +68,7 @@ describe('the progress of a replica', () => {
   test.each([
     { state: 'replicate', match: 5, next: 10, rejected: 5, hint: 5, moved: false, after: 10 },
     { state: 'replicate', match: 5, next: 10, rejected: 9, hint: 9, moved: true, after: 6 },
+    { state: 'snapshot', match: 0, next: 7, rejected: 6, hint: 2, moved: false, after: 7 },
     { state: 'probe', match: 0, next: 0, rejected: 0, hint: 0, moved: false, after: 0 },
     { state: 'probe', match: 0, next: 10, rejected: 5, hint: 5, moved: false, after: 10 },
     { state: 'probe', match: 0, next: 10, rejected: 9, hint: 9, moved: true, after: 9 },

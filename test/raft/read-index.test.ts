@@ -101,6 +101,26 @@ describe('linearizable reads (§8; §6.4 of the dissertation)', () => {
     expect(net.node(1).readStates).toEqual([])
   })
 
+  test('a leader that removed itself is not its own quorum', () => {
+    const net = networkOf(2)
+    net.campaign(1)
+    const leader = net.node(1)
+    leader.raft.proposeConfChange({
+      transition: 'auto',
+      changes: [{ type: 'remove', replica: 1 }],
+      context: new Uint8Array(0),
+    })
+    net.run()
+    expect(leader.role).toBe('leader')
+    net.cut(1, 2)
+    leader.raft.readIndex(4)
+    net.run()
+    expect(leader.readStates).toEqual([])
+    net.heal()
+    net.ticks(1, 1)
+    expect(leader.readStates).toEqual([{ index: 2, context: 4 }])
+  })
+
   test('without a known leader a read is refused', () => {
     expect(oneOf(3).raft.readIndex(1)).toBe(false)
   })
