@@ -23,6 +23,8 @@ import type { NodeConfig } from './config/schema.ts'
 import type { Identity } from './formation/identity.ts'
 import { createIdentityStore } from './formation/identity-file.ts'
 import { type Formation, runFormation } from './formation/run-formation.ts'
+import { watchForwardStep } from './forward-step.ts'
+import { logBroker } from './observe/broker-log.ts'
 import type { Log } from './observe/log.ts'
 import { createMetrics, type Metrics } from './observe/metrics.ts'
 import { logReplication } from './observe/replication-log.ts'
@@ -217,6 +219,13 @@ async function serve(context: Context, opened: Opened): Promise<ReadyInfo> {
   parts.directory = directory
   closers.push(() => directory.close())
   const broker = openBroker(context, directory)
+  const steps = watchForwardStep({
+    env,
+    broker,
+    clocks: () => shard.clocks().values(),
+    nodes: () => directory.nodes().length,
+  })
+  closers.push(() => steps.close())
   peers.serve({ identity, receiver: shard, control: directory.control })
   directory.start()
   const reconciler = createReconciler({
@@ -280,11 +289,7 @@ function openBroker({ config, env, log, metrics, closers }: Context, directory: 
     directory,
     config: { leaseMs: config.leaseMs, reattachMs: config.reattachMs, maxClockSkewMs: config.maxClockSkewMs },
     onLateness: (topic, ms) => metrics.lateness(topic, ms),
-    onEvent: (event) => {
-      const { type, ...fields } = event
-      if (type === 'early') log.error('delivered_early', fields)
-      else log.debug(type === 'leaderGained' ? 'leader_gained' : 'leader_lost', fields)
-    },
+    onEvent: (event) => logBroker(log, event),
   })
   closers.push(() => broker.close())
   return broker

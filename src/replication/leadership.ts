@@ -24,6 +24,9 @@ interface LeadershipParts<R, E> {
 
 /** After a peer is gone its followers campaign within this, each at its own moment. */
 const PEER_DOWN_JITTER_MS = 50
+/** A new group's first replica asks again this often: the others may have yet to start theirs. */
+const FIRST_ELECTION_MS = 30
+const FIRST_ELECTION_TRIES = 12
 
 export class Leadership<R, E> {
   readonly #parts: LeadershipParts<R, E>
@@ -51,6 +54,16 @@ export class Leadership<R, E> {
     if (before.role !== role || changedHands) {
       shard.event({ type: 'role', group: handle.group, role: publicRole(role), term, leader })
     }
+  }
+
+  /** Stands for election at once and again, as long as nobody ever was elected: leaders begin where placement wants them. */
+  beFirst(tries = FIRST_ELECTION_TRIES): void {
+    const { raft, shard, stopped, mark } = this.#parts
+    const { term, leader } = raft.status()
+    if (stopped() || term > 0 || leader !== 0 || tries === 0) return
+    raft.campaign()
+    mark()
+    shard.env.after(FIRST_ELECTION_MS, () => this.beFirst(tries - 1))
   }
 
   /** False: this replica does not lead, or nobody can take over. */

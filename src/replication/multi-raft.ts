@@ -104,6 +104,7 @@ export class MultiRaft implements PeerReceiver {
       const replica = await openReplica<R, E, V>(spec, createView, this.#shard)
       this.#damaged.delete(group)
       this.#replicas.set(group, replica)
+      if (spec.members[0]?.replica === spec.replica) replica.beFirst()
       return replica.handle
     })
   }

@@ -161,6 +161,11 @@ export class Replica<R, E, V extends View<R, E>> implements Turnable {
     this.#leadership.peerDown(node)
   }
 
+  /** This replica is the one that placement wants to lead a new group. */
+  beFirst(): void {
+    this.#leadership.beFirst()
+  }
+
   /** Starts to hand leadership over. False: it does not lead, or nobody can take over. */
   handOver(): boolean {
     return this.#leadership.handOver()
