@@ -36,6 +36,23 @@ test('a wall clock set back an hour changes nothing for delays', async () => {
   expect(consumer.got).toHaveLength(1)
 })
 
+test('a due time that passes while the leader looks is not slept through', async () => {
+  const h = new Harness()
+  const consumer = h.consumer('a', { credit: 1000 })
+  for (let i = 0; i < 200; i++) void h.produce(1, { delayMs: 1000 + i * 97 })
+  await h.time.run(500)
+  // Leader's time is slewed from now on, so timers end a little before it is time; and looking takes time.
+  h.env.wallOffsetMs = -3_600_000
+  const mono = h.env.monoMs.bind(h.env)
+  let latest = 0
+  h.env.monoMs = () => {
+    latest = Math.max(mono(), latest + 0.15)
+    return latest
+  }
+  await h.time.run(30_000)
+  expect(consumer.got).toHaveLength(200)
+})
+
 test('scheduled messages of two thousand different times come in order, each within 250 ms', async () => {
   const h = new Harness()
   const consumer = h.consumer('a', { credit: 5000 })

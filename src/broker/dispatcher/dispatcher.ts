@@ -88,7 +88,7 @@ export class Dispatcher {
     this.#awake = new Set()
     const now = this.#options.clock.now()
     for (const group of awake) group.run(now)
-    this.#setTimer()
+    this.#setTimer(now)
   }
 
   /** Leadership is gone, or the broker closes: every stream ends with `error`. */
@@ -152,10 +152,12 @@ export class Dispatcher {
     for (const group of this.#groups.values()) if (group.name.channel === channel) this.wake(group)
   }
 
-  /** A timer that fires too early only looks again; one that would fire too late is replaced. */
-  #setTimer(): void {
-    const { clock, env } = this.#options
-    const now = clock.now()
+  /**
+   * A timer that fires too early only looks again; one that would fire too late is replaced. `now` is the time at which
+   * the groups looked: what became due since then must be waited for too, or nobody would look at it.
+   */
+  #setTimer(now: number): void {
+    const { env } = this.#options
     let wait = TIMER_MS_MAX
     for (const group of this.#groups.values()) wait = Math.min(wait, group.waitMs(now) ?? wait)
     const at = env.monoMs() + Math.max(1, Math.ceil(wait))
