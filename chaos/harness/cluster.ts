@@ -15,6 +15,8 @@ export interface ClusterOptions {
   /** Further flags of every node. */
   readonly flags?: Readonly<Record<string, string | number>>
   readonly env?: Readonly<Record<string, string>>
+  /** Words that every node runs through, given its data folder, which may not exist yet. */
+  readonly wrapper?: (data: string) => readonly string[]
   /** Flags and environment of one node, by name. */
   readonly only?: Readonly<
     Record<string, { flags?: Readonly<Record<string, string | number>>; env?: Readonly<Record<string, string>> }>
@@ -71,7 +73,8 @@ export class Cluster {
         ...own?.flags,
       }
       const args = Object.entries(flags).flatMap(([key, value]) => [`--${key}`, String(value)])
-      return new NodeProcess({ name, args, cwd: folder, env: { ...options.env, ...own?.env } })
+      const wrapper = options.wrapper?.(join(folder, name)) ?? []
+      return new NodeProcess({ name, args, cwd: folder, env: { ...options.env, ...own?.env }, wrapper })
     })
     return new Cluster(folder, nodes, ports, links)
   }

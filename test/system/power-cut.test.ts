@@ -9,13 +9,11 @@ import { join } from 'node:path'
 import { ClassicLevel } from 'classic-level'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { Cluster } from '../../chaos/harness/cluster.ts'
-import { eventually } from '../../chaos/harness/deadline.ts'
-import { Ledger, type Summary } from '../../chaos/harness/ledger.ts'
+import { Ledger } from '../../chaos/harness/ledger.ts'
 import { projectFolder } from '../../chaos/harness/project-folder.ts'
-import { sandctl } from '../../chaos/harness/sandctl.ts'
-import { SERVICES } from '../../src/wire/messages.ts'
-import { ApiClient } from '../rpc/api-client.ts'
+import type { SandglassClient } from '../../src/client/index.ts'
 import { AckingConsumer } from './acking-consumer.ts'
+import { appliedEverywhere, booksLedBy } from './led-books.ts'
 import { buildShim, type Cut, cutPower, underShim } from './power-cut.ts'
 
 const ROOT = projectFolder(import.meta.dirname)
@@ -92,6 +90,7 @@ test('a cut takes what was not synced, and nothing else', async () => {
 
 interface Run {
   readonly cluster: Cluster
+  readonly client: SandglassClient
   readonly ledger: Ledger
   readonly consumer: AckingConsumer
   readonly cuts: readonly Cut[]
@@ -125,49 +124,7 @@ async function cutUnderLoad(env: Readonly<Record<string, string>> = {}): Promise
   for (const node of running.nodes) node.signal('SIGKILL')
   await Promise.all(running.nodes.map((node) => node.exited()))
   const cuts = folders(running).map(({ data, journal }) => cutPower(data, journal))
-  return { cluster: running, ledger, consumer, cuts }
-}
-
-async function appliedEverywhere(running: Cluster): Promise<void> {
-  const args = ['-s', running.addrs().join(','), '-o', 'json', 'cluster', 'status']
-  await eventually('every node has applied everything', 30_000, async () => {
-    const { code, stdout } = await sandctl(args)
-    if (code !== 0) return false
-    const { partitions } = JSON.parse(stdout) as Status
-    return partitions.every(({ commit, applied }) => {
-      const indexes = running.nodes.map(({ name }) => applied[name])
-      return indexes.every((index) => index === commit)
-    })
-  })
-}
-
-interface Status {
-  readonly partitions: readonly { readonly commit: number; readonly applied: Readonly<Record<string, number>> }[]
-}
-
-/** Makes each node the leader in turn: what it answers is what it holds. */
-async function booksOfEachNode({ cluster: running, ledger }: Run): Promise<Record<string, Summary>> {
-  const books: Record<string, Summary> = {}
-  const client = await running.client()
-  for (const { name } of running.nodes) {
-    await eventually(`${name} leads from first to last`, 60_000, async () => {
-      await transfer(running, await running.leader(client, TOPIC, 0), name)
-      await eventually(`${name} leads`, 5000, async () => (await running.leader(client, TOPIC, 0)) === name)
-      books[name] = await ledger.settle(running.addrs(name), `books-of-${name}`)
-      return (await running.leader(client, TOPIC, 0)) === name
-    })
-  }
-  return books
-}
-
-async function transfer(running: Cluster, leader: string, to: string): Promise<void> {
-  if (leader === to) return
-  const api = new ApiClient(Number(running.addrs(leader)[0]?.split(':')[1]))
-  try {
-    await api.call(SERVICES.Cluster.TransferLeader, { topic: TOPIC, partition: 0, to })
-  } finally {
-    api.close()
-  }
+  return { cluster: running, client, ledger, consumer, cuts }
 }
 
 function verify(data: string): { status: number | null; output: string } {
@@ -182,14 +139,14 @@ describe('power goes on all three nodes under load', () => {
     await startUnderShim(run.cluster)
     await run.ledger.more(200, 30_000)
     await run.ledger.stop()
-    for (const [name, books] of Object.entries(await booksOfEachNode(run))) {
-      expect(books, name).toMatchObject({ lost: 0, wrong: [] })
+    for (const { name } of run.cluster.nodes) {
+      expect(await booksLedBy(name, { ...run, topic: TOPIC }), name).toMatchObject({ lost: 0, wrong: [] })
     }
     expect(run.ledger.acked.size).toBeGreaterThan(2200)
     await run.consumer.close()
     expect(run.consumer.cameAgain).toEqual([])
     expect(run.consumer.acked.size).toBeGreaterThan(0)
-    await appliedEverywhere(run.cluster)
+    await appliedEverywhere(run.cluster, 30_000)
     for (const { node, data } of folders(run.cluster)) {
       node.signal('SIGTERM')
       expect(await node.exited(15_000)).toEqual({ code: 0, signal: null })

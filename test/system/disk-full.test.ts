@@ -1,0 +1,109 @@
+/**
+ * The leader's disk fills up to the last byte while it works. The data of each node lies on a small file system of its
+ * own, mounted where only the node sees it (user and mount namespaces: no root needed).
+ */
+import { closeSync, openSync, rmSync, statfsSync, writeSync } from 'node:fs'
+import { join } from 'node:path'
+import { afterEach, expect, test } from 'vitest'
+import { Cluster } from '../../chaos/harness/cluster.ts'
+import { eventually } from '../../chaos/harness/deadline.ts'
+import { Ledger } from '../../chaos/harness/ledger.ts'
+import type { SandglassClient } from '../../src/client/index.ts'
+import { appliedEverywhere, booksLedBy } from './led-books.ts'
+
+const TOPIC = 'work'
+const MIB = 1024 * 1024
+const SERVICE_BACK_MS = 5000
+/** `exec` all the way: the process that is started is the node, and hears the signals. */
+const MOUNT = 'mkdir "$0" && mount -t tmpfs -o size=400m none "$0" && exec "$@"'
+
+let cluster: Cluster | undefined
+
+afterEach(async () => {
+  await cluster?.destroy()
+  cluster = undefined
+})
+
+/** The node's data folder as seen from outside of its namespace. */
+function dataOf(running: Cluster, name: string): string {
+  return join('/proc', String(running.node(name).pid), 'root', running.folder, name)
+}
+
+function freeBytes(data: string): number {
+  const { bavail, bsize } = statfsSync(data)
+  return bavail * bsize
+}
+
+/** Takes every byte that is left. */
+function fill(path: string): void {
+  const file = openSync(path, 'w')
+  const zeros = new Uint8Array(MIB)
+  try {
+    for (let size = zeros.byteLength; size >= 4096; ) {
+      try {
+        writeSync(file, zeros, 0, size)
+      } catch (error) {
+        if (!(error instanceof Error && 'code' in error && error.code === 'ENOSPC')) throw error
+        size /= 2
+      }
+    }
+  } finally {
+    closeSync(file)
+  }
+}
+
+/** More than a checkpoint holds, so that the state must reach the disk as well. */
+async function produceBulk(client: SandglassClient): Promise<void> {
+  await client.topics.create({ name: 'bulk', partitions: 1, replicationFactor: 3 })
+  const producer = client.producer()
+  const value = new Uint8Array(64 * 1024).fill(97)
+  for (let i = 0; i < 16; i += 1) {
+    await Promise.all(Array.from({ length: 32 }, () => producer.produce('bulk', { value })))
+  }
+  await producer.close()
+}
+
+test('the leader’s disk is full: others lead, nothing is lost, and with room again it catches up and leads', async () => {
+  const running = await Cluster.create({
+    flags: { disk_reserve_bytes: '8MiB', wal_retain_bytes: '64MiB' },
+    wrapper: (data) => ['unshare', '-rm', 'sh', '-c', MOUNT, data],
+  })
+  cluster = running
+  await running.start()
+  const client = await running.client()
+  await client.topics.create({ name: TOPIC, partitions: 1, replicationFactor: 3 })
+  const ledger = new Ledger({ client, topic: TOPIC, callers: 16 })
+  await ledger.more(200)
+  const name = await running.leader(client, TOPIC, 0)
+  const node = running.node(name)
+  const ballast = join(dataOf(running, name), 'ballast')
+
+  const filledAt = performance.now()
+  fill(ballast)
+  await eventually('the log is full', 10_000, () => lastWalState(node.log()) === 'full')
+  await eventually('another node leads', 10_000, async () => (await running.leader(client, TOPIC, 0)) !== name)
+  await ledger.more(500)
+  expect(ledger.longestGap(filledAt)).toBeLessThan(SERVICE_BACK_MS)
+  await produceBulk(client)
+  // What the node gave up to go on for a while (its reserve) is used up too.
+  expect(freeBytes(dataOf(running, name))).toBeLessThan(MIB)
+  await ledger.more(200)
+  expect(node.running).toBe(true)
+  expect((await fetch(`http://127.0.0.1:${running.httpPort(name)}/livez`)).status).toBe(200)
+  expect(lastWalState(node.log())).toBe('full')
+
+  rmSync(ballast)
+  await eventually('the log has room', 15_000, () => lastWalState(node.log()) === 'ok')
+  await ledger.more(200)
+  await ledger.stop()
+  await appliedEverywhere(running, 60_000)
+  const books = await booksLedBy(name, { cluster: running, client, ledger, topic: TOPIC })
+  expect(books).toMatchObject({ lost: 0, wrong: [] })
+  expect(books.acked).toBeGreaterThan(1100)
+})
+
+/** As its log says it, 'ok' before it said anything. */
+function lastWalState(log: string): string {
+  const states = [...log.matchAll(/"state":"(ok|full|failed)"[^\n]*"event":"wal_state"/g)]
+  return states.at(-1)?.[1] ?? 'ok'
+}
