@@ -51,6 +51,7 @@ export class Partition {
       now: () => this.#leadership?.clock.now() ?? 0,
       refusal: (reason) => this.#refusal(reason),
       schedule: () => this.#schedule(),
+      horizonMoved: () => this.#leadership?.dispatcher.wakeAll(),
     })
     options.handle.observe({
       status: (status) => this.#status(status),

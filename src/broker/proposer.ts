@@ -18,6 +18,8 @@ export interface ProposerOptions {
   readonly refusal: (reason: ErrorReason) => SandglassError
   /** Something waits: `flush` is wanted at the end of this turn. */
   readonly schedule: () => void
+  /** `horizon` may be later now: also when what was proposed stored nothing and so nobody else would say so. */
+  readonly horizonMoved: () => void
 }
 
 /** An entry that creates positions and is not yet applied: they begin at its `at`. */
@@ -100,7 +102,9 @@ export class Proposer {
   #close(entry: OpenEntry): void {
     assert(entry.open, 'a proposal is answered once')
     entry.open = false
+    if (this.#openEntries[0]?.open !== false) return
     while (this.#openEntries[0]?.open === false) this.#openEntries.shift()
+    this.#options.horizonMoved()
   }
 
   #answer(items: readonly WaitingCommand[], outcome: ProposalOutcome<TimerReply>): void {

@@ -53,6 +53,30 @@ test('a due time that passes while the leader looks is not slept through', async
   expect(consumer.got).toHaveLength(200)
 })
 
+test('what becomes due while a repeated produce is undecided is delivered once that is, though nothing new was stored', async () => {
+  const h = new Harness()
+  const consumer = h.consumer('a')
+  const produce = () =>
+    h.partition.produce(
+      {
+        type: 'produce',
+        sequence: { producer: 'p', first: 1 },
+        messages: [{ channel: 'master', body: Buffer.from('x'), delayMs: 1000 }],
+      },
+      () => undefined,
+    )
+  produce()
+  await h.time.run(900)
+  h.handle.manual = true
+  produce()
+  await h.time.run(500)
+  expect(consumer.got).toHaveLength(0)
+  h.handle.manual = false
+  h.handle.applyNext()
+  await h.time.run(10)
+  expect(consumer.got).toHaveLength(1)
+})
+
 test('scheduled messages of two thousand different times come in order, each within 250 ms', async () => {
   const h = new Harness()
   const consumer = h.consumer('a', { credit: 5000 })

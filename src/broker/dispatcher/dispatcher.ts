@@ -81,6 +81,11 @@ export class Dispatcher {
     this.#options.schedule()
   }
 
+  /** Has every group looked at in this turn. */
+  wakeAll(): void {
+    for (const group of this.#groups.values()) this.wake(group)
+  }
+
   /** Looks at the groups that were woken, then sets the timer. */
   run(): void {
     if (this.#stopped) return
