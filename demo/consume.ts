@@ -22,7 +22,7 @@ export interface ConsumeOptions {
 }
 
 export interface Worker {
-  /** Resolves when the group has acknowledged every task; rejects when this consumer fails. */
+  /** Resolves when this consumer acknowledged the group's last task; rejects when it fails. */
   readonly sawAll: Promise<void>
   stop(): void
 }
@@ -44,7 +44,6 @@ export function consume(options: ConsumeOptions): Worker {
           if (options.seen.acked.size === options.seen.total) done()
         }, failed)
       }
-      done()
     }
     loop().catch(failed)
   })

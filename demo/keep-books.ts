@@ -32,7 +32,7 @@ export function keepBooks(lines: readonly Line[]): Books {
   const acked = countAcked(produced, acks)
   const early = delivered.filter((d) => d.deliveredMs < d.dueMs).length
   const { duplicates, explained } = judgeDuplicates(delivered, acks, kills)
-  const gapsMs = kills.map((kill) => gapOf(kill, produced))
+  const gapsMs = kills.map((kill, i) => gapOf(kill, kills[i + 1]?.atMs, produced))
   const lost = tasks - acked
   const ok = tasks > 0 && lost === 0 && early === 0 && duplicates === explained
   return { tasks, acked, lost, early, duplicates, explained, gapsMs, ok }
@@ -77,13 +77,14 @@ function isExplained(before: DeliveredLine, next: DeliveredLine, kills: readonly
   return kills.some((k) => k.led.includes(next.partition) && k.atMs >= before.deliveredMs && k.atMs <= next.receivedMs)
 }
 
-function gapOf(kill: KilledLine, produced: readonly ProducedLine[]): number {
+function gapOf(kill: KilledLine, nextKillMs: number | undefined, produced: readonly ProducedLine[]): number {
   const times = produced.filter((p) => p.partition === kill.partition).map((p) => p.ackedMs)
   times.sort((a, b) => a - b)
+  const end = Math.min(kill.atMs + AFTERMATH_MS, nextKillMs ?? Number.POSITIVE_INFINITY)
   let longest = 0
   for (const [i, time] of times.entries()) {
     const before = times[i - 1]
-    if (before === undefined || time < kill.atMs || before > kill.atMs + AFTERMATH_MS) continue
+    if (before === undefined || time < kill.atMs || before > end) continue
     longest = Math.max(longest, time - before)
   }
   return longest

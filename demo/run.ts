@@ -63,7 +63,7 @@ class Demo {
     const workers = await this.#startWorkers()
     try {
       await this.#produceAll(client)
-      await within('every task acknowledged', DONE_MS_MAX, Promise.all(workers.map((worker) => worker.sawAll)))
+      await within('every task acknowledged', DONE_MS_MAX, Promise.race(workers.map((worker) => worker.sawAll)))
     } finally {
       clearInterval(live)
       this.#show()

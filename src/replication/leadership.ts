@@ -22,8 +22,9 @@ interface LeadershipParts<R, E> {
   readonly mark: () => void
 }
 
-/** After a peer is gone its followers campaign within this, each at its own moment. */
-const PEER_DOWN_JITTER_MS = 50
+/** After a leader's node is gone its followers stand in turn, this far apart: votes for two at once cost a timeout. */
+const SUCCESSION_MS = 60
+const SUCCESSION_JITTER_MS = 20
 /** A new group's first replica asks again this often: the others may have yet to start theirs. */
 const FIRST_ELECTION_MS = 30
 const FIRST_ELECTION_TRIES = 12
@@ -85,11 +86,21 @@ export class Leadership<R, E> {
     if (stopped() || leader === 0 || handle.nodeOf(leader) !== node) return
     raft.leaderUnreachable(leader)
     mark()
-    shard.env.after(shard.env.random() * PEER_DOWN_JITTER_MS, () => {
+    const wait = this.#placeBehind(leader) * SUCCESSION_MS + shard.env.random() * SUCCESSION_JITTER_MS
+    shard.env.after(wait, () => {
       if (stopped() || raft.status().leader !== 0) return
       raft.campaign()
       mark()
     })
+  }
+
+  /** How many voters stand between `leader` and this replica, round the configuration. */
+  #placeBehind(leader: ReplicaId): number {
+    const { raft, handle } = this.#parts
+    const { voters } = raft.status().confState
+    const from = voters.indexOf(leader)
+    const own = voters.indexOf(handle.replica)
+    return own < 0 ? voters.length : (own - from - 1 + voters.length) % voters.length
   }
 
   /** The voter furthest in the log of those that were heard from lately. */
