@@ -1,7 +1,7 @@
 /*
  * Preloaded into a node by power-cut.ts: an undo journal of everything the process changes in its data folder
- * (POWER_CUT_DATA). SIGKILL loses nothing of it, because a written page lives on in the page cache; a power cut is
- * made afterwards by undoing what no later sync covered. The journal and hard links to removed files lie in
+ * (POWER_CUT_DATA). SIGKILL loses nothing of it, because a written page lives on in the page cache; a power cut is made
+ * afterwards by undoing what no later sync covered. The journal and hard links to removed files lie in
  * POWER_CUT_JOURNAL, outside of that folder, on the same file system.
  *
  * Invariant: a record of old bytes stands in the journal before they are overwritten, and one lock holds over record and
@@ -9,129 +9,13 @@
  * Ways to change a file that are not watched here (shared mappings, sendfile, raw system calls) end the process.
  */
 #define _GNU_SOURCE
-#include <dlfcn.h>
-#include <errno.h>
-#include <fcntl.h>
-#include <libgen.h>
-#include <limits.h>
-#include <pthread.h>
+#include "power-cut-journal.h"
 #include <stdarg.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
-#include <sys/uio.h>
-#include <unistd.h>
 
-/* The function that this library stands before. */
-#define REAL(type, name, ...)                            \
-  ({                                                     \
-    static void *found;                                  \
-    if (found == NULL) found = dlsym(RTLD_NEXT, #name);  \
-    (type (*)(__VA_ARGS__)) found;                       \
-  })
-#define DATA_ENV "POWER_CUT_DATA"
-#define JOURNAL_ENV "POWER_CUT_JOURNAL"
-
-enum { WRITE = 1, SYNC = 2, CREATE = 3, RENAME = 4, UNLINK = 5 };
-enum { MAGIC = 0x50434a31 };
-
-/* Read by power-cut.ts. `payload`: the old bytes of a WRITE, the absolute paths (each ended by 0) of a changed name. */
-struct record {
-  uint32_t magic;
-  uint32_t kind;
-  uint64_t inode;
-  uint64_t offset; /* WRITE: of the old bytes. SYNC: length of the journal it covers. RENAME: 1 if it replaced a file. */
-  uint64_t size;   /* WRITE: of the file before it. SYNC: 1 if of a folder. */
-  uint64_t payload;
-};
-
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static int journal = -1;
-static uint64_t tail;
-
-static void die(const char *what) {
-  dprintf(STDERR_FILENO, "power-cut: %s: %s\n", what, strerror(errno));
-  abort();
-}
-
-static int inside(const char *path) {
-  const char *data = getenv(DATA_ENV);
-  size_t length = data == NULL ? 0 : strlen(data);
-  return length > 0 && strncmp(path, data, length) == 0 && (path[length] == '/' || path[length] == 0);
-}
-
-/* Whether the open file is one of the data folder's files or folders. */
-static int watched(int fd, struct stat *st) {
-  char link[64], path[PATH_MAX];
-  int saved = errno;
-  int answer = 0;
-  if (fd >= 0 && fstat(fd, st) == 0 && (S_ISREG(st->st_mode) || S_ISDIR(st->st_mode))) {
-    snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
-    ssize_t length = readlink(link, path, sizeof path - 1);
-    path[length < 0 ? 0 : length] = 0;
-    answer = inside(path);
-  }
-  errno = saved;
-  return answer;
-}
-
-/* The path with its folder resolved, or 0 if that is not in the data folder. */
-static int watched_path(const char *path, char out[PATH_MAX]) {
-  char copy[PATH_MAX], folder[PATH_MAX];
-  int saved = errno;
-  snprintf(copy, sizeof copy, "%s", path);
-  int answer = realpath(dirname(copy), folder) != NULL && inside(folder);
-  if (answer) {
-    snprintf(copy, sizeof copy, "%s", path);
-    if (snprintf(out, PATH_MAX, "%s/%s", folder, basename(copy)) >= PATH_MAX) die("path too long");
-  }
-  errno = saved;
-  return answer;
-}
-
-static void in_journal_folder(char out[PATH_MAX], const char *name) {
-  const char *folder = getenv(JOURNAL_ENV);
-  if (folder == NULL) die(JOURNAL_ENV " is not set");
-  snprintf(out, PATH_MAX, "%s/%s", folder, name);
-}
-
-static void append(struct record record, const void *payload) {
-  if (journal < 0) {
-    char path[PATH_MAX];
-    in_journal_folder(path, "journal");
-    journal = REAL(int, open, const char *, int, ...)(path, O_WRONLY | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC, 0600);
-    if (journal < 0) die("journal");
-  }
-  record.magic = MAGIC;
-  struct iovec parts[2] = {{&record, sizeof record}, {(void *)payload, record.payload}};
-  ssize_t bytes = sizeof record + record.payload;
-  if (REAL(ssize_t, writev, int, const struct iovec *, int)(journal, parts, 2) != bytes) die("journal");
-  tail += bytes;
-}
-
-/* Keeps what [offset, offset + bytes) of the file holds now, and its size. Called under the lock. */
-static void keep(int fd, uint64_t offset, uint64_t bytes) {
-  struct stat st;
-  int saved = errno;
-  if (fstat(fd, &st) != 0) die("fstat");
-  uint64_t size = st.st_size;
-  uint64_t old = offset >= size ? 0 : offset + bytes > size ? size - offset : bytes;
-  char *buffer = malloc(old + 1);
-  if (old > 0) {
-    char link[64];
-    snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
-    int reader = REAL(int, open, const char *, int, ...)(link, O_RDONLY | O_CLOEXEC);
-    if (reader < 0 || pread(reader, buffer, old, offset) != (ssize_t)old) die("old bytes");
-    REAL(int, close, int)(reader);
-  }
-  append((struct record){.kind = WRITE, .inode = st.st_ino, .offset = offset, .size = size, .payload = old}, buffer);
-  free(buffer);
-  errno = saved;
-}
+/* Every sync takes this long: whoever answers before its sync has ended is likely to be caught at it. */
+#define SYNC_MICROSECONDS 40000
 
 static uint64_t total(const struct iovec *parts, int count) {
   uint64_t bytes = 0;
@@ -205,24 +89,12 @@ size_t fwrite_unlocked(const void *from, size_t size, size_t count, FILE *stream
   return REAL(size_t, fwrite_unlocked, const void *, size_t, size_t, FILE *)(from, size, count, stream);
 }
 
-static void note_sync(const struct stat *st, uint64_t begun) {
-  pthread_mutex_lock(&lock);
-  append((struct record){.kind = SYNC, .inode = st->st_ino, .offset = begun, .size = S_ISDIR(st->st_mode)}, NULL);
-  pthread_mutex_unlock(&lock);
-}
-
-static uint64_t position(void) {
-  pthread_mutex_lock(&lock);
-  uint64_t now = tail;
-  pthread_mutex_unlock(&lock);
-  return now;
-}
-
 #define SYNCED(fd, change)                    \
   do {                                        \
     struct stat st;                           \
     if (!watched(fd, &st)) return change;     \
     uint64_t begun = position();              \
+    usleep(SYNC_MICROSECONDS);                \
     int result = change;                      \
     if (result == 0) note_sync(&st, begun);   \
     return result;                            \
@@ -265,14 +137,6 @@ FILE *fopen(const char *path, const char *mode) {
   return fd < 0 ? NULL : fdopen(fd, mode);
 }
 FILE *fopen64(const char *path, const char *mode) __attribute__((alias("fopen")));
-
-/* A second name keeps a file that loses its last one; called under the lock, before the record with this position. */
-static void keep_file(const char *path) {
-  char name[32], kept[PATH_MAX];
-  snprintf(name, sizeof name, "%llu", (unsigned long long)tail);
-  in_journal_folder(kept, name);
-  if (link(path, kept) != 0) die("link");
-}
 
 int unlink(const char *path) {
   char full[PATH_MAX];

@@ -14,7 +14,7 @@ import { projectFolder } from '../../chaos/harness/project-folder.ts'
 import type { SandglassClient } from '../../src/client/index.ts'
 import { AckingConsumer } from './acking-consumer.ts'
 import { appliedEverywhere, booksLedBy } from './led-books.ts'
-import { buildShim, type Cut, cutPower, underShim } from './power-cut.ts'
+import { buildShim, cutPower, underShim } from './power-cut.ts'
 
 const ROOT = projectFolder(import.meta.dirname)
 const TOPIC = 'work'
@@ -93,7 +93,6 @@ interface Run {
   readonly client: SandglassClient
   readonly ledger: Ledger
   readonly consumer: AckingConsumer
-  readonly cuts: readonly Cut[]
 }
 
 /** Starts every node with an empty journal and waits until all are ready. */
@@ -111,20 +110,35 @@ function folders(running: Cluster) {
   })
 }
 
-/** Produce and consume at full speed, the power goes at a random moment. */
-async function cutUnderLoad(env: Readonly<Record<string, string>> = {}): Promise<Run> {
+/** Produce and consume at full speed. */
+async function underLoad(env: Readonly<Record<string, string>> = {}): Promise<Run> {
   const running = await Cluster.create()
   cluster = running
   await startUnderShim(running, env)
   const client = await running.client({ timeoutMs: 5000 })
   await client.topics.create({ name: TOPIC, partitions: 1, replicationFactor: 3 })
-  const ledger = new Ledger({ client, topic: TOPIC, callers: 128 })
-  const consumer = new AckingConsumer(client, TOPIC)
-  await ledger.more(2000 + Math.floor(Math.random() * 2000), 60_000)
+  const ledger = new Ledger({ client, topic: TOPIC, callers: 256 })
+  await ledger.more(2000, 60_000)
+  return { cluster: running, client, ledger, consumer: new AckingConsumer(client, TOPIC) }
+}
+
+/** Right behind an acknowledgement: the moment at which one that came before its sync is a lie. */
+async function atAnAcknowledgement({ ledger }: Run): Promise<void> {
+  const goal = ledger.acked.size + Math.floor(Math.random() * 2000)
+  while (ledger.acked.size < goal) await new Promise((resolve) => setImmediate(resolve))
+}
+
+/** Anywhere in the life of a batch. */
+async function atAnyMoment({ ledger }: Run): Promise<void> {
+  await ledger.more(500 + Math.floor(Math.random() * 500), 30_000)
+  await new Promise((resolve) => setTimeout(resolve, Math.random() * 50))
+}
+
+/** Kills all three and takes what no sync covered; tells how many bytes that were. */
+async function cutAll({ cluster: running }: Run): Promise<number> {
   for (const node of running.nodes) node.signal('SIGKILL')
   await Promise.all(running.nodes.map((node) => node.exited()))
-  const cuts = folders(running).map(({ data, journal }) => cutPower(data, journal))
-  return { cluster: running, client, ledger, consumer, cuts }
+  return folders(running).reduce((bytes, { data, journal }) => bytes + cutPower(data, journal).bytes, 0)
 }
 
 function verify(data: string): { status: number | null; output: string } {
@@ -134,15 +148,18 @@ function verify(data: string): { status: number | null; output: string } {
 
 describe('power goes on all three nodes under load', () => {
   test('and what was acknowledged is there exactly once, on each of them', async () => {
-    const run = await cutUnderLoad()
-    expect(run.cuts.reduce((sum, { bytes }) => sum + bytes, 0)).toBeGreaterThan(0)
-    await startUnderShim(run.cluster)
-    await run.ledger.more(200, 30_000)
+    const run = await underLoad()
+    for (const moment of [atAnAcknowledgement, atAnyMoment]) {
+      await moment(run)
+      expect(await cutAll(run)).toBeGreaterThan(0)
+      await startUnderShim(run.cluster)
+      await run.ledger.more(200, 30_000)
+    }
     await run.ledger.stop()
     for (const { name } of run.cluster.nodes) {
       expect(await booksLedBy(name, { ...run, topic: TOPIC }), name).toMatchObject({ lost: 0, wrong: [] })
     }
-    expect(run.ledger.acked.size).toBeGreaterThan(2200)
+    expect(run.ledger.acked.size).toBeGreaterThan(2900)
     await run.consumer.close()
     expect(run.consumer.cameAgain).toEqual([])
     expect(run.consumer.acked.size).toBeGreaterThan(0)
@@ -155,9 +172,9 @@ describe('power goes on all three nodes under load', () => {
   })
 
   test('and without fdatasync the same books do not hold', async () => {
-    const run = await cutUnderLoad(UNSAFE)
-    const acked = run.ledger.acked.size
-    expect(acked).toBeGreaterThanOrEqual(2000)
+    const run = await underLoad(UNSAFE)
+    expect(await cutAll(run)).toBeGreaterThan(0)
+    expect(run.ledger.acked.size).toBeGreaterThanOrEqual(2000)
     await run.ledger.stop()
     await run.consumer.close().catch(() => 'its topic may be gone')
     const refused = await run.cluster.start().then(
