@@ -1,7 +1,7 @@
 import { defineConfig } from 'vitest/config'
 import { reporters } from './vitest.reporters.ts'
 
-// Needs gcc, libfaketime and promtool; their absence is a failure, not a skip.
+// Needs gcc, libfaketime, promtool and the right to user and mount namespaces; their absence is a failure, not a skip.
 export default defineConfig({
   test: {
     ...reporters('system'),
