@@ -84,7 +84,7 @@ function gapOf(kill: KilledLine, nextKillMs: number | undefined, produced: reado
   let longest = 0
   for (const [i, time] of times.entries()) {
     const before = times[i - 1]
-    if (before === undefined || time < kill.atMs || before > end) continue
+    if (before === undefined || time < kill.atMs || before >= end) continue
     longest = Math.max(longest, time - before)
   }
   return longest
