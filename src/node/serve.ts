@@ -1,0 +1,159 @@
+/** From a formed cluster to a node that serves: the shard, the catalog, the broker, the public port. */
+import { CATALOG_GROUP } from '../base/ids.ts'
+import { VERSION } from '../base/version.ts'
+import { createBroker } from '../broker/broker.ts'
+import type { Broker } from '../broker/types.ts'
+import { MultiRaft } from '../replication/multi-raft.ts'
+import { createApiServer } from '../rpc/api-server.ts'
+import type { ApiServer } from '../rpc/api-types.ts'
+import { createControlClient } from '../rpc/control-client.ts'
+import { createPeerTransport } from '../rpc/peer-transport.ts'
+import { createCatalogView } from '../views/catalog/catalog-view.ts'
+import { peerAddresses } from './addresses.ts'
+import { type CatalogDirectory, createCatalogDirectory } from './catalog/catalog-directory.ts'
+import { createReconciler } from './catalog/reconciler.ts'
+import { type Context, listening } from './context.ts'
+import type { Identity } from './formation/identity.ts'
+import { watchForwardStep } from './forward-step.ts'
+import { logBroker } from './observe/broker-log.ts'
+import { logReplication } from './observe/replication-log.ts'
+import type { SidePort } from './observe/side-port.ts'
+import type { PeerPort } from './peer-port.ts'
+import { createReplicaHost } from './replica-host.ts'
+import type { Storage } from './storage.ts'
+
+export interface ReadyInfo {
+  readonly name: string
+  readonly grpc: string
+  readonly http: string
+  readonly raft: string
+}
+
+const DRAIN_MS = 3000
+
+export interface Opened {
+  readonly identity: Identity
+  readonly storage: Storage
+  readonly peers: PeerPort
+  readonly side: SidePort
+}
+
+/** From `formed` to ready: the shard, the catalog, the broker, the public port. */
+export async function serve(context: Context, opened: Opened): Promise<ReadyInfo> {
+  const { config, log, env, metrics, health, closers } = context
+  const { identity, storage, peers, side } = opened
+  log.info('formed', { cluster: identity.clusterId, node: identity.nodeId })
+  health.notReady = 'starting replicas'
+  // The directory needs the shard and the shard the directory's addresses; both are asked only once everything stands.
+  const parts: { directory?: CatalogDirectory } = {}
+  const addresses = () => peerAddresses(config, identity, parts.directory?.raftAddresses() ?? new Map())
+  const shard = openShard(context, opened, addresses)
+  const members = identity.members.map(({ id }) => ({ replica: id, node: id }))
+  const catalog = await shard.start({ group: CATALOG_GROUP, replica: identity.nodeId, members }, createCatalogView)
+  const control = createControlClient({
+    clusterId: identity.clusterId,
+    node: identity.nodeId,
+    address: (node) => addresses().get(node),
+  })
+  closers.push(() => control.close())
+  const directory = createCatalogDirectory({
+    env,
+    identity,
+    catalog,
+    replicas: () => shard.handles(),
+    control,
+    accepts: () => health.walOk && health.clockOk && !health.stopping,
+  })
+  parts.directory = directory
+  closers.push(() => directory.close())
+  const broker = openBroker(context, directory)
+  const steps = watchForwardStep({
+    env,
+    broker,
+    clocks: () => shard.clocks().values(),
+    nodes: () => directory.nodes().length,
+  })
+  closers.push(() => steps.close())
+  peers.serve({ identity, receiver: shard, control: directory.control })
+  directory.start()
+  const reconciler = createReconciler({
+    env,
+    self: identity.nodeId,
+    catalog,
+    host: createReplicaHost(shard, storage.wal, broker),
+    onError: (group, action, error) => log.error('replica_failed', { group, action, error: String(error) }),
+  })
+  closers.push(() => reconciler.close())
+  metrics.connect({ broker: () => broker.stats(), raft: () => shard.stats(), wal: () => storage.wal.stats() })
+  const { api, port } = await openApi(context, broker, directory)
+  const advertised = (p: number) => `${config.advertiseAddr}:${p}`
+  const own = { grpc: advertised(port), http: advertised(side.port), raft: advertised(peers.port) }
+  await directory.register({ name: config.name, version: VERSION, ...own })
+  await reconciler.settled()
+  api.setServing(true)
+  health.notReady = undefined
+  log.info('ready', own)
+  return { name: config.name, ...own }
+}
+
+function openShard(
+  context: Context,
+  { identity, storage }: Opened,
+  peers: () => ReadonlyMap<number, string>,
+): MultiRaft {
+  const { config, env, log, metrics, health, closers, fail } = context
+  const transport = createPeerTransport({
+    env,
+    clusterId: identity.clusterId,
+    node: identity.nodeId,
+    peers,
+    onLinkError: (node, message) => log.warn('peer_link', { peer: node, message }),
+  })
+  closers.push(() => transport.close())
+  const shard = new MultiRaft({
+    env,
+    node: identity.nodeId,
+    wal: storage.wal,
+    damage: storage.damage,
+    state: storage.state,
+    transport,
+    timing: { heartbeatMs: config.heartbeatMs, electionMs: config.electionTimeoutMs },
+    limits: { walRetainBytes: config.walRetainBytes },
+    maxClockSkewMs: config.maxClockSkewMs,
+    onFatal: fail,
+    onEvent: (event) => {
+      if (event.type === 'clock') health.clockOk = event.verdict !== 'skewed'
+      if (event.type === 'checkpointed') metrics.checkpoint(event.ms)
+      logReplication(log, event)
+    },
+  })
+  closers.push(() => shard.close())
+  return shard
+}
+
+function openBroker({ config, env, log, metrics, closers }: Context, directory: CatalogDirectory): Broker {
+  const broker = createBroker({
+    env,
+    directory,
+    config: { leaseMs: config.leaseMs, reattachMs: config.reattachMs, maxClockSkewMs: config.maxClockSkewMs },
+    onLateness: (topic, ms) => metrics.lateness(topic, ms),
+    onEvent: (event) => logBroker(log, event),
+  })
+  closers.push(() => broker.close())
+  return broker
+}
+
+async function openApi(
+  { config, env, metrics, closers }: Context,
+  broker: Broker,
+  directory: CatalogDirectory,
+): Promise<{ api: ApiServer; port: number }> {
+  const api = createApiServer({ env, broker, directory, onCall: (method, code, ms) => metrics.call(method, code, ms) })
+  closers.push(async () => {
+    api.setServing(false)
+    await api.drain(DRAIN_MS)
+    api.close()
+  })
+  const port = await listening(`grpc_port ${config.grpcPort}`, api.listen(`${config.bindAddr}:${config.grpcPort}`))
+  return { api, port }
+}
