@@ -34,17 +34,19 @@ async function transfer(cluster: Cluster, topic: string, leader: string, to: str
   }
 }
 
-interface Status {
-  readonly partitions: readonly { readonly commit: number; readonly applied: Readonly<Record<string, number>> }[]
+/** Resolves when `name` has applied everything that is committed, in every partition. */
+export function caughtUp(cluster: Cluster, name: string, ms: number): Promise<true> {
+  return eventually(`${name} has applied everything`, ms, async () => (await behind(cluster, name)) === 0 || undefined)
 }
 
-/** Resolves when every node has applied what is committed, in every partition. */
-export async function appliedEverywhere(cluster: Cluster, ms: number): Promise<void> {
-  const args = ['-s', cluster.addrs().join(','), '-o', 'json', 'cluster', 'status']
-  await eventually('every node has applied everything', ms, async () => {
-    const { code, stdout } = await sandctl(args)
-    if (code !== 0) return false
-    const { partitions } = JSON.parse(stdout) as Status
-    return partitions.every(({ commit, applied }) => cluster.nodes.every(({ name }) => applied[name] === commit))
-  })
+/** Entries that `name` has not applied although they are committed, all partitions together. */
+export async function behind(cluster: Cluster, name: string): Promise<number> {
+  const { code, stdout, stderr } = await sandctl(['-s', cluster.addrs().join(','), '-o', 'json', 'cluster', 'status'])
+  if (code !== 0) throw new Error(stderr)
+  const { partitions } = JSON.parse(stdout) as Status
+  return partitions.reduce((sum, { commit, applied }) => sum + commit - (applied[name] ?? 0), 0)
+}
+
+interface Status {
+  readonly partitions: readonly { readonly commit: number; readonly applied: Readonly<Record<string, number>> }[]
 }

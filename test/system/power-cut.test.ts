@@ -13,7 +13,7 @@ import { Ledger } from '../../chaos/harness/ledger.ts'
 import { projectFolder } from '../../chaos/harness/project-folder.ts'
 import type { SandglassClient } from '../../src/client/index.ts'
 import { AckingConsumer } from './acking-consumer.ts'
-import { appliedEverywhere, booksLedBy } from './led-books.ts'
+import { booksLedBy, caughtUp } from './led-books.ts'
 import { buildShim, cutPower, underShim } from './power-cut.ts'
 
 const ROOT = projectFolder(import.meta.dirname)
@@ -163,7 +163,7 @@ describe('power goes on all three nodes under load', () => {
     await run.consumer.close()
     expect(run.consumer.cameAgain).toEqual([])
     expect(run.consumer.acked.size).toBeGreaterThan(0)
-    await appliedEverywhere(run.cluster, 30_000)
+    for (const { name } of run.cluster.nodes) await caughtUp(run.cluster, name, 30_000)
     for (const { node, data } of folders(run.cluster)) {
       node.signal('SIGTERM')
       expect(await node.exited(15_000)).toEqual({ code: 0, signal: null })
