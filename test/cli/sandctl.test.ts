@@ -187,6 +187,7 @@ test('groups and the cluster are shown in the documented shape', async () => {
   })
   const [described] = lines(await run('groups', 'describe', group, '-o', 'json'))
   expect(described).toMatchObject({ group, topic, channel: 'master' })
+  expect(lines(await run('groups', 'describe', topic, group, '-o', 'json'))[0]).toMatchObject({ group, topic })
   expect(described?.partitions).toHaveLength(3)
   const [status] = lines(await run('cluster', 'status', '-o', 'json'))
   expect(status).toMatchObject({ clusterId: 'memory', nodes: [{ name: 'n1', grpc: server.addr, alive: true }] })

@@ -169,13 +169,15 @@ function inspection(parser: Argv, choose: Choose): Argv {
       y
         .command('list', 'All groups', inTopic, (a) => choose(listGroups(a.topic)))
         .command(
-          'describe <group>',
-          'How far a group is, by partition',
+          'describe <name> [group]',
+          'How far a group is, by partition: describe GROUP, or describe TOPIC GROUP',
           (c) =>
             inTopic(c)
-              .positional('group', { type: 'string', demandOption: true })
+              .positional('name', { type: 'string', demandOption: true })
+              .positional('group', { type: 'string' })
               .option('channel', { type: 'string' }),
-          (a) => choose(describeGroup(a.group, { topic: a.topic, channel: a.channel })),
+          ({ name, group, topic, channel }) =>
+            choose(describeGroup(group ?? name, { topic: group === undefined ? topic : name, channel })),
         )
         .demandCommand(1, 'groups: list or describe'),
     )
