@@ -120,14 +120,16 @@ export async function latency(
   const total = options.perSecond * options.seconds
   const sentAt = new Map<number, number>()
   const consumer = client.consumer({ topic: options.topic, group: 'latency', credit: 1000 })[Symbol.asyncIterator]()
+  const acks: Promise<void>[] = []
   const all = (async () => {
     for (let received = 0; received < total; received += 1) {
       const next = await consumer.next()
       if (next.done === true) throw new Error('consumer ended')
       const id = Number(next.value.headers.id)
       timings.add(performance.now() - (sentAt.get(id) ?? Number.NaN))
-      await next.value.ack()
+      acks.push(next.value.ack())
     }
+    await Promise.all(acks)
   })()
   const producer = client.producer()
   const value = new Uint8Array(options.bytes).fill(120)
