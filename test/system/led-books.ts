@@ -23,7 +23,7 @@ export function booksLedBy(
     // A group of its own for each try: what an earlier one has acknowledged does not come again.
     tries += 1
     const summary = await ledger.settle(cluster.addrs(name), `books-of-${name}-${tries}`)
-return (await leads()) ? summary : undefined
+    return (await leads()) ? summary : undefined
   })
 }
 
