@@ -118,7 +118,7 @@ function openShard(
     state: storage.state,
     transport,
     timing: { heartbeatMs: config.heartbeatMs, electionMs: config.electionTimeoutMs },
-    limits: { walRetainBytes: config.walRetainBytes },
+    limits: { walRetainBytes: config.walRetainBytes, memoryBytes: config.memoryMaxBytes },
     maxClockSkewMs: config.maxClockSkewMs,
     onFatal: fail,
     onEvent: (event) => {

@@ -13,6 +13,7 @@ import type { GroupHandle, GroupSpec, Member, ProposalOutcome, RefusalReason } f
 import { Housekeeping } from './housekeeping.ts'
 import { JobSlots } from './job-slots.ts'
 import type { MemberChange } from './member-change.ts'
+import { MemoryGuard } from './memory-guard.ts'
 import { openReplica } from './open-replica.ts'
 import { DEFAULT_LIMITS, DEFAULT_TIMING, type MultiRaftOptions } from './options.ts'
 import { Outbox } from './outbox.ts'
@@ -57,6 +58,7 @@ export class MultiRaft implements PeerReceiver {
   readonly #damaged = new Set<GroupId>()
   readonly #counts: ProposalCounts = { applied: 0, refused: 0, unknown: 0 }
   #elections = 0
+  readonly #memory: MemoryGuard
   #ticks = 0
   #closing = false
   #dead = false
@@ -71,6 +73,7 @@ export class MultiRaft implements PeerReceiver {
     const fatal = (error: unknown) => this.#fatal(error)
     this.#options = options
     this.#clocks = new PeerClocks(env)
+    this.#memory = new MemoryGuard(limits.memoryBytes)
     this.#housekeeping = new Housekeeping({
       ...{ clocks: this.#clocks, outbox, wal, event, peers: () => this.#peers() },
       maxClockSkewMs: options.maxClockSkewMs ?? MAX_CLOCK_SKEW_MS,
@@ -253,12 +256,13 @@ export class MultiRaft implements PeerReceiver {
     const { wal, limits } = this.#shard
     const { state, pendingBytes } = wal.stats()
     if (state !== 'ok') return state === 'full' ? 'DISK_FULL' : 'SHUTTING_DOWN'
-    return pendingBytes > limits.walPendingBytes ? 'OVERLOADED' : undefined
+    return pendingBytes > limits.walPendingBytes || this.#memory.full ? 'OVERLOADED' : undefined
   }
 
   #tick(): void {
     this.#ticks++
     for (const replica of this.#replicas.values()) replica.tick()
+    this.#memory.look(this.#replicas.values())
     const { tickMs } = this.#shard.timing
     if (this.#ticks % Math.max(1, Math.round(HOUSEKEEPING_MS / tickMs)) !== 0) return
     this.#housekeeping.look()

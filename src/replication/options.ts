@@ -4,6 +4,7 @@ import type { NodeId } from '../base/ids.ts'
 import {
   CHECKPOINT_BYTES,
   ENTRY_BYTES_MAX,
+  MEMORY_BYTES,
   SEGMENT_BYTES,
   SLICE_MS,
   UNCOMMITTED_BYTES_MAX,
@@ -31,6 +32,8 @@ export interface ReplicationLimits {
   readonly layerBytesMax: number
   /** Bytes of log applied since the last checkpoint at which the next one starts: bounds replay. */
   readonly checkpointLogBytes: number
+  /** Layers and views of all replicas together, at which leaders refuse. */
+  readonly memoryBytes: number
   readonly uncommittedBytes: number
   /** Bytes handed to the log and not yet durable, all groups: proposals beyond are refused. */
   readonly walPendingBytes: number
@@ -48,6 +51,7 @@ export const DEFAULT_LIMITS: ReplicationLimits = {
   checkpointBytes: CHECKPOINT_BYTES / 2,
   layerBytesMax: 2 * CHECKPOINT_BYTES,
   checkpointLogBytes: SEGMENT_BYTES,
+  memoryBytes: MEMORY_BYTES,
   uncommittedBytes: UNCOMMITTED_BYTES_MAX,
   walPendingBytes: 2 * UNCOMMITTED_BYTES_MAX,
   walRetainBytes: WAL_RETAIN_BYTES,

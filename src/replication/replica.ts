@@ -161,6 +161,16 @@ export class Replica<R, E, V extends View<R, E>> implements Turnable {
     this.#leadership.peerDown(node)
   }
 
+  /** Unsaved layers and what the view holds beside them. */
+  memoryBytes(): number {
+    return this.#parts.state.bytes() + this.#parts.view.bytes()
+  }
+
+  /** Its layers take too much room. */
+  relieveMemory(): void {
+    if (!this.#stopped) this.#checkpointer.request()
+  }
+
   /** This replica is the one that placement wants to lead a new group. */
   beFirst(): void {
     this.#leadership.beFirst()
