@@ -29,7 +29,7 @@ export const INFLIGHT_BYTES_MAX = 8 * MIB
 
 /** One LevelDB batch: a checkpoint freezes the top layer before it outgrows this. */
 export const CHECKPOINT_BYTES = 16 * MIB
-/** Default of `memory_max_bytes`: layers and views of all replicas of a node. */
+/** Default of `memory_max_bytes`: unsaved layers of all replicas of a node. */
 export const MEMORY_BYTES = 1024 * MIB
 export const SEGMENT_BYTES = 64 * MIB
 /** Default of `wal_retain_bytes`: log kept for followers beyond what recovery needs. */

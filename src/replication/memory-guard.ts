@@ -1,7 +1,7 @@
 /**
- * The bound on what all replicas of a node keep in memory together: unsaved layers and what views hold beside them. From
- * half of it on the largest replica is checkpointed; at the bound leaders refuse, so that acks and checkpoints of what is
- * there can bring it down. Looked at once a tick: summing is not for every proposal.
+ * The bound on the unsaved layers of all replicas of a node together. From half of it on the largest is checkpointed; at
+ * the bound leaders refuse until checkpoints have brought it down. What views hold beside their layers has bounds of its
+ * own and is not counted: only acks make it less, and they must not be refused for it. Looked at once a tick.
  */
 interface Weighed {
   memoryBytes(): number

@@ -32,7 +32,7 @@ export interface ReplicationLimits {
   readonly layerBytesMax: number
   /** Bytes of log applied since the last checkpoint at which the next one starts: bounds replay. */
   readonly checkpointLogBytes: number
-  /** Layers and views of all replicas together, at which leaders refuse. */
+  /** Unsaved layers of all replicas together, at which leaders refuse. */
   readonly memoryBytes: number
   readonly uncommittedBytes: number
   /** Bytes handed to the log and not yet durable, all groups: proposals beyond are refused. */

@@ -161,9 +161,9 @@ export class Replica<R, E, V extends View<R, E>> implements Turnable {
     this.#leadership.peerDown(node)
   }
 
-  /** Unsaved layers and what the view holds beside them. */
+  /** Of its unsaved layers. */
   memoryBytes(): number {
-    return this.#parts.state.bytes() + this.#parts.view.bytes()
+    return this.#parts.state.bytes()
   }
 
   /** Its layers take too much room. */

@@ -187,7 +187,7 @@ export const SETTINGS: { readonly [K in keyof NodeConfig]: Setting<NodeConfig[K]
     key: 'memory_max_bytes',
     fallback: '1GiB',
     expects: 'bytes',
-    about: 'views and layers in memory, all groups',
+    about: 'unsaved rows in memory, all partitions',
     parse: size,
   },
   diskReserveBytes: {
