@@ -17,6 +17,8 @@ export const DUE_MS_MAX = 2 ** 48 - 1
 /** One Raft entry is what a leader was asked for in one turn, up to this: bounds apply time and frame size. */
 export const ENTRY_MESSAGES_MAX = 1024
 export const ENTRY_BYTES_MAX = MIB
+/** A command larger than an entry goes alone in one: the bodies of a client's frame, channel names and numbers beside them. */
+export const COMMAND_BYTES_MAX = FRAME_BYTES_MAX + 256 * KIB
 
 /** A frame between nodes: large enough to fill a link, small enough not to block heartbeats behind it. */
 export const PEER_FRAME_BYTES = 256 * KIB

@@ -3,7 +3,7 @@
  * the leader; log, followers and apply share these bytes. Layout: docs/formats.md, "Log entries".
  */
 import { assert } from '../base/assert.ts'
-import { ENTRY_BYTES_MAX } from '../base/limits.ts'
+import { COMMAND_BYTES_MAX, ENTRY_BYTES_MAX } from '../base/limits.ts'
 import { ByteReader, ByteWriter, VARINT_BYTES_MAX } from './bytes.ts'
 
 const VERSION = 1
@@ -15,11 +15,14 @@ export interface EntryData {
   readonly commands: readonly Uint8Array[]
 }
 
-/** `commands` together at most ENTRY_BYTES_MAX. */
+/** `commands` together at most ENTRY_BYTES_MAX; a larger one, up to COMMAND_BYTES_MAX, stands alone. */
 export function encodeEntryData(at: number, commands: readonly Uint8Array[]): Uint8Array {
   let bytes = 0
   for (const command of commands) bytes += command.byteLength
-  assert(bytes <= ENTRY_BYTES_MAX, 'the commands of one entry fit its bound')
+  assert(
+    bytes <= (commands.length > 1 ? ENTRY_BYTES_MAX : COMMAND_BYTES_MAX),
+    'the commands of one entry fit its bound',
+  )
   const writer = new ByteWriter(HEAD_BYTES + commands.length * VARINT_BYTES_MAX + bytes)
   writer.byte(VERSION)
   writer.time(at)

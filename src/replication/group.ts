@@ -29,7 +29,7 @@ export type ProposalOutcome<R> =
 export interface Proposal<R> {
   /** Leader's time in ms, stamped by the broker. */
   readonly at: number
-  /** Encoded commands of one turn, at most ENTRY_BYTES_MAX together. */
+  /** Encoded commands of one turn, at most ENTRY_BYTES_MAX together; one alone at most COMMAND_BYTES_MAX. */
   readonly commands: readonly Uint8Array[]
   done(outcome: ProposalOutcome<R>): void
 }

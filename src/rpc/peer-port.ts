@@ -1,6 +1,6 @@
 /** The gRPC server of the peer port; the services are added by their own files. */
 import { Server, ServerCredentials } from '@grpc/grpc-js'
-import { FRAME_BYTES_MAX, PEER_FRAME_BYTES } from '../base/limits.ts'
+import { COMMAND_BYTES_MAX, PEER_FRAME_BYTES } from '../base/limits.ts'
 
 export interface PeerServer {
   readonly services: Server
@@ -15,8 +15,8 @@ const WINDOW_BYTES = 4 * 1024 * 1024
 
 export function createPeerServer(): PeerServer {
   const services = new Server({
-    // A frame is at most PEER_FRAME_BYTES or one entry, whose bound is below FRAME_BYTES_MAX.
-    'grpc.max_receive_message_length': Math.max(PEER_FRAME_BYTES, FRAME_BYTES_MAX) + SLACK_BYTES,
+    // A frame is at most PEER_FRAME_BYTES or one entry, which holds at most one command of this size.
+    'grpc.max_receive_message_length': Math.max(PEER_FRAME_BYTES, COMMAND_BYTES_MAX) + SLACK_BYTES,
     'grpc.max_send_message_length': -1,
     'grpc-node.flow_control_window': WINDOW_BYTES,
   })

@@ -2,6 +2,7 @@
  * A group handle of one replica without Raft: entries apply to a real timer view and a map of rows, at once or when the
  * test says so, and leadership is what the test says it is.
  */
+import { encodeEntryData } from '../../src/replication/entry-data.ts'
 import type { GroupHandle, GroupObserver, GroupStatus, Proposal, ReadOutcome } from '../../src/replication/group.ts'
 import type { TimerEffect, TimerReply } from '../../src/views/timer/commands.ts'
 import { createTimerView, type TimerView } from '../../src/views/timer/timer-view.ts'
@@ -43,6 +44,8 @@ export class MemoryHandle implements GroupHandle<TimerReply, TimerEffect, TimerV
 
   propose(proposal: Proposal<TimerReply>): void {
     this.proposed.push(proposal)
+    // What replication would not take stops the test, as it would stop the node.
+    encodeEntryData(proposal.at, proposal.commands)
     if (this.refuse !== undefined) proposal.done({ type: 'refused', reason: this.refuse })
     else if (this.manual) this.waiting.push(proposal)
     else this.#apply(proposal)

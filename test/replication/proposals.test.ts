@@ -1,5 +1,6 @@
 /** Every proposal is answered exactly once, and the answer is true. */
 import { describe, expect, test } from 'vitest'
+import { COMMAND_BYTES_MAX } from '../../src/base/limits.ts'
 import { Cluster, type Node } from './cluster.ts'
 
 const long = (character: string) => character.repeat(10_000)
@@ -24,6 +25,15 @@ describe('a proposal', () => {
     expect(await cluster.propose(follower, 'x')).toEqual({ type: 'refused', reason: 'NOT_LEADER' })
     await cluster.settled()
     expect(await leader.texts()).toEqual([])
+  })
+
+  test('of one command larger than an entry is stored on every replica', async () => {
+    const cluster = await Cluster.start()
+    const leader = await cluster.leader()
+    const outcome = await cluster.propose(leader, 'x'.repeat(COMMAND_BYTES_MAX))
+    expect(outcome.type).toBe('applied')
+    await cluster.settled()
+    for (const node of cluster.nodes) expect((await node.texts())[0]?.length).toBe(COMMAND_BYTES_MAX)
   })
 
   test('to a leader whose first entry is not applied yet is refused', async () => {
