@@ -191,3 +191,20 @@ describe('sandctl', () => {
     expect(again).toMatchObject({ code: 0, stdout: '' })
   })
 })
+
+describe('limits', () => {
+  test('messages of 1 MiB, the longest there are, go through a cluster', async () => {
+    const name = await topic('long')
+    const client = await cluster.client()
+    const producer = client.producer()
+    const value = 'x'.repeat(1024 * 1024)
+    await Promise.all(Array.from({ length: 6 }, () => producer.produce(name, { value, key: 'k' })))
+    const mine = await consumer(name, 'g')
+    for (let n = 0; n < 6; n++) {
+      const delivery = await mine.next(10_000)
+      expect(delivery.value.length).toBe(value.length)
+      await delivery.ack()
+    }
+    await mine.close()
+  })
+})
