@@ -12,21 +12,34 @@ import { createPeerServer } from '../rpc/peer-port.ts'
 import { addRaftService } from '../rpc/peer-server.ts'
 import type { Identity } from './formation/identity.ts'
 
+interface PeerParts {
+  readonly identity: Identity
+  readonly receiver: PeerReceiver
+  readonly control: ControlHandler
+  /** A peer connected to this node. */
+  onPeer(node: NodeId): void
+}
+
 export interface PeerPort {
   readonly port: number
   /** From now on Raft messages are taken. Called once `formed` is durable. */
-  serve(parts: { identity: Identity; receiver: PeerReceiver; control: ControlHandler }): void
+  serve(parts: PeerParts): void
   close(): void
 }
 
 /** Rejects with the bind error. */
 export async function openPeerPort(address: string, formation: FormationHandler): Promise<PeerPort> {
-  let parts: { identity: Identity; receiver: PeerReceiver; control: ControlHandler } | undefined
+  let parts: PeerParts | undefined
   const clusterId = () => parts?.identity.clusterId
   const node = (): NodeId | undefined => parts?.identity.nodeId
   const server = createPeerServer()
   addFormationService(server.services, formation)
-  addRaftService(server.services, { clusterId, node, receiver: () => parts?.receiver })
+  addRaftService(server.services, {
+    clusterId,
+    node,
+    receiver: () => parts?.receiver,
+    onPeer: (peer) => parts?.onPeer(peer),
+  })
   addControlService(server.services, { clusterId, node, handler: () => parts?.control })
   const port = await server.listen(address)
   return {

@@ -1,5 +1,5 @@
 /** From a formed cluster to a node that serves: the shard, the catalog, the broker, the public port. */
-import { CATALOG_GROUP } from '../base/ids.ts'
+import { CATALOG_GROUP, type NodeId } from '../base/ids.ts'
 import { VERSION } from '../base/version.ts'
 import { createBroker } from '../broker/broker.ts'
 import type { Broker } from '../broker/types.ts'
@@ -7,7 +7,7 @@ import { MultiRaft } from '../replication/multi-raft.ts'
 import { createApiServer } from '../rpc/api-server.ts'
 import type { ApiServer } from '../rpc/api-types.ts'
 import { createControlClient } from '../rpc/control-client.ts'
-import { createPeerTransport } from '../rpc/peer-transport.ts'
+import { createPeerTransport, type PeerTransport } from '../rpc/peer-transport.ts'
 import { createCatalogView } from '../views/catalog/catalog-view.ts'
 import { peerAddresses } from './addresses.ts'
 import { type CatalogDirectory, createCatalogDirectory } from './catalog/catalog-directory.ts'
@@ -42,12 +42,12 @@ export interface Opened {
 export async function serve(context: Context, opened: Opened): Promise<ReadyInfo> {
   const { config, log, env, metrics, health, closers } = context
   const { identity, storage, peers, side } = opened
-  log.info('formed', { cluster: identity.clusterId, node: identity.nodeId })
+  log.info('formed', { cluster: identity.clusterId, nodeId: identity.nodeId })
   health.notReady = 'starting replicas'
   // The directory needs the shard and the shard the directory's addresses; both are asked only once everything stands.
   const parts: { directory?: CatalogDirectory } = {}
   const addresses = () => peerAddresses(config, identity, parts.directory?.raftAddresses() ?? new Map())
-  const shard = openShard(context, opened, addresses)
+  const { shard, transport } = openShard(context, opened, addresses)
   const members = identity.members.map(({ id }) => ({ replica: id, node: id }))
   const catalog = await shard.start({ group: CATALOG_GROUP, replica: identity.nodeId, members }, createCatalogView)
   const control = createControlClient({
@@ -74,7 +74,8 @@ export async function serve(context: Context, opened: Opened): Promise<ReadyInfo
     nodes: () => directory.nodes().length,
   })
   closers.push(() => steps.close())
-  peers.serve({ identity, receiver: shard, control: directory.control })
+  const onPeer = (node: NodeId) => transport.heard(node)
+  peers.serve({ identity, receiver: shard, control: directory.control, onPeer })
   directory.start()
   const reconciler = createReconciler({
     env,
@@ -100,7 +101,7 @@ function openShard(
   context: Context,
   { identity, storage }: Opened,
   peers: () => ReadonlyMap<number, string>,
-): MultiRaft {
+): { shard: MultiRaft; transport: PeerTransport } {
   const { config, env, log, metrics, health, closers, fail } = context
   const transport = createPeerTransport({
     env,
@@ -128,7 +129,7 @@ function openShard(
     },
   })
   closers.push(() => shard.close())
-  return shard
+  return { shard, transport }
 }
 
 function openBroker({ config, env, log, metrics, closers }: Context, directory: CatalogDirectory): Broker {

@@ -23,6 +23,8 @@ export interface LinkOptions {
 const WINDOW_BYTES = 4 * 1024 * 1024
 const BACKOFF_MIN_MS = 50
 const BACKOFF_MAX_MS = 1000
+/** A try younger than this is left to come about. */
+const YOUNG_MS = 100
 
 /** A connection shared with nobody, which a healed network finds again within a second. */
 export const CHANNEL_OPTIONS = {
@@ -52,6 +54,7 @@ export class PeerLink {
   #state: 'new' | 'accepted' | 'reset' = 'new'
   #backoffMs = BACKOFF_MIN_MS
   #retryAtMs = 0
+  #openedAtMs = 0
   #closed = false
 
   constructor(options: LinkOptions) {
@@ -74,6 +77,21 @@ export class PeerLink {
     return true
   }
 
+  /** The peer was heard from: what kept it from being reached is over, and no backoff is worth waiting for. */
+  hurry(): void {
+    const { env, address } = this.#options
+    if (this.#closed || this.#state === 'accepted') return
+    const stream = this.#stream
+    if (stream !== undefined && env.monoMs() - this.#openedAtMs < YOUNG_MS) return
+    this.#stream = undefined
+    stream?.cancel()
+    this.#client.close()
+    this.#client = connectTo(address)
+    this.#backoffMs = BACKOFF_MIN_MS
+    this.#retryAtMs = 0
+    this.#open()
+  }
+
   close(): void {
     this.#closed = true
     this.#connecting?.cancel()
@@ -94,6 +112,7 @@ export class PeerLink {
     )
     this.#stream = stream
     this.#queuedBytes = 0
+    this.#openedAtMs = env.monoMs()
     stream.on('metadata', () => this.#accepted(stream))
     // Nothing is said on the way back, but the end is only seen by whoever reads.
     stream.resume()

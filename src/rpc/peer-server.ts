@@ -21,6 +21,8 @@ export interface RaftServiceOptions {
   readonly clusterId: () => string | undefined
   readonly node: () => NodeId | undefined
   readonly receiver: () => PeerReceiver | undefined
+  /** A peer's stream was accepted. */
+  readonly onPeer?: (node: NodeId) => void
 }
 
 interface Refusal {
@@ -51,6 +53,7 @@ function serveExchange(call: ServerDuplexStream<Uint8Array, Uint8Array>, options
     call.emit('error', peer)
     return
   }
+  options.onPeer?.(peer.from)
   // Tells the caller that its frames are heard, before there is anything else to say.
   call.sendMetadata(new Metadata())
   let open = true

@@ -24,6 +24,8 @@ export interface PeerTransportOptions {
 }
 
 export interface PeerTransport extends Transport {
+  /** The peer opened a connection to this node: links to it that wait before they try again need not. */
+  heard(node: NodeId): void
   close(): void
 }
 
@@ -71,6 +73,10 @@ class GrpcTransport implements PeerTransport {
     } finally {
       await stream.close()
     }
+  }
+
+  heard(node: NodeId): void {
+    for (const links of Object.values(this.#links)) links.get(node)?.hurry()
   }
 
   close(): void {

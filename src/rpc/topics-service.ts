@@ -1,4 +1,5 @@
 /** Service Topics: what the catalog knows, and changes to it. */
+import { SandglassError } from '../base/errors.ts'
 import type { TopicInfo } from '../broker/directory.ts'
 import { answerBy } from '../broker/router.ts'
 import { type Topic, TopicKind } from '../wire/messages.ts'
@@ -13,9 +14,11 @@ export function topicsHandlers(context: ServiceContext): Handlers<'Topics'> {
     async CreateTopic(request, call) {
       checkCreateTopic(request)
       const { name, partitions, replicationFactor } = request
-      const kind = request.kind === TopicKind.KV ? 'kv' : 'timer'
+      if (request.kind === TopicKind.KV) {
+        throw new SandglassError('UNSUPPORTED', `Cannot create topic ${request.name}: kind kv is not there yet`)
+      }
       const left = timeLeft(context, call)
-      const topic = await directory.createTopic({ name, partitions, replicationFactor, kind }, left)
+      const topic = await directory.createTopic({ name, partitions, replicationFactor, kind: 'timer' }, left)
       await everyPartitionHasLeader(context, topic, call)
       return topicMessage(context, topic)
     },

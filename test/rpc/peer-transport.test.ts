@@ -183,6 +183,41 @@ describe('the peer port', () => {
     expect(await again).toEqual([1, [9]])
   })
 
+  test('tries a peer at once that was heard from, without waiting for its backoff', async () => {
+    const first = await listen(2)
+    // Time stands still: no backoff ever ends by itself.
+    const frozen: Env = { ...env, monoMs: () => 0, after: () => ({ cancel: () => undefined }) }
+    const own = new Inbox()
+    const peers = () => new Map([[2, first.address]])
+    const transport = createPeerTransport({ env: frozen, clusterId: 'c1', node: 1, peers })
+    transport.attach(own)
+    closers.push(() => transport.close())
+    const heard = once(first.inbox, 'frame')
+    transport.send(2, 'control', bytes(1))
+    await heard
+    const gone = once(own, 'down')
+    first.server.close()
+    await gone
+    const second = await listen(2, 'c1', Number(first.address.split(':')[1]))
+    expect(transport.send(2, 'control', bytes(2))).toBe(false)
+    transport.heard(2)
+    const again = once(second.inbox, 'frame')
+    expect(transport.send(2, 'control', bytes(3))).toBe(true)
+    expect(await again).toEqual([1, [3]])
+  })
+
+  test('tells that a peer connected', async () => {
+    const inbox = new Inbox()
+    const server = createPeerServer()
+    const onPeer = (node: NodeId) => inbox.emit('peer', node)
+    addRaftService(server.services, { clusterId: () => 'c1', node: () => 2, receiver: () => inbox, onPeer })
+    closers.push(() => server.close())
+    const { transport } = connect(`127.0.0.1:${await server.listen('127.0.0.1:0')}`)
+    const connected = once(inbox, 'peer')
+    transport.send(2, 'control', bytes(1))
+    expect(await connected).toEqual([1])
+  })
+
   test('gives a connection up that does not come about, and tries anew', async () => {
     const silent = createServer()
     silent.listen(0, '127.0.0.1')

@@ -22,7 +22,9 @@ const LEVELS = {
 } as const satisfies Record<ReplicationEvent['type'], Level>
 
 export function logReplication(log: Log, event: ReplicationEvent): void {
-  const { type, ...fields } = event
+  const { type, ...own } = event
+  // `node` is who says it; a line has each key once.
+  const fields = event.type === 'peerDown' ? { peer: event.node } : own
   const error = 'error' in fields && fields.error !== undefined ? { error: String(fields.error) } : {}
   log[LEVELS[type]](
     type.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`),
