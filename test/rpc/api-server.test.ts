@@ -6,7 +6,7 @@ import { createBroker } from '../../src/broker/broker.ts'
 import type { Broker } from '../../src/broker/types.ts'
 import { createApiServer } from '../../src/rpc/api-server.ts'
 import type { ApiServer } from '../../src/rpc/api-types.ts'
-import { MessageState, SERVICES } from '../../src/wire/messages.ts'
+import { MessageState, SERVICES, TopicKind } from '../../src/wire/messages.ts'
 import { FakeDirectory, PARTITION } from '../broker/fake-directory.ts'
 import { MemoryHandle } from '../broker/memory-handle.ts'
 import { ApiClient } from './api-client.ts'
@@ -171,6 +171,8 @@ test('topics and nodes are described, created and deleted', async () => {
   expect(created).toMatchObject({ name: 'fresh', replicationFactor: 1, partitions: [{ leader: 'n1' }] })
   const twice = client.call(Topics.CreateTopic, { name: 'fresh', partitions: 1, replicationFactor: 1 })
   await expect(twice).rejects.toMatchObject({ reason: 'TOPIC_EXISTS' })
+  const map = { name: 'map', partitions: 1, replicationFactor: 1, kind: TopicKind.KV }
+  await expect(client.call(Topics.CreateTopic, map)).rejects.toMatchObject({ reason: 'UNSUPPORTED' })
   expect((await client.call(Topics.ListTopics, {})).topics).toEqual(['orders', 'fresh'])
   await client.call(Topics.DeleteTopic, { name: 'fresh' })
   const status = await client.call(Cluster.Status, {})
