@@ -186,7 +186,7 @@ describe('the peer port', () => {
   test('tries a peer at once that was heard from, without waiting for its backoff', async () => {
     const first = await listen(2)
     // Time stands still: no backoff ever ends by itself.
-    const frozen: Env = { ...env, monoMs: () => 0, after: () => ({ cancel: () => undefined }) }
+    const frozen: Env = { ...env, monoMs: () => 0 }
     const own = new Inbox()
     const peers = () => new Map([[2, first.address]])
     const transport = createPeerTransport({ env: frozen, clusterId: 'c1', node: 1, peers })
