@@ -48,6 +48,13 @@ test('wrong usage is exit 2 with the form of all errors', async () => {
     ['consume', topic, '-o', 'xml'],
     ['consume', topic, '--timeout', '10'],
     ['consume', topic, '--limit', '-1'],
+    ['consume', topic, '--limit', '0'],
+    ['consume', topic, '--lease', '0s'],
+    ['produce', topic, 'x', '--at', '2027-02-30T00:00:00Z'],
+    ['produce', topic, 'x', '--', 'y'],
+    ['topics', 'list', '--addrs', 'here'],
+    ['topics', 'list', '--addrs', ','],
+    ['produce', topic, '--file', folder],
   ]
   for (const args of wrong) {
     const ran = await run(...args)

@@ -249,3 +249,8 @@ test('flags may be written with underscores, values keep theirs', async () => {
     value: 'a_b',
   })
 })
+
+test('a payload that begins with a dash stands after two', async () => {
+  expect((await run('produce', topic, '--', '-x --y')).code).toBe(0)
+  expect((await run('consume', topic)).stdout).toBe('-x --y\n')
+})

@@ -22,7 +22,10 @@ export async function parseArguments(args: readonly string[]): Promise<Parsed> {
   const choose = (chosen: Command): void => {
     command = chosen
   }
-  const parser = inspection(consumption(production(topics(globals(), choose), choose), choose), choose)
+  const parser = inspection(
+    consumption(production(topics(globals(), choose), choose, afterDashes(args)), choose),
+    choose,
+  )
   let text = ''
   const argv: Readonly<Record<string, unknown>> = await parser.parseAsync(dashed(args), {}, (error, _argv, output) => {
     if (error) throw new UsageError(error.message)
@@ -89,7 +92,7 @@ function topics(parser: Argv, choose: Choose): Argv {
   )
 }
 
-function production(parser: Argv, choose: Choose): Argv {
+function production(parser: Argv, choose: Choose, rest: readonly string[]): Argv {
   return parser.command(
     'produce <topic> [payload]',
     'Store messages',
@@ -112,7 +115,10 @@ function production(parser: Argv, choose: Choose): Argv {
         .example('$0 produce emails \'{"to": "hi@example.com"}\' --delay 10s', '')
         .example('$0 produce emails --file tasks.jsonl -o json', ''),
     (a) => {
-      const { topic, payload, file, key, channel, partition } = a
+      const { topic, file, key, channel, partition } = a
+      const [payload, ...more] = a.payload === undefined ? rest : [a.payload, ...rest]
+      if (more.length > 0 || (payload !== undefined && file !== undefined))
+        throw new UsageError('One PAYLOAD or --file is needed')
       const delayMs = a.delay === undefined ? undefined : durationOf(a.delay, '--delay')
       const deliverAt = a.at === undefined ? undefined : timeOf(a.at, '--at')
       const defaults = { key, channel, partition, delayMs, deliverAt }
@@ -147,7 +153,7 @@ function consumption(parser: Argv, choose: Choose): Argv {
         partitions: a.partition === undefined ? undefined : [a.partition],
         leaseMs: a.lease === undefined ? undefined : durationOf(a.lease, '--lease'),
       }
-      const limit = a.limit === undefined ? undefined : count(a.limit, '--limit')
+      const limit = a.limit === undefined ? undefined : count(a.limit, '--limit', 1)
       choose(consume({ consumer, channel: a.channel ?? 'master', follow: a.follow, limit, ack: a.ack }))
     },
   )
@@ -234,9 +240,15 @@ function benchOf({ topic, n, bytes, concurrency }: BenchFlags): Parameters<typeo
   }
 }
 
-function count(value: number, flag: string): number {
-  if (!Number.isSafeInteger(value) || value < 0) throw new UsageError(`${flag} is a whole number`)
+function count(value: number, flag: string, min = 0): number {
+  if (!Number.isSafeInteger(value) || value < min) throw new UsageError(`${flag} is a whole number from ${min} on`)
   return value
+}
+
+/** yargs leaves these out of a command's own arguments: a payload that begins with `-` stands here. */
+function afterDashes(args: readonly string[]): string[] {
+  const at = args.indexOf('--')
+  return at < 0 ? [] : args.slice(at + 1)
 }
 
 /** `-` and `_` in the names of flags are the same. A lone `-` belongs to the flag before it; yargs takes it for an argument. */

@@ -40,6 +40,8 @@ export function contextOf(surroundings: Surroundings, options: GlobalOptions): C
     .split(',')
     .map((addr) => addr.trim())
     .filter((addr) => addr !== '')
+  for (const addr of addrs) if (!/:\d+$/.test(addr)) throw new UsageError(`--addrs ${addr}: not host:port`)
+  if (addrs.length === 0) throw new UsageError('--addrs: no address is given')
   if (!isFormat(options.output)) throw new UsageError(`--output is one of ${FORMATS.join(', ')}`)
   return {
     surroundings,
@@ -62,7 +64,7 @@ export async function connected<T>(context: Context, work: (core: Core) => Promi
 /** Ms; `flag` names the option in errors. */
 export function durationOf(text: string, flag: string): number {
   const ms = parseDuration(text)
-  if (ms === undefined || (ms === 0 && flag === '--timeout')) {
+  if (ms === undefined || (ms === 0 && flag !== '--delay')) {
     throw new UsageError(`${flag} ${text}: not a duration like 250ms, 10s, 2h or 3d`)
   }
   return ms
@@ -71,10 +73,16 @@ export function durationOf(text: string, flag: string): number {
 /** Ms since 1970 UTC from RFC 3339 or a number of ms. */
 export function timeOf(text: string, flag: string): number {
   if (/^\d+$/.test(text)) return Number(text)
-  const ms = RFC_3339.test(text) ? Date.parse(text) : Number.NaN
+  const ms = RFC_3339.test(text) && isDay(text.slice(0, 10)) ? Date.parse(text) : Number.NaN
   if (Number.isNaN(ms))
     throw new UsageError(`${flag} ${text}: neither RFC 3339, as in 2030-01-31T08:00:00Z, nor ms since 1970`)
   return ms
+}
+
+/** Date.parse takes the 30th of February for the 2nd of March. */
+function isDay(text: string): boolean {
+  const ms = Date.parse(text)
+  return !Number.isNaN(ms) && new Date(ms).toISOString().startsWith(text)
 }
 
 const RFC_3339 = /^\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)$/

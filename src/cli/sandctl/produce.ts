@@ -59,7 +59,10 @@ async function* messages(context: Context, options: ProduceOptions): AsyncIterab
 async function linesOf(context: Context, file: string): Promise<AsyncIterable<string>> {
   if (file === '-') return createInterface({ input: context.surroundings.stdin, crlfDelay: Number.POSITIVE_INFINITY })
   try {
-    return (await open(file)).readLines()
+    const handle = await open(file)
+    if (!(await handle.stat()).isDirectory()) return handle.readLines()
+    await handle.close()
+    throw new Error('it is a folder')
   } catch (error) {
     throw new UsageError(`--file ${file}: ${error instanceof Error ? error.message : String(error)}`)
   }
