@@ -1,6 +1,6 @@
 /**
  * `npm run bench`: three node processes on this machine, every load once, books checked. JSON lines on stdout as they
- * come, the table at the end. Options: --only NAME,... (produce, drain, latency, failover, restart), --seconds N.
+ * come, the table at the end. Options: --only NAME,... (produce, checkpoints, latency, failover, restart), --seconds N.
  */
 import { cpus } from 'node:os'
 import yargs from 'yargs'
@@ -13,6 +13,7 @@ import { NodeUsage } from './node-usage.ts'
 import { Report, rounded } from './report.ts'
 
 const BYTES = 256
+const CHECKPOINT_BYTES = 4096
 const PARTITIONS = 12
 const CALLERS = [1, 64, 1024] as const
 const CONSUMERS = 4
@@ -64,6 +65,18 @@ async function produceAndDrain(bench: Bench): Promise<void> {
     ...(await usage.end()),
     books,
   })
+}
+
+/** Large messages at a moderate rate: checkpoints run all the time while the log syncs beside them. */
+async function checkpointLoad(bench: Bench): Promise<void> {
+  const name = await topic(bench, 'checkpoints', PARTITIONS)
+  const usage = await NodeUsage.begin(bench.cluster)
+  const load = { topic: name, callers: 64, bytes: CHECKPOINT_BYTES, seconds: 2 * bench.seconds }
+  const { count, ...figures } = await produceLoad(bench.client, load)
+  const used = await usage.end()
+  const { distinct } = await drain([bench.client], { topic: name, group: 'books', expected: count, credit: CREDIT })
+  const books = distinct === count ? 'ok' : `produced ${count}, found ${distinct}`
+  bench.report.add({ load: 'checkpoints', concurrency: 64, bytes: CHECKPOINT_BYTES, ...figures, ...used, books })
 }
 
 async function latencyLoad(bench: Bench): Promise<void> {
@@ -121,7 +134,13 @@ async function restartLoad(bench: Bench): Promise<void> {
   bench.report.add({ load: 'restart after kill -9 with a million', maxMs: readyMs, ratePerS: drainRate, books })
 }
 
-const LOADS = { produce: produceAndDrain, latency: latencyLoad, failover: failoverLoad, restart: restartLoad } as const
+const LOADS = {
+  produce: produceAndDrain,
+  checkpoints: checkpointLoad,
+  latency: latencyLoad,
+  failover: failoverLoad,
+  restart: restartLoad,
+} as const
 type LoadName = keyof typeof LOADS
 
 async function main(): Promise<number> {
