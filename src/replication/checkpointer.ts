@@ -30,7 +30,7 @@ interface CheckpointerParts {
   readonly progress: () => readonly Progress[]
   /** The top layer was frozen: what comes now counts for the next checkpoint. */
   readonly frozen: () => void
-  /** A checkpoint ended, well or not: apply may go on. */
+  /** A checkpoint ended, well or not, or may be tried again: apply may go on. */
   readonly ended: () => void
   readonly onEvent: (event: ReplicationEvent) => void
 }
@@ -81,7 +81,7 @@ export class Checkpointer {
     if (state.bytes() >= limits.checkpointBytes || logBytes >= limits.checkpointLogBytes) this.request()
   }
 
-  /** Starts one unless there is nothing new. Its failure is an event; the next check tries again. */
+  /** Starts one unless there is nothing new. Its failure is an event, and {@link check} is due again after a while. */
   request(): void {
     const { env, meta } = this.#parts
     if (this.#running !== undefined || this.#disabled || env.monoMs() < this.#notBeforeMs) return
@@ -115,6 +115,7 @@ export class Checkpointer {
       })
     } catch (error) {
       this.#notBeforeMs = env.monoMs() + RETRY_MS
+      env.after(RETRY_MS, () => this.#parts.ended())
       onEvent({ type: 'checkpointFailed', group, error })
     }
   }

@@ -301,7 +301,11 @@ export class Replica<R, E, V extends View<R, E>> implements Turnable {
         meta: () => this.#applier.meta,
         progress: () => (this.#stopped ? [] : this.#raft.progress()),
         frozen: () => this.#applier.checkpointed(),
-        ended: () => shard.mark(this),
+        ended: () => {
+          // The layers may be at their bound again, where nothing is applied that would ask for the next one.
+          if (!this.#stopped) this.#checkpointer.check(this.#applier.logBytes)
+          shard.mark(this)
+        },
         onEvent: (event) => shard.event(event),
       },
       spec.replica,

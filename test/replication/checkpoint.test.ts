@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import type { GroupState } from '../../src/storage/state/types.ts'
 import { Cluster, GROUP, type Node, type Outcome } from './cluster.ts'
 import { ListView, text } from './list-view.ts'
 
@@ -95,6 +96,24 @@ describe('a replica', () => {
     expect(late).toEqual(late.map(() => ({ type: 'refused', reason: 'OVERLOADED' })))
     expect(bytesMax).toBeLessThan(7500)
     expect(checkpoints(node)).toBeGreaterThan(3)
+  })
+
+  test('whose layers reach their bound during a checkpoint makes another one, though nothing is left to apply', async () => {
+    const { cluster, node } = await single({ checkpointBytes: 4000, layerBytesMax: 100_000 })
+    const { store } = node.handle
+    if (!('checkpoint' in store)) throw new Error('the store of a replica is its state')
+    const state = store as typeof store & Pick<GroupState, 'checkpoint'>
+    const checkpoint = state.checkpoint.bind(state)
+    state.checkpoint = async (meta) => {
+      await checkpoint(meta)
+      await new Promise<void>((resolve) => node.env.after(100, resolve))
+    }
+    await cluster.propose(node, ...Array.from({ length: 9 }, (_, i) => long(i)))
+    await cluster.time.run(10)
+    await cluster.propose(node, ...Array.from({ length: 300 }, (_, i) => long(i)))
+    expect(node.stateBytes()).toBeGreaterThan(100_000)
+    await cluster.time.run(1000)
+    expect(await cluster.propose(node, 'last')).toMatchObject({ type: 'applied' })
   })
 
   test('keeps the log that a follower still needs, up to its bound', async () => {
