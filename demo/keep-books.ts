@@ -80,11 +80,12 @@ function isExplained(before: DeliveredLine, next: DeliveredLine, kills: readonly
 function gapOf(kill: KilledLine, nextKillMs: number | undefined, produced: readonly ProducedLine[]): number {
   const times = produced.filter((p) => p.partition === kill.partition).map((p) => p.ackedMs)
   times.sort((a, b) => a - b)
-  const end = Math.min(kill.atMs + AFTERMATH_MS, nextKillMs ?? Number.POSITIVE_INFINITY)
   let longest = 0
   for (const [i, time] of times.entries()) {
     const before = times[i - 1]
-    if (before === undefined || time < kill.atMs || before >= end) continue
+    if (before === undefined || time < kill.atMs || before > kill.atMs + AFTERMATH_MS) continue
+    // What ends behind the next kill is that one's.
+    if (nextKillMs !== undefined && time > nextKillMs) break
     longest = Math.max(longest, time - before)
   }
   return longest
