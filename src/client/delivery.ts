@@ -41,11 +41,13 @@ interface Leased {
   readonly partition: number
   readonly deliveredMs: number
   readonly leaseMs: number
+  /** From when the lease surely ran, and from when at the latest; by the monotonic clock. */
   readonly leaseFrom: number
+  readonly receivedAt: number
 }
 
 /**
- * buffered: not yet given to the user. out: given. gone: the lease ended by our count, was lost, or it is settled;
+ * buffered: not yet given to the user. out: given. gone: the lease ended, was lost, or it is settled;
  * only 'buffered' ones are ever given out.
  */
 type State = 'buffered' | 'out' | 'gone'
@@ -60,8 +62,13 @@ export class HeldDelivery implements Delivery {
   readonly #body: messages.Body | null
   readonly #holder: Holder
   state: State = 'buffered'
-  /** By the monotonic clock; Infinity for an endless lease. */
+  /** Until when it is surely ours, by the monotonic clock; Infinity for an endless lease. */
   leaseEnd: number
+  /**
+   * Until when it may be ours. A reattaching stream names it up to then: the leader knows better, and what is not named
+   * returns at once while its holder may still be at work.
+   */
+  claimEnd: number
 
   constructor(holder: Holder, message: messages.Delivery, leased: Leased) {
     this.#holder = holder
@@ -72,7 +79,9 @@ export class HeldDelivery implements Delivery {
     this.dueMs = message.dueMs
     this.deliveredMs = leased.deliveredMs
     this.deliveryCount = message.count
-    this.leaseEnd = leased.leaseMs === 0 ? Number.POSITIVE_INFINITY : leased.leaseFrom + leased.leaseMs
+    const leaseMs = leased.leaseMs === 0 ? Number.POSITIVE_INFINITY : leased.leaseMs
+    this.leaseEnd = leased.leaseFrom + leaseMs
+    this.claimEnd = leased.receivedAt + leaseMs
   }
 
   get offset(): string {

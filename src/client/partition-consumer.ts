@@ -173,8 +173,9 @@ export class PartitionConsumer implements Holder {
     const { partition } = this.#subscription
     const leaseFrom = this.#clock.leaseFrom(batch.mark)
     const { deliveredMs, leaseMs } = batch
+    const receivedAt = this.#context.env.monoMs()
     const deliveries = batch.deliveries.map(
-      (message) => new HeldDelivery(this, message, { partition, deliveredMs, leaseMs, leaseFrom }),
+      (message) => new HeldDelivery(this, message, { partition, deliveredMs, leaseMs, leaseFrom, receivedAt }),
     )
     for (const held of deliveries) this.#held.set(held.fence, held)
     this.#context.caughtUp(false)
@@ -187,6 +188,7 @@ export class PartitionConsumer implements Holder {
       return
     }
     held.leaseEnd = sentAt + settlement.leaseMs
+    held.claimEnd = this.#context.env.monoMs() + settlement.leaseMs
     if (held.state === 'gone') held.state = 'out'
     this.#held.set(held.fence, held)
   }
@@ -229,7 +231,7 @@ export class PartitionConsumer implements Holder {
     this.#tick = env.after(MARK_EVERY_MS, () => this.#onTick())
     this.#settler.expire(now)
     this.#dropBuffered((held) => held.leaseEnd <= now)
-    for (const held of this.#held.values()) if (held.leaseEnd <= now) this.#release(held)
+    for (const held of this.#held.values()) if (held.claimEnd <= now) this.#release(held)
     if (this.#link === undefined) return
     if (this.#clock.confirmed(now)) this.#link.send({ mark: { id: this.#clock.mark(now) } })
     else this.#ended(new SandglassError('UNREACHABLE', 'Cannot go on: the leader no longer answers'))

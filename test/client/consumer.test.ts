@@ -192,6 +192,22 @@ test('what waits beyond its lease leaves the queue and is not listed when reatta
   expect(cluster.last.subscribe?.holds).toEqual([{ index: 3, fence: 103 }])
 })
 
+test('what is at work is listed when reattaching as long as the leader may still count it leased', async () => {
+  const { time, cluster, deliveries } = await subscribed()
+  await time.run(2100)
+  const early = cluster.last.lastMark
+  cluster.last.echoing = false
+  await time.run(900)
+  // By the echo the lease of 2 s ends about a second from now; the leader granted it just now.
+  cluster.last.deliver([1], { leaseMs: 2000, mark: early })
+  await take(time, deliveries)
+  cluster.last.echoing = true
+  await time.run(1900)
+  cluster.last.end(lost)
+  await time.until(() => cluster.streams.length === 2)
+  expect(cluster.last.subscribe?.holds).toEqual([{ index: 1, fence: 101 }])
+})
+
 test('an extended lease counts from when the extend was sent', async () => {
   const { time, cluster, deliveries } = await subscribed()
   cluster.last.deliver([1], { leaseMs: 1000 })
