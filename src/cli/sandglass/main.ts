@@ -24,8 +24,8 @@ await yargs(hideBin(process.argv))
   .scriptName('sandglass')
   .usage('$0 --config FILE\n\nStarts a node of a Sandglass cluster, or runs one of the commands below.')
   .parserConfiguration({ 'camel-case-expansion': false, 'parse-numbers': false, 'parse-positional-numbers': false })
-  .command('$0', 'start a node', settings, (args) => runNode(given(args)))
-  .command('start', 'start a node', settings, (args) => runNode(given(args)))
+  .command('$0', 'start a node', settings, async (args) => runNode(given(args)))
+  .command('start', 'start a node', settings, async (args) => runNode(given(args)))
   .command(
     'dev',
     'start one or three nodes in this terminal',
@@ -36,7 +36,7 @@ await yargs(hideBin(process.argv))
         .strict(),
     (args) => runDev({ nodes: Number(args.nodes), data: args.data }),
   )
-  .command('config', 'print the settings in force and where they come from', settings, (args) =>
+  .command('config', 'print the settings in force and where they come from', settings, async (args) =>
     printConfig(given(args)),
   )
   .command('verify', "check every checksum of a stopped node's data", dataFolder, (args) => runVerify(args.data))
