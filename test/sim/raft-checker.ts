@@ -1,0 +1,202 @@
+/**
+ * Figure 3 of the paper and what durability adds to it, watched over all nodes, groups and lives from outside: what the
+ * log calls durable, what frames say, what views apply, who says that it leads. The first violation is kept; the run ends.
+ */
+import type { GroupId, NodeId, ReplicaId } from '../../src/base/ids.ts'
+import type { Message } from '../../src/raft/types.ts'
+import { decodeFrame } from '../../src/replication/frame.ts'
+import type { GroupLog, Wal, WalWrite } from '../../src/storage/wal/types.ts'
+
+export interface Finding {
+  /** Which promise is broken: shrinking keeps to one. */
+  readonly kind: string
+  readonly text: string
+}
+
+interface Durable {
+  term: number
+  vote: number
+  commit: number
+}
+
+interface GroupFacts {
+  /** Highest index that any view has applied. */
+  committed: number
+  /** By index: the entry's term, and the term in which the first to apply it was. */
+  readonly entries: Map<number, { readonly term: number | undefined; readonly byTerm: number }>
+  /** By index: what each of its commands was and answered. */
+  readonly applied: Map<number, string[]>
+  /** By term: who led, in which life. */
+  readonly leaders: Map<number, string>
+}
+
+export class RaftChecker {
+  readonly #findings: Finding[] = []
+  readonly #groups = new Map<GroupId, GroupFacts>()
+  readonly #durable = new Map<ReplicaId, Durable>()
+  readonly #onFinding: (finding: Finding) => void
+
+  constructor(onFinding: (finding: Finding) => void) {
+    this.#onFinding = onFinding
+  }
+
+  get finding(): Finding | undefined {
+    return this.#findings[0]
+  }
+
+  fail(kind: string, text: string): void {
+    if (this.#findings.length > 0) return
+    this.#findings.push({ kind, text })
+    this.#onFinding({ kind, text })
+  }
+
+  committed(group: GroupId): number {
+    return this.#facts(group).committed
+  }
+
+  /** A write of `replica` is durable: terms, votes and commit indexes never go back, over all its lives. */
+  durable({ group, replica, hard }: WalWrite): void {
+    if (hard === undefined) return
+    const known = this.#durable.get(replica) ?? { term: 0, vote: 0, commit: 0 }
+    this.#durable.set(replica, known)
+    const was = `${known.term}/${known.vote}/${known.commit}`
+    const is = `${hard.term}/${hard.vote}/${hard.commit}`
+    if (hard.term < known.term || hard.commit < known.commit) {
+      this.fail('hardStateBack', `replica ${replica} of group ${group} goes from ${was} to ${is}`)
+    }
+    if (hard.term === known.term && known.vote !== 0 && hard.vote !== known.vote) {
+      this.fail('doubleVote', `replica ${replica} of group ${group} goes from ${was} to ${is}`)
+    }
+    Object.assign(known, hard)
+  }
+
+  /** A node opened its log: nothing that was durable in its last life, `before`, is gone. */
+  reopened(node: NodeId, wal: Wal, before: Wal | undefined): void {
+    for (const log of wal.groups()) {
+      const known = this.#durable.get(log.replica)
+      if (known === undefined) continue
+      const { term, vote, commit } = log.hard ?? { term: 0, vote: 0, commit: 0 }
+      const lost =
+        term < known.term || commit < known.commit || (term === known.term && vote !== known.vote && known.vote !== 0)
+      if (lost) {
+        const was = `${known.term}/${known.vote}/${known.commit}`
+        this.fail(
+          'hardStateLost',
+          `replica ${log.replica} on ${node} comes back from ${was} with ${term}/${vote}/${commit}`,
+        )
+      }
+      const last = before?.group(log.group)
+      if (last?.replica === log.replica) this.#checkLog(node, log, last)
+    }
+  }
+
+  /** Votes and acknowledgements leave only when what they promise is durable. */
+  sent(node: NodeId, frame: Uint8Array, wal: Wal): void {
+    for (const { group, message } of decodeFrame(frame).envelopes) {
+      if (message.reject) continue
+      const log = wal.group(group)
+      if (message.type === 'requestVoteResponse') this.#checkVote(node, message, log)
+      if (message.type === 'appendEntriesResponse') this.#checkAcknowledgement(node, message, log)
+    }
+  }
+
+  /** Election safety and leader completeness. */
+  leads(
+    group: GroupId,
+    term: number,
+    who: { readonly replica: ReplicaId; readonly life: number },
+    log: GroupLog | undefined,
+  ): void {
+    const facts = this.#facts(group)
+    const name = `${who.replica} in life ${who.life}`
+    const known = facts.leaders.get(term)
+    if (known !== undefined && known !== name) {
+      this.fail('twoLeaders', `group ${group} has two leaders in term ${term}: ${known} and ${name}`)
+    }
+    facts.leaders.set(term, name)
+    for (let index = facts.committed; index > facts.committed - 8; index--) {
+      const entry = facts.entries.get(index)
+      if (entry === undefined || entry.byTerm >= term || log === undefined || index <= log.base.index) continue
+      if (log.term(index) !== entry.term) {
+        this.fail(
+          'leaderIncomplete',
+          `leader ${name} of term ${term} has ${log.term(index)} at ${index}, committed is ${entry.term}`,
+        )
+      }
+    }
+  }
+
+  /** A view applied a command: every replica the same, in all lives. */
+  command(group: GroupId, index: number, place: number, what: string): void {
+    const { applied } = this.#facts(group)
+    const known = applied.get(index) ?? []
+    applied.set(index, known)
+    if (known[place] === undefined) known[place] = what
+    else if (known[place] !== what) {
+      this.fail('stateMachine', `group ${group} applies at ${index}.${place} both\n  ${known[place]}\n  ${what}`)
+    }
+  }
+
+  /** An entry was applied on `node`. The first time it must lie on a quorum of disks. */
+  applied(
+    group: GroupId,
+    index: number,
+    byTerm: number,
+    own: GroupLog | undefined,
+    disks: { readonly logs: readonly (GroupLog | undefined)[]; readonly quorum: number },
+  ): void {
+    const facts = this.#facts(group)
+    if (index <= facts.committed) return
+    facts.committed = index
+    const term = own?.term(index)
+    facts.entries.set(index, { term, byTerm })
+    facts.entries.delete(index - 100_000)
+    const holding = disks.logs.filter(
+      (log) => log !== undefined && (log.base.index >= index || log.term(index) === term),
+    )
+    if (holding.length < disks.quorum) {
+      this.fail('notDurable', `index ${index} of group ${group} is applied and lies on ${holding.length} disks`)
+    }
+  }
+
+  #checkLog(node: NodeId, log: GroupLog, before: GroupLog): void {
+    const { entries, committed } = this.#facts(log.group)
+    for (let index = Math.min(before.lastIndex(), committed); index > log.base.index; index--) {
+      const term = entries.get(index)?.term
+      if (term !== undefined && before.term(index) === term && log.term(index) !== term) {
+        this.fail(
+          'entryLost',
+          `node ${node} had ${term} at committed ${index} of group ${log.group}, now ${log.term(index)}`,
+        )
+        return
+      }
+    }
+  }
+
+  #checkVote(node: NodeId, { term, to }: Message, log: GroupLog | undefined): void {
+    const hard = log?.hard
+    const isDurable = hard !== undefined && (hard.term > term || (hard.term === term && hard.vote === to))
+    if (!isDurable)
+      this.fail('voteNotDurable', `node ${node} votes for ${to} in term ${term}, on disk is ${JSON.stringify(hard)}`)
+  }
+
+  #checkAcknowledgement(node: NodeId, { term, index }: Message, log: GroupLog | undefined): void {
+    const hard = log?.hard
+    // An acknowledgement of an older term may name entries that were replaced since: it is stale and harmless.
+    const isDurable =
+      hard !== undefined && (hard.term > term || (hard.term === term && index <= (log?.lastIndex() ?? 0)))
+    if (!isDurable) {
+      const on = `${JSON.stringify(hard)} up to ${log?.lastIndex()}`
+      this.fail('acknowledgedEarly', `node ${node} acknowledges ${index} in term ${term}, on disk is ${on}`)
+    }
+  }
+
+  #facts(group: GroupId): GroupFacts {
+    let facts = this.#groups.get(group)
+    if (facts === undefined) {
+      facts = { committed: 0, entries: new Map(), applied: new Map(), leaders: new Map() }
+      this.#groups.set(group, facts)
+    }
+    return facts
+  }
+}

@@ -1,0 +1,44 @@
+/** The simulated cluster in small: a few seeds, twice the same, and every plan that once failed and was kept. */
+import { readdirSync, readFileSync } from 'node:fs'
+import { describe, expect, test } from 'vitest'
+import { type Plan, planOf, runPlan } from './run-seed.ts'
+
+const SEEDS = [2, 7, 13, 40]
+const KEPT = new URL('./regressions/', import.meta.url)
+
+describe('a simulated cluster', () => {
+  for (const seed of SEEDS) {
+    test(`keeps every promise under seed ${seed}`, async () => {
+      const result = await runPlan(planOf(seed))
+      expect(result.finding).toBeUndefined()
+      expect(result.stored).toBeGreaterThan(10)
+    })
+  }
+
+  test('does the same twice under the same seed, and something else under another', async () => {
+    const [first, second, other] = [await runPlan(planOf(9)), await runPlan(planOf(9)), await runPlan(planOf(10))]
+    expect(second.traceHash).toBe(first.traceHash)
+    expect(other.traceHash).not.toBe(first.traceHash)
+  })
+
+  test('notices a log that is not synced', async () => {
+    const plan = planOf(2)
+    const cut = { type: 'powerCutAll', node: 1, partition: 0, ms: 50, amount: 0 } as const
+    const events = [1000, 1500, 2000, 2500].map((atMs) => ({ ...cut, atMs }))
+    const kinds: unknown[] = []
+    for (const fsync of [true, false]) {
+      const swarm = { ...plan.swarm, disk: { ...plan.swarm.disk, fsync } }
+      kinds.push((await runPlan({ seed: 2, swarm, events })).finding?.kind)
+    }
+    expect(kinds[0]).toBeUndefined()
+    expect(kinds[1]).toMatch(/Lost|damage|fatal|lost/)
+  })
+})
+
+test('plans that once failed run well', async () => {
+  for (const name of readdirSync(KEPT).filter((name) => name.endsWith('.json'))) {
+    const plan = JSON.parse(readFileSync(new URL(name, KEPT), 'utf8')) as Plan
+    const { finding } = await runPlan(plan)
+    expect({ name, finding }).toEqual({ name, finding: undefined })
+  }
+})

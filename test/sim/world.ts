@@ -1,0 +1,141 @@
+/** A whole cluster with its clients in virtual time from one seed: machines, network, producers, consumers, and who checks them. */
+import { CATALOG_GROUP, FIRST_FREE_ID, type GroupId } from '../../src/base/ids.ts'
+import type { BrokerConfig } from '../../src/broker/config.ts'
+import type { Member } from '../../src/replication/group.ts'
+import { Random } from '../raft/simulation/random.ts'
+import { VirtualTime } from '../virtual-env.ts'
+import { Books } from './books.ts'
+import type { ClientWorld, Server } from './clients.ts'
+import { SimConsumer } from './consumer.ts'
+import { Machine, type MachineWorld, type SimHandle } from './machine.ts'
+import { Moves } from './moves.ts'
+import { SimNetwork } from './network.ts'
+import { SimProducer } from './producer.ts'
+import { RaftChecker } from './raft-checker.ts'
+import type { ClientSwarm, Swarm } from './swarm.ts'
+import { Trace } from './trace.ts'
+
+const REATTACH_MS = 5000
+const MAX_CLOCK_SKEW_MS = 2000
+/** How often a client asks the node that really leads. */
+const GOOD_GUESS = 0.8
+
+export class World implements MachineWorld, ClientWorld {
+  readonly time: VirtualTime
+  readonly random: Random
+  readonly trace: Trace
+  readonly checker: RaftChecker
+  readonly network: SimNetwork
+  readonly books: Books
+  readonly moves: Moves
+  readonly machines: readonly Machine[]
+  readonly partitions: readonly GroupId[]
+  readonly brokerConfig: BrokerConfig
+  readonly producers: SimProducer[] = []
+  readonly consumers: SimConsumer[] = []
+  readonly swarm: Swarm
+  calm = false
+
+  constructor(seed: number, swarm: Swarm, print: boolean) {
+    const root = new Random(seed ^ 0x5eed)
+    this.swarm = swarm
+    this.random = root.split()
+    this.time = new VirtualTime(seed)
+    this.trace = new Trace(() => this.time.nowMs, print)
+    this.checker = new RaftChecker(({ kind, text }) => this.trace.note(`VIOLATION ${kind}: ${text}`))
+    const fail = (kind: string, text: string) => this.fail(kind, text)
+    this.books = new Books({ fail, now: () => this.time.nowMs, trueClocks: swarm.clocks === 'true' })
+    this.network = new SimNetwork({
+      ...{ time: this.time, random: root.split(), swarm: swarm.network, trace: this.trace },
+      onSend: (from, frame) => this.#sent(from, frame),
+      onThrow: (error) => this.fail('frame', String(error)),
+    })
+    this.brokerConfig = { leaseMs: swarm.clients.leaseMs, reattachMs: REATTACH_MS, maxClockSkewMs: MAX_CLOCK_SKEW_MS }
+    this.machines = Array.from({ length: swarm.nodes }, (_, at) => new Machine(this, at + 1, root.split()))
+    this.partitions = Array.from({ length: swarm.partitions }, (_, at) => FIRST_FREE_ID + at)
+    this.moves = new Moves(this, this.#place())
+  }
+
+  get habits(): ClientSwarm {
+    return this.swarm.clients
+  }
+
+  start(): void {
+    for (const machine of this.machines) machine.boot()
+    for (const partition of this.partitions) this.#startClients(partition)
+  }
+
+  fail(kind: string, text: string): void {
+    this.checker.fail(kind, text)
+  }
+
+  /** Of the highest term among those who say that they lead. */
+  leader(group: GroupId): Machine | undefined {
+    let best: { machine: Machine; term: number } | undefined
+    for (const machine of this.machines) {
+      const status = machine.handle(group)?.status()
+      if (status?.ready !== true || (best !== undefined && best.term >= status.term)) continue
+      best = { machine, term: status.term }
+    }
+    return best?.machine
+  }
+
+  guessLeader(group: GroupId): Server | undefined {
+    const leader = this.leader(group)?.process
+    if (leader !== undefined && (this.calm || this.random.chance(GOOD_GUESS))) return leader
+    return this.random.pick(this.machines.flatMap(({ process }) => process ?? []))
+  }
+
+  everybody(group: GroupId): readonly Member[] {
+    return this.moves.everybody(group)
+  }
+
+  applied(machine: Machine, handle: SimHandle, index: number): void {
+    const { group } = handle
+    const quorum = Math.floor(this.swarm.replicas / 2) + 1
+    const logs = this.machines.map(({ wal }) => wal?.group(group))
+    this.checker.applied(group, index, handle.status().term, machine.wal?.group(group), { logs, quorum })
+  }
+
+  ended(): void {
+    for (const consumer of this.consumers) consumer.serverEnded()
+  }
+
+  #sent(from: number, frame: Uint8Array): void {
+    const wal = this.machines[from - 1]?.wal
+    if (wal !== undefined) this.checker.sent(from, frame, wal)
+  }
+
+  /** Partition by partition onto the next nodes; replica ids name partition and node. */
+  #place(): Map<GroupId, readonly Member[]> {
+    const { nodes, replicas } = this.swarm
+    const placed = new Map<GroupId, readonly Member[]>()
+    for (const [at, group] of this.partitions.entries()) {
+      const members = Array.from({ length: replicas }, (_, i) => ((at + i) % nodes) + 1)
+        .sort((a, b) => a - b)
+        .map((node) => ({ node, replica: FIRST_FREE_ID + CATALOG_GROUP + group * 10 + node }))
+      placed.set(group, members)
+      for (const { node, replica } of members) this.machines[node - 1]?.specs.set(group, { group, replica, members })
+    }
+    return placed
+  }
+
+  #startClients(partition: GroupId): void {
+    const { groups, consumersPerGroup, clients } = this.swarm
+    for (let i = 0; i < clients.producers; i++) {
+      // The last of several goes without a sequence.
+      const plain = i > 0 && i === clients.producers - 1
+      this.producers.push(new SimProducer(this, partition, `${plain ? 'q' : 'p'}${i}`, !plain))
+    }
+    for (const group of groups) {
+      for (let i = 0; i < consumersPerGroup; i++) {
+        const consumer: SimConsumer = new SimConsumer(this, { partition, group, name: `${group}${i}` }, () =>
+          this.consumers.filter(
+            (other) => other !== consumer && other.partition === partition && other.group === group,
+          ),
+        )
+        this.consumers.push(consumer)
+      }
+    }
+  }
+}
