@@ -76,35 +76,22 @@ export function createMetrics(node: string): Metrics {
 type From = <T>(read: (s: MetricsSources) => T, none: T) => T
 
 function registerPulled(registry: Registry, from: From): void {
-  const counter = (
-    name: string,
-    help: string,
-    labelNames: string[],
-    read: (s: MetricsSources) => readonly Sample[],
-  ) => {
-    new Counter({
-      name: `sandglass_${name}`,
-      help,
-      labelNames,
-      registers: [registry],
-      collect() {
-        this.reset()
-        for (const [labels, value] of from(read, [])) this.inc(labels, value)
-      },
-    })
-  }
-  const gauge = (name: string, help: string, labelNames: string[], read: (s: MetricsSources) => readonly Sample[]) => {
-    new Gauge({
-      name: `sandglass_${name}`,
-      help,
-      labelNames,
-      registers: [registry],
-      collect() {
-        this.reset()
-        for (const [labels, value] of from(read, [])) this.set(labels, value)
-      },
-    })
-  }
+  const pulled =
+    (Kind: typeof Counter | typeof Gauge) =>
+    (name: string, help: string, labelNames: string[], read: (s: MetricsSources) => readonly Sample[]) => {
+      new Kind({
+        name: `sandglass_${name}`,
+        help,
+        labelNames,
+        registers: [registry],
+        collect() {
+          this.reset()
+          for (const [labels, value] of from(read, [])) this.inc(labels, value)
+        },
+      })
+    }
+  const counter = pulled(Counter)
+  const gauge = pulled(Gauge)
   const topics = (pick: (t: TopicStats) => number) => (s: MetricsSources) =>
     [...s.broker().topics].map(([topic, t]): Sample => [{ topic }, pick(t)])
   const groups = (pick: (g: Readonly<GroupCounters>) => number) => (s: MetricsSources) =>
@@ -168,7 +155,7 @@ function registerPulled(registry: Registry, from: From): void {
     topics((t) => t.leases),
   )
   gauge('raft_leaders', 'Groups led by this node.', [], (s) => [[{}, s.raft().leaders]])
-  counter('raft_elections_total', 'Elections this node began.', [], (s) => [[{}, s.raft().elections]])
+  counter('raft_elections_total', 'Elections this node won.', [], (s) => [[{}, s.raft().elections]])
   counter('raft_proposals_total', 'Raft proposals by how they were answered.', ['outcome'], (s) =>
     Object.entries(s.raft().proposals).map(([outcome, n]): Sample => [{ outcome }, n]),
   )
