@@ -90,6 +90,13 @@ describe('three nodes from deploy/', () => {
     expect(twin.log()).toContain('DATA_LOCKED')
   })
 
+  test('a command that is none is refused as wrong usage', async () => {
+    const wrong = new NodeProcess({ name: 'wrong', args: ['strat', '--config', resolve('deploy/node1.yaml')], cwd })
+    wrong.start()
+    expect((await wrong.exited()).code).toBe(2)
+    expect(wrong.log()).toContain('Cannot run strat: no such command')
+  })
+
   test('an emptied node is refused with NODE_HAS_HISTORY', async () => {
     const [, , third] = nodes
     await third?.kill()
