@@ -5,6 +5,7 @@
 import { loadConfig } from '../../node/config/load.ts'
 import { startNode } from '../../node/node.ts'
 import { createLog } from '../../node/observe/log.ts'
+import { StartError } from '../../node/start-error.ts'
 
 const EXIT_SECOND_SIGNAL = 130
 /** SIGTERM promises an exit within 10 s; what is not done by then is done by recovery. */
@@ -46,9 +47,11 @@ export async function runNode(given: { file: string | undefined; flags: Record<s
     (ready) => {
       if (!stopping) process.stdout.write(`${JSON.stringify({ event: 'ready', ...ready })}\n`)
     },
-    (error: unknown) => log.error('not_ready', { error: String(error) }),
+    // The reason comes through `failed` as well.
+    (error: unknown) => log.debug('not_ready', { error: String(error) }),
   )
   const failure = await node.failed
-  log.error('node_failed', { error: failure.message, stack: failure.stack })
+  // A reason not to start is told as an error by the caller; a stack is of use only for what nobody expected.
+  if (!(failure instanceof StartError)) log.error('node_failed', { error: failure.message, stack: failure.stack })
   throw failure
 }

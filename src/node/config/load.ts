@@ -4,7 +4,7 @@
  */
 import { readFile } from 'node:fs/promises'
 import { parse as parseYaml } from 'yaml'
-import { type NodeConfig, RETIRED, SETTINGS, type Setting } from './schema.ts'
+import { NOT_YET, type NodeConfig, RETIRED, SETTINGS, type Setting } from './schema.ts'
 
 /** A mistake in the configuration: exit code 2. `field` is the key as written. */
 export class ConfigError extends Error {
@@ -115,6 +115,8 @@ function layer(raw: Readonly<Record<string, unknown>>, origin: string, warnings:
       warnings.push(`${origin}${written} has no effect any more: ${retired}`)
       continue
     }
+    const pending = NOT_YET[key]
+    if (pending !== undefined) throw new ConfigError(written, `Cannot use ${origin}${written}: ${pending}`)
     if (!KEYS.has(key)) throw new ConfigError(written, `Cannot use ${origin}${written}: no such setting`)
     found.set(key, asText(written, value))
   }

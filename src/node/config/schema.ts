@@ -199,6 +199,11 @@ export const SETTINGS: { readonly [K in keyof NodeConfig]: Setting<NodeConfig[K]
   },
 }
 
+/** Keys that are documented and have no effect yet: refused with the reason rather than ignored. */
+export const NOT_YET: Readonly<Record<string, string>> = {
+  join: 'adding a node to a formed cluster is not there yet',
+}
+
 /** Keys of the 2017 prototype that have lost their meaning: taken with a warning that says what replaces them. */
 export const RETIRED: Readonly<Record<string, string>> = {
   gossip_port: 'nodes find each other through initial_cluster',

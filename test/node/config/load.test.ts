@@ -84,6 +84,10 @@ describe('configuration', () => {
     expect(warnings.join('\n')).toContain('use data')
   })
 
+  test('join is refused with the reason, not ignored', async () => {
+    await expect(loadConfig({ ...nothing, flags: { join: 'h:1' } })).rejects.toThrow('not there yet')
+  })
+
   test('the file may be an http URL', async () => {
     const server = createServer((_, response) => response.end('name: remote\n'))
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
