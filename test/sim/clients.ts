@@ -26,3 +26,9 @@ export interface ClientWorld {
   /** Mostly who leads the partition, sometimes anybody who is up. */
   guessLeader(group: GroupId): Server | undefined
 }
+
+/** Bodies begin with the message's name. */
+export function valueIn(body: Uint8Array): string {
+  const text = Buffer.from(body.buffer, body.byteOffset, body.byteLength).toString('latin1')
+  return text.slice(0, text.indexOf('|'))
+}

@@ -5,19 +5,12 @@
 import { SandglassError } from '../../src/base/errors.ts'
 import type { GroupId } from '../../src/base/ids.ts'
 import type { DeliveryBatch, Session, SessionSink } from '../../src/broker/session.ts'
-import { LeaseClock, MARK_EVERY_MS } from '../../src/client/lease-clock.ts'
+import { MARK_EVERY_MS } from '../../src/client/lease-clock.ts'
 import type { Held } from '../../src/views/timer/commands.ts'
 import type { HolderView } from './books.ts'
-import type { ClientWorld } from './clients.ts'
+import { type ClientWorld, valueIn } from './clients.ts'
+import { type Holding, Holdings } from './holdings.ts'
 import { Link } from './link.ts'
-
-interface Holding extends Held {
-  readonly due: number
-  leaseEnd: number
-  /** Given back: it no longer counts, whatever becomes of the request. */
-  given: boolean
-  settling: boolean
-}
 
 interface Settlement {
   readonly holding: Holding
@@ -28,10 +21,7 @@ interface Settlement {
 const BACKOFF_MS = 200
 /** Once the faults are over what is left is soon done. */
 const CALM_WORK_MS = 5
-/** After a refused settlement. */
-const RETRY_MS = 40
-/** Without an echo for so long a consumer counts nothing as its own. */
-const ECHO_MS = 3000
+const SETTLE_RETRY_MS = 40
 /** Frames a stalled consumer lets come before its stream takes no more. */
 const BACKLOG_MAX = 3
 
@@ -41,8 +31,7 @@ export class SimConsumer implements HolderView {
   readonly group: string
   readonly #world: ClientWorld
   readonly #others: () => Iterable<HolderView>
-  readonly #clock = new LeaseClock()
-  readonly #held = new Map<number, Holding>()
+  readonly #holdings: Holdings
   readonly #pending = new Map<number, Settlement>()
   #sessions = 0
   #attached = false
@@ -53,9 +42,6 @@ export class SimConsumer implements HolderView {
   /** What comes while it stands still. */
   #backlog: (() => void)[] | undefined
   #lastFresh = { due: 0, index: 0 }
-  #subscribedNow = false
-  readonly #marksSentMs = new Map<number, number>()
-  #echoedSentMs = 0
 
   constructor(
     world: ClientWorld,
@@ -67,20 +53,14 @@ export class SimConsumer implements HolderView {
     this.partition = spec.partition
     this.group = spec.group
     this.#others = others
+    this.#holdings = new Holdings(() => world.time.nowMs)
     this.#sessions++
     this.#tick()
     this.#connectLater()
   }
 
   counts(index: number): boolean {
-    const now = this.#world.time.nowMs
-    // What was held before this stream counts from the echoes of the one before, until the leader says that it is kept.
-    const confirmed = this.#subscribedNow ? this.#clock.confirmed(now) : now - this.#echoedSentMs < ECHO_MS
-    if (!confirmed) return false
-    for (const holding of this.#held.values()) {
-      if (holding.index === index && !holding.given && holding.leaseEnd > now) return true
-    }
-    return false
+    return this.#holdings.counts(index)
   }
 
   breakStream(): void {
@@ -114,7 +94,7 @@ export class SimConsumer implements HolderView {
   }
 
   #forget(): void {
-    this.#held.clear()
+    this.#holdings.clear()
     this.#pending.clear()
     this.#attached = false
     this.#sessions++
@@ -134,16 +114,14 @@ export class SimConsumer implements HolderView {
   }
 
   #tick(): void {
-    const { time } = this.#world
-    time.after(MARK_EVERY_MS, () => this.#tick())
+    this.#world.time.after(MARK_EVERY_MS, () => this.#tick())
     if (this.#backlog !== undefined) return
-    const now = time.nowMs
-    for (const [fence, { leaseEnd }] of this.#held) if (leaseEnd <= now) this.#held.delete(fence)
+    this.#holdings.expire()
     const session = this.#session
     if (this.#link === undefined) return
-    if (!this.#clock.confirmed(now)) this.#link.break()
+    if (!this.#holdings.confirmed) this.#link.break()
     else if (session !== undefined) {
-      const mark = this.#mark()
+      const mark = this.#holdings.mark()
       this.#link.toServer(() => session.marked(mark))
     }
   }
@@ -167,15 +145,15 @@ export class SimConsumer implements HolderView {
       { ended: () => this.#now(() => this.#ended(link)), cleanUp: () => session?.close(false) },
     )
     this.#link = link
-    this.#clock.begin(time.nowMs)
+    this.#holdings.begin()
     const id = this.#sessionId()
-    const holds = [...this.#held.values()].map(({ index, fence }) => ({ index, fence }))
+    const holds = this.#holdings.list
     const spec = {
       ...{ channel: 'master', group: this.group, consumer: this.name, session: id },
       ...{ leaseMs: habits.leaseMs, credit: habits.credit, start: { type: 'earliest' } as const },
       ...(this.#attached && { holds }),
     }
-    const mark = this.#mark()
+    const mark = this.#holdings.mark()
     link.toServer(() => {
       try {
         const partition = server.partition(this.partition)
@@ -193,10 +171,8 @@ export class SimConsumer implements HolderView {
 
   /** 32 hex digits, others for every life. */
   #sessionId(): string {
-    return Buffer.from(
-      `${this.name}/${this.partition}/${this.#sessions}`.padEnd(16, '.').slice(0, 16),
-      'latin1',
-    ).toString('hex')
+    const text = `${this.name}/${this.partition}/${this.#sessions}`
+    return Buffer.from(text.padEnd(16, '.').slice(0, 16), 'latin1').toString('hex')
   }
 
   #sink(link: Link): SessionSink {
@@ -206,23 +182,10 @@ export class SimConsumer implements HolderView {
       subscribed: (_cursor, kept) => tell(() => this.#subscribed(kept)),
       deliveries: (batch) => tell(() => this.#delivered(batch)),
       settled: (id, lost, error) => tell(() => this.#settled(id, lost, error)),
-      mark: (id) => tell(() => this.#echoed(id)),
+      mark: (id) => tell(() => this.#holdings.echo(id)),
       caughtUp: () => undefined,
       end: (error) => link.toClient(() => this.#now(() => this.#refused(link, error))),
     }
-  }
-
-  #mark(): number {
-    const { nowMs } = this.#world.time
-    const mark = this.#clock.mark(nowMs)
-    this.#marksSentMs.set(mark, nowMs)
-    return mark
-  }
-
-  #echoed(mark: number): void {
-    this.#clock.echo(mark)
-    this.#echoedSentMs = Math.max(this.#echoedSentMs, this.#marksSentMs.get(mark) ?? 0)
-    for (const older of this.#marksSentMs.keys()) if (older <= mark) this.#marksSentMs.delete(older)
   }
 
   #opened(link: Link, session: Session | undefined): void {
@@ -239,36 +202,27 @@ export class SimConsumer implements HolderView {
     if (link !== this.#link) return
     this.#link = undefined
     this.#session = undefined
-    this.#subscribedNow = false
-    this.#marksSentMs.clear()
+    this.#holdings.end()
     this.#pending.clear()
-    for (const holding of this.#held.values()) holding.settling = false
     this.#connectLater()
   }
 
   #subscribed(kept: readonly Held[]): void {
     this.#attached = true
-    this.#subscribedNow = true
-    const fences = new Set(kept.map(({ fence }) => fence))
-    for (const [fence, holding] of this.#held) {
-      if (fences.has(fence)) this.#workLater(holding)
-      else this.#held.delete(fence)
-    }
+    for (const holding of this.#holdings.keep(kept)) this.#workLater(holding)
   }
 
   #delivered({ deliveredMs, leaseMs, mark, messages }: DeliveryBatch): void {
     const { books, trace } = this.#world
-    const leaseEnd = this.#clock.leaseFrom(mark) + leaseMs
-    // What comes too late is nobody's, and is not taken from anybody.
-    const late = leaseEnd <= this.#world.time.nowMs || !this.#clock.confirmed(this.#world.time.nowMs)
     for (const { due, index, fence, count, body } of messages) {
       const value = valueIn(body)
       trace.note(`${this.name} gets ${this.partition} ${index} ${fence} ${count}`)
       const { partition, group, name: consumer } = this
-      books.handedOut({ partition, group, consumer, due, index, fence, value, deliveredMs }, late ? [] : this.#others())
+      const holding = this.#holdings.add({ index, fence }, mark, leaseMs)
+      // What comes too late is nobody's, and is not taken from anybody.
+      const others = this.#holdings.isOwn(holding) ? this.#others() : []
+      books.handedOut({ partition, group, consumer, due, index, fence, value, deliveredMs }, others)
       if (count === 1) this.#checkOrder(due, index)
-      const holding = { index, fence, due, leaseEnd, given: false, settling: false }
-      this.#held.set(fence, holding)
       this.#workLater(holding)
     }
   }
@@ -290,10 +244,10 @@ export class SimConsumer implements HolderView {
 
   #work(holding: Holding): void {
     const { time, random, habits, calm } = this.#world
-    const isCurrent = this.#held.get(holding.fence) === holding && !holding.settling
+    const isCurrent = this.#holdings.has(holding) && !holding.settling
     if (!isCurrent || this.#session === undefined) return
-    if (holding.leaseEnd <= time.nowMs || !this.#clock.confirmed(time.nowMs)) {
-      this.#held.delete(holding.fence)
+    if (holding.leaseEnd <= time.nowMs || !this.#holdings.confirmed) {
+      this.#holdings.release(holding)
       return
     }
     const choice = calm ? 1 : random.next()
@@ -330,20 +284,17 @@ export class SimConsumer implements HolderView {
     holding.settling = false
     this.#world.trace.note(`${this.name} ${type} ${holding.index} ${error?.reason ?? lost.length}`)
     if (error !== undefined) {
-      this.#workLater(holding, RETRY_MS)
+      this.#workLater(holding, SETTLE_RETRY_MS)
       return
     }
-    if (lost.length > 0 || type !== 'extend') this.#held.delete(holding.fence)
+    if (lost.length > 0 && this.#holdings.isOwn(holding)) {
+      this.#world.fail('leaseLost', `${this.name} loses ${holding.index} under ${holding.fence} while its lease runs`)
+    }
+    if (lost.length > 0 || type !== 'extend') this.#holdings.release(holding)
     if (lost.length > 0) return
     if (type === 'ack') this.#world.books.acknowledged(this.partition, this.group, holding.index, holding.fence)
     if (type !== 'extend') return
     holding.leaseEnd = sentMs + this.#world.habits.leaseMs
     this.#workLater(holding)
   }
-}
-
-/** Bodies begin with the message's name. */
-export function valueIn(body: Uint8Array): string {
-  const text = Buffer.from(body.buffer, body.byteOffset, body.byteLength).toString('latin1')
-  return text.slice(0, text.indexOf('|'))
 }

@@ -7,7 +7,8 @@ import type { World } from './world.ts'
 type Cuts = readonly (readonly [number, number])[]
 
 const NEAR_MS = 900
-const WILD_MS = 7_200_000
+/** Below the life of producers' sequences (1 h): one leader that is further ahead would end them all. */
+const WILD_MS = 3_000_000
 const SLOWNESS = 20
 const BYTES_LEFT_MAX = 3000
 

@@ -54,6 +54,8 @@ class Process implements Server {
   readonly life: number
   multi: MultiRaft | undefined
   broker: Broker | undefined
+  /** On its way out in order. */
+  stopping = false
 
   constructor(node: NodeId, env: SimEnv, life: number) {
     this.node = node
@@ -111,7 +113,8 @@ export class Machine {
   restart(ms: number): void {
     const { process, wal } = this
     const multi = process?.multi
-    if (process === undefined || multi === undefined) return
+    if (process === undefined || multi === undefined || process.stopping) return
+    process.stopping = true
     this.#world.trace.note(`restart ${this.id}`)
     process.broker?.close()
     multi

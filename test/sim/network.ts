@@ -7,6 +7,8 @@ import type { SimEnv } from './sim-env.ts'
 import type { NetworkSwarm } from './swarm.ts'
 import type { Trace } from './trace.ts'
 
+const CALM_DELAY_MS = 3
+
 interface Endpoint {
   readonly env: SimEnv
   readonly receiver: PeerReceiver
@@ -89,7 +91,8 @@ export class SimNetwork {
 
   #delay(): number {
     const { random, swarm } = this.#parts
-    return (swarm.delayMs + random.next() * swarm.jitterMs) * this.slowness
+    const drawn = (swarm.delayMs + random.next() * swarm.jitterMs) * this.slowness
+    return this.calm ? Math.min(drawn, CALM_DELAY_MS) : drawn
   }
 
   #send(from: NodeId, to: NodeId, lane: Lane, frame: Uint8Array): boolean {

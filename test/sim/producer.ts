@@ -29,6 +29,8 @@ export class SimProducer {
   /** Counts rounds of sending: answers of an older one do not start another. */
   #round = 0
   #stopped = false
+  /** On one stream frames arrive in order. */
+  #arrivesMs = 0
 
   constructor(world: ClientWorld, partition: GroupId, name: string, hasSequence: boolean) {
     this.#world = world
@@ -76,12 +78,13 @@ export class SimProducer {
     const round = this.#round
     const lost = !calm && random.chance(habits.loss)
     const travelMs = () => random.next() * habits.delayMs
+    this.#arrivesMs = Math.max(this.#arrivesMs, time.nowMs + travelMs())
     if (this.#hasSequence) time.after(TIMEOUT_MS, () => this.#timedOut(frame, round))
     if (server === undefined || lost) {
       if (!this.#hasSequence) for (const value of frame.values) this.#world.books.refused(this.#partition, value)
       return
     }
-    time.after(travelMs(), () =>
+    time.after(this.#arrivesMs - time.nowMs, () =>
       server.env.enter(() => {
         const partition = server.partition(this.#partition)
         if (partition === undefined) return

@@ -5,7 +5,7 @@
 import type { GroupId } from '../../src/base/ids.ts'
 import { END } from '../../src/broker/dispatcher/window.ts'
 import { Random } from '../raft/simulation/random.ts'
-import { valueIn } from './consumer.ts'
+import { valueIn } from './clients.ts'
 import { drawFaultEvents, type FaultEvent } from './fault-events.ts'
 import { Faults } from './faults.ts'
 import type { SimHandle } from './machine.ts'

@@ -69,6 +69,7 @@ export interface SwarmOptions {
 }
 
 export function drawSwarm(random: Random, options: SwarmOptions = {}): Swarm {
+  const clocks = random.pick(['true', 'true', 'near', 'wild'] as const) ?? 'true'
   const nodes = options.nodes ?? random.pick([3, 3, 3, 5]) ?? 3
   return {
     nodes,
@@ -81,8 +82,8 @@ export function drawSwarm(random: Random, options: SwarmOptions = {}): Swarm {
     disk: drawDisk(random),
     limits: drawLimits(random),
     clients: drawClients(random),
-    clocks: random.pick(['true', 'true', 'near', 'wild'] as const) ?? 'true',
-    every: drawFaults(random),
+    clocks,
+    every: { ...drawFaults(random), clock: clocks === 'true' ? 0 : random.between(500, 3000) },
   }
 }
 
