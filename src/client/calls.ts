@@ -47,6 +47,11 @@ export class Calls implements Caller {
     }
   }
 
+  /** The next call begins at another node: one that is cut off from the rest answers, but knows nothing new. */
+  askAnother(): void {
+    this.#current++
+  }
+
   /** Rejects with the refusal, COMMIT_UNKNOWN, or at the deadline (default: the client's) with the last try's error. */
   async call<S extends ServiceName, M extends MethodName<S>>(
     service: S,

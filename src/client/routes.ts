@@ -25,10 +25,11 @@ export class Routes {
     return this.known(topic) ?? (await this.refresh(topic))
   }
 
-  /** Asks in any case, once for all who wait. */
+  /** Asks in any case, once for all who wait, each time another node. */
   refresh(topic: string): Promise<Route> {
     const running = this.#running.get(topic)
     if (running !== undefined) return running
+    this.#calls.askAnother()
     const asked = this.#ask(topic).finally(() => this.#running.delete(topic))
     this.#running.set(topic, asked)
     return asked

@@ -18,7 +18,7 @@ import type { OpenStream, StreamRegistry } from './stream-registry.ts'
 import { StreamSink } from './stream-sink.ts'
 
 /** A stream has no deadline of its own: how long it waits for a leader, ms. */
-const LEADER_WAIT_MS = 3000
+const LEADER_WAIT_MS = 1000
 
 /** The handler of Consume. */
 export function consumeStream(context: ServiceContext, streams: StreamRegistry) {

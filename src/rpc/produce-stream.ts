@@ -18,7 +18,7 @@ import type { ServiceContext } from './service-context.ts'
 import type { OpenStream, StreamRegistry } from './stream-registry.ts'
 
 /** A frame has no deadline of its own: how long it waits for a leader, ms. */
-const LEADER_WAIT_MS = 3000
+const LEADER_WAIT_MS = 1000
 const PENDING_FRAMES_MAX = 1024
 const PENDING_BYTES_MAX = 2 * FRAME_BYTES_MAX
 

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
 import { type ErrorReason, SandglassError } from '../../src/base/errors.ts'
 import { Calls } from '../../src/client/calls.ts'
+import { Routes } from '../../src/client/routes.ts'
 import { VirtualTime } from '../virtual-env.ts'
 import { FakeCluster } from './fake-cluster.ts'
 
@@ -82,4 +83,12 @@ test('nodes that were learnt are asked when the named ones are gone', async () =
   transport.answer = (addr) => (addr === 'e:1' ? { topics: [] } : error('UNREACHABLE'))
   await time.during(read())
   expect(transport.asked).toEqual(['a:1', 'e:1'])
+})
+
+test('looking a topic up again asks another node: one that is cut off answers, but knows nothing new', async () => {
+  const { time, transport, calls } = setUp()
+  transport.answer = () => ({ partitions: [] })
+  const routes = new Routes(calls)
+  for (let i = 0; i < 3; i++) await time.during(routes.refresh('t'))
+  expect(new Set(transport.asked).size).toBe(3)
 })
