@@ -10,7 +10,7 @@ import type { Transport } from './transport.ts'
 /** Nodes remembered beside those the user named. */
 const LEARNT_MAX = 100
 /** A read waits no longer than this for one node before it asks another. */
-const READ_TRY_MS = 3000
+const READ_TRY_MS = 1500
 
 export interface Caller {
   call<S extends ServiceName, M extends MethodName<S>>(
@@ -47,7 +47,7 @@ export class Calls implements Caller {
     }
   }
 
-  /** The next call begins at another node: one that is cut off from the rest answers, but knows nothing new. */
+  /** The next call begins at another node: one that is cut off from the rest answers, but knows no leader. */
   askAnother(): void {
     this.#current++
   }

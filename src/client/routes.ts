@@ -25,11 +25,10 @@ export class Routes {
     return this.known(topic) ?? (await this.refresh(topic))
   }
 
-  /** Asks in any case, once for all who wait, each time another node. */
+  /** Asks in any case, once for all who wait. */
   refresh(topic: string): Promise<Route> {
     const running = this.#running.get(topic)
     if (running !== undefined) return running
-    this.#calls.askAnother()
     const asked = this.#ask(topic).finally(() => this.#running.delete(topic))
     this.#running.set(topic, asked)
     return asked
@@ -49,6 +48,7 @@ export class Routes {
     const answer = await this.#calls.call('Topics', 'DescribeTopic', { name: topic }, { mutating: false })
     const route = { leaders: leadersOf(answer) }
     this.#calls.learn(answer.partitions.map((p) => p.leaderGrpc))
+    if (route.leaders.includes(undefined)) this.#calls.askAnother()
     this.#topics.delete(topic)
     this.#topics.set(topic, route)
     for (const oldest of this.#topics.keys()) {

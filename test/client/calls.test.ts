@@ -85,10 +85,14 @@ test('nodes that were learnt are asked when the named ones are gone', async () =
   expect(transport.asked).toEqual(['a:1', 'e:1'])
 })
 
-test('looking a topic up again asks another node: one that is cut off answers, but knows nothing new', async () => {
+test('after an answer without a leader another node is asked: one that is cut off answers, but knows none', async () => {
   const { time, transport, calls } = setUp()
-  transport.answer = () => ({ partitions: [] })
+  const partition = (leaderGrpc: string) => ({ partitions: [{ id: 0, leader: '', leaderGrpc, replicas: [] }] })
+  transport.answer = () => partition('')
   const routes = new Routes(calls)
   for (let i = 0; i < 3; i++) await time.during(routes.refresh('t'))
   expect(new Set(transport.asked).size).toBe(3)
+  transport.answer = () => partition('a:1')
+  for (let i = 0; i < 3; i++) await time.during(routes.refresh('t'))
+  expect(new Set(transport.asked.slice(3)).size).toBe(1)
 })
