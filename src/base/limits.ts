@@ -8,6 +8,8 @@ export const KEY_BYTES_MAX = 4 * KIB
 export const HEADERS_BYTES_MAX = 16 * KIB
 export const MESSAGE_BYTES_MAX = MIB
 export const FRAME_BYTES_MAX = 4 * MIB
+/** What a public port reads at all, so that a frame somewhat too large is refused with its field rather than by gRPC. */
+export const RECEIVE_BYTES_MAX = 4 * FRAME_BYTES_MAX
 export const DELAY_MS_MAX = 10 * 366 * 24 * 3600 * 1000
 export const PARTITIONS_MAX = 1024
 export const REPLICATION_FACTOR_MAX = 7

@@ -50,10 +50,12 @@ export async function listening<T>(what: string, opening: Promise<T>): Promise<T
   try {
     return await opening
   } catch (error) {
-    throw new StartError(
-      'PORT_IN_USE',
-      `Cannot listen on ${what}: ${error instanceof Error ? error.message : error}`,
-      error,
-    )
+    throw new StartError('PORT_IN_USE', `Cannot listen on ${what}: ${reasonOf(error)}`, error)
   }
+}
+
+/** grpc-js wraps what the system said into words of its own: `... resolved errors: [listen EADDRINUSE: ...]`. */
+function reasonOf(error: unknown): string {
+  const text = error instanceof Error ? error.message : String(error)
+  return /errors: \[(.+)\]$/s.exec(text)?.[1] ?? text
 }

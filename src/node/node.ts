@@ -2,12 +2,13 @@
  * One node, put together: data folder, formation, shard of replicas, catalog, broker, public and side port; and taken
  * apart in the reverse order. Nothing here decides anything; every part is built and closed in one place.
  */
-import { mkdir } from 'node:fs/promises'
 import { realEnv } from '../base/real-env.ts'
 import { createFormationTransport } from '../rpc/formation-client.ts'
+import { routeGrpcLog } from '../rpc/grpc-log.ts'
 import { formationVia } from './addresses.ts'
 import type { NodeConfig } from './config/schema.ts'
 import { Closers, type Context, listening } from './context.ts'
+import { prepareDataFolder } from './data-folder.ts'
 import { createIdentityStore } from './formation/identity-file.ts'
 import { type Formation, runFormation } from './formation/run-formation.ts'
 import type { Log } from './observe/log.ts'
@@ -42,6 +43,8 @@ export async function startNode(config: NodeConfig, log: Log): Promise<RunningNo
     fail,
   }
   const { closers, metrics } = context
+  // Debug: what matters of it comes back as an error to whoever asked.
+  routeGrpcLog((message) => log.debug('grpc', { message }))
   closers.push(() => metrics.close())
   try {
     // The folder first: its lock tells a second process of this node best what is wrong.
@@ -50,7 +53,10 @@ export async function startNode(config: NodeConfig, log: Log): Promise<RunningNo
     const formation = await openFormation(context, storage)
     const peers = await openPeers(context, formation)
     const ready = formation.formed().then((identity) => serve(context, { identity, storage, peers, side }))
-    ready.catch((error: unknown) => fail(error instanceof Error ? error : new Error(String(error))))
+    ready.catch((error: unknown) => {
+      // Stopped while it was still starting: what it was waiting for is refused, and that is no failure.
+      if (!context.health.stopping) fail(error instanceof Error ? error : new Error(String(error)))
+    })
     const stop = async () => {
       context.health.stopping = true
       context.health.notReady = 'stopping'
@@ -72,7 +78,7 @@ async function openSide({ config, metrics, health, closers }: Context): Promise<
 }
 
 async function openData({ config, env, log, health, metrics, closers, fail }: Context): Promise<Storage> {
-  await mkdir(config.data, { recursive: true })
+  await prepareDataFolder(config.data)
   const storage = await openStorage({
     env,
     data: config.data,

@@ -4,6 +4,8 @@ export type StartReason =
   | 'DATA_FOREIGN'
   | 'DATA_NEWER'
   | 'DATA_DAMAGED'
+  /** `data` cannot be created or written. */
+  | 'DATA_UNUSABLE'
   | 'NODE_HAS_HISTORY'
   | 'PORT_IN_USE'
   /** initial_cluster is unusable or differs from that of another node. */

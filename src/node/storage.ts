@@ -1,6 +1,7 @@
 /** Opens a node's data folder: `shard-0/{wal,state}` (docs/formats.md), the state first because its lock is the node's. */
 import { join } from 'node:path'
 import type { Env } from '../base/env.ts'
+import { SandglassError } from '../base/errors.ts'
 import { SEGMENT_BYTES } from '../base/limits.ts'
 import { nodeDisk } from '../storage/disk.ts'
 import { isLocked, openStateStore } from '../storage/state/store.ts'
@@ -56,6 +57,10 @@ export async function openStorage(options: StorageOptions): Promise<Storage> {
     return { state, wal, damage, close }
   } catch (error) {
     await state.close()
+    // The one thing the log refuses to read: a format of a later version.
+    if (error instanceof SandglassError && error.reason === 'UNSUPPORTED') {
+      throw new StartError('DATA_NEWER', `Cannot use data ${options.data}: ${error.message}`, error)
+    }
     throw error
   }
 }

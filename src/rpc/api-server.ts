@@ -1,7 +1,7 @@
 /** The public gRPC server of a node: the services, health, reflection, limits, and an orderly end. */
 import { Server, ServerCredentials } from '@grpc/grpc-js'
 import { HealthImplementation } from 'grpc-health-check'
-import { FRAME_BYTES_MAX } from '../base/limits.ts'
+import { RECEIVE_BYTES_MAX } from '../base/limits.ts'
 import { createErrorCodec } from '../wire/errors.ts'
 import { createServerWire } from '../wire/wire.ts'
 import type { ApiServer, ApiServerOptions } from './api-types.ts'
@@ -14,12 +14,11 @@ import type { ServiceContext } from './service-context.ts'
 import { StreamRegistry } from './stream-registry.ts'
 import { topicsHandlers } from './topics-service.ts'
 
-const SLACK_BYTES = 64 * 1024
 /** Of one connection. */
 const STREAMS_MAX = 10_000
 const WINDOW_BYTES = 4 * 1024 * 1024
 const SERVER_OPTIONS = {
-  'grpc.max_receive_message_length': FRAME_BYTES_MAX + SLACK_BYTES,
+  'grpc.max_receive_message_length': RECEIVE_BYTES_MAX,
   'grpc.max_send_message_length': -1,
   'grpc.max_concurrent_streams': STREAMS_MAX,
   'grpc.keepalive_time_ms': 10_000,

@@ -62,6 +62,19 @@ test('wrong usage is exit 2 with the form of all errors', async () => {
   }
 })
 
+test('what is not known is named as it was written', async () => {
+  const messages = {
+    '--colour red': 'Unknown flag --colour; --help lists what there is',
+    'topics list --dry_run': 'Unknown flag --dry_run; --help lists what there is',
+    'topics frobnicate': 'Unknown word frobnicate; --help lists what there is',
+    'produce t x y --fast': 'Unknown flag --fast; Unknown word y; --help lists what there is',
+  }
+  for (const [line, message] of Object.entries(messages)) {
+    const ran = await run(...line.split(' '))
+    expect([ran.code, errorOf(ran).message]).toEqual([2, message])
+  }
+})
+
 test('errors have the exit code of their kind', async () => {
   const codes = {
     TOPIC_EXISTS: 1,

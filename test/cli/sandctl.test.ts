@@ -234,11 +234,23 @@ test('bench keeps its books', async () => {
   }
 })
 
-test('help has examples, and the version and the completion script are printed', async () => {
-  const help = await run('produce', '--help')
-  expect([help.code, help.stderr]).toEqual([0, ''])
-  expect(help.stdout).toContain('sandctl produce emails')
+test('every command has help with examples', async () => {
+  const COMMANDS = [
+    '',
+    ...['topics create', 'topics list', 'topics describe', 'topics delete', 'produce', 'consume', 'messages get'],
+    ...['groups list', 'groups describe', 'cluster status', 'cluster nodes', 'bench produce', 'bench consume'],
+  ]
+  for (const command of COMMANDS) {
+    const words = command.split(' ').filter((word) => word !== '')
+    const help = await run(...words, '--help')
+    expect([command, help.code, help.stderr]).toEqual([command, 0, ''])
+    expect(help.stdout).toMatch(new RegExp(`Examples:\\n +sandctl ${command}`))
+  }
+})
+
+test('the version and the completion script are printed', async () => {
   expect((await run('version')).stdout).toBe(`${VERSION}\n`)
+  expect(await run('--version')).toEqual({ code: 0, stdout: `${VERSION}\n`, stderr: '' })
   expect((await run('completion')).stdout).toContain('sandctl')
 })
 

@@ -83,6 +83,32 @@ test('bytes that are no request are refused as such, by call and by stream', asy
   expect(answer.toString('latin1')).toContain('INVALID')
 })
 
+test('a frame beyond its limit is refused with the field, by call and by stream, and stores nothing', async () => {
+  const MIB = 1024 * 1024
+  const large = (bytes: number) => ({ body: { value: Buffer.alloc(bytes, 97) } })
+  const frames = [
+    { messages: [large(MIB), large(MIB), large(MIB), large(MIB), large(1)], field: 'messages' },
+    { messages: [large(5 * MIB)], field: 'messages[0].body.value' },
+    { messages: Array.from({ length: 15 }, () => large(MIB)), field: 'messages' },
+  ]
+  for (const { messages, field } of frames) {
+    const call = client.call(Queue.Produce, { topic: 'orders', messages })
+    await expect(call).rejects.toMatchObject({ reason: 'INVALID', field, outcome: 'refused' })
+    const producer = client.produceStream()
+    producer.write({ id: 1, request: { topic: 'orders', messages } })
+    producer.write({ id: 2, request: { topic: 'orders', messages: [value('small')] } })
+    expect((await producer.next((m) => (m.id === 1 ? m : undefined))).error).toMatchObject({ reason: 'INVALID', field })
+    expect((await producer.next((m) => (m.id === 2 ? m : undefined))).response?.index).toHaveLength(1)
+    producer.halfClose()
+    await producer.over()
+  }
+  // Beyond what is read at all, gRPC refuses; the client library knows what that means.
+  const call = client.call(Queue.Produce, { topic: 'orders', messages: [large(17 * MIB)] })
+  await expect(call).rejects.toMatchObject({ reason: 'INVALID', outcome: 'refused' })
+  const { messages } = await client.call(Queue.Fetch, { topic: 'orders' })
+  expect(messages).toHaveLength(frames.length)
+})
+
 test('health and reflection answer', async () => {
   const health = { path: '/grpc.health.v1.Health/Check' }
   expect(await client.raw(health.path, Buffer.alloc(0))).toEqual(Buffer.from([8, 2]))

@@ -5,10 +5,10 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
+import type { StopSignals } from './signals.ts'
 
 const HOST = '127.0.0.1'
 const MAIN = new URL('./main.js', import.meta.url)
-const EXIT_SECOND_SIGNAL = 130
 
 export interface DevOptions {
   readonly nodes: number
@@ -16,18 +16,16 @@ export interface DevOptions {
 }
 
 /** Runs until interrupted or until a node ends by itself, which is an error. */
-export async function runDev(options: DevOptions): Promise<void> {
+export async function runDev(options: DevOptions, signals: StopSignals): Promise<void> {
   const names = Array.from({ length: options.nodes }, (_, i) => `n${i + 1}`)
   process.stderr.write(`starting ${names.length} node(s), data in ${options.data}\n`)
   const nodes = names.map((name, i) => spawnNode(name, i, names, options.data))
   let stopping = false
   const stop = () => {
-    if (stopping) process.exit(EXIT_SECOND_SIGNAL)
     stopping = true
     for (const node of nodes) node.process.kill('SIGTERM')
   }
-  process.on('SIGINT', stop)
-  process.on('SIGTERM', stop)
+  signals.handle(stop)
   const ended = nodes.map(async (node) => {
     const code = await node.ended
     if (!stopping) {

@@ -1,0 +1,67 @@
+// The command line of sandctl topics.
+import type { Argv } from 'yargs'
+import { type Choose, count, oneOf } from './flags.ts'
+import { createTopic, deleteTopic, describeTopic, listTopics } from './topics.ts'
+
+/** `sandctl topics ...` */
+export function topicCommands(parser: Argv, choose: Choose): Argv {
+  return parser.command('topics', 'Create, list, describe or delete topics', (y) =>
+    y
+      .command(
+        'create <name>',
+        'Create a topic; answers when every partition has a leader',
+        (c) =>
+          named(c)
+            .option('num-partitions', {
+              alias: 'partitions',
+              type: 'number',
+              demandOption: true,
+              describe: 'from 1 to 1024; fixed for the life of the topic',
+            })
+            .option('replication-factor', {
+              type: 'number',
+              demandOption: true,
+              describe: 'nodes that keep each partition: 3 survive the loss of one',
+            })
+            .option('kind', {
+              choices: ['timer', 'kv'] as const,
+              default: 'timer' as const,
+              describe: 'kv is not there yet',
+            })
+            .example('$0 topics create emails --num_partitions 3 --replication_factor 3', '')
+            .example('$0 topics create notes --num_partitions 1 --replication_factor 1 -o json', ''),
+        (a) =>
+          choose(
+            createTopic({
+              name: a.name,
+              partitions: count(a.numPartitions, '--num-partitions'),
+              replicationFactor: count(a.replicationFactor, '--replication-factor'),
+              kind: a.kind,
+            }),
+          ),
+      )
+      .command(
+        'list',
+        'Names of all topics',
+        (c) => c.example('$0 topics list', ''),
+        () => choose(listTopics()),
+      )
+      .command(
+        'describe <name>',
+        'Partitions, leaders and replicas',
+        (c) => named(c).example('$0 topics describe emails -o json', ''),
+        (a) => choose(describeTopic(a.name)),
+      )
+      .command(
+        'delete <name>',
+        'Delete a topic and all its messages',
+        (c) => named(c).example('$0 topics delete emails', 'at once and for ever'),
+        (a) => choose(deleteTopic(a.name)),
+      )
+      .command('$0', false, {}, () => choose(oneOf('topics', 'create, list, describe, delete'))),
+  )
+}
+
+function named(y: Argv): Argv<{ name: string }> {
+  return y.positional('name', { type: 'string', demandOption: true, describe: 'of the topic' })
+}

@@ -1,0 +1,73 @@
+/**
+ * The data folder before anything is opened in it: made when it is missing, and refused with the setting's name and the
+ * reason when it cannot be used. Whether another process has it, and what it holds, is asked later.
+ */
+import { constants } from 'node:fs'
+import { access, mkdir, stat } from 'node:fs/promises'
+import { dirname, join, resolve } from 'node:path'
+import { StartError } from './start-error.ts'
+
+/** Rejects with StartError DATA_UNUSABLE. */
+export async function prepareDataFolder(data: string): Promise<void> {
+  const path = resolve(data)
+  try {
+    await makeFolder(path)
+    // What an earlier run made, perhaps as another user.
+    for (const folder of [path, join(path, 'shard-0'), join(path, 'shard-0', 'wal'), join(path, 'shard-0', 'state')]) {
+      await usable(folder)
+    }
+  } catch (error) {
+    if (!isSystemError(error)) throw error
+    throw new StartError('DATA_UNUSABLE', `Cannot use data ${data}: ${reasonOf(error)}`, error)
+  }
+}
+
+const RWX = constants.R_OK | constants.W_OK | constants.X_OK
+
+/** What a user can do something about, in words; the rest by its code. */
+const REASONS: Readonly<Record<string, string>> = {
+  ENOTDIR: 'a part of the path is a file, not a folder',
+  EACCES: 'no permission to write there',
+  EPERM: 'no permission to write there',
+  EROFS: 'the file system is read-only',
+  ENOSPC: 'the disk is full',
+  ENOENT: 'it cannot be created there',
+  ELOOP: 'its links go in a circle',
+  ENAMETOOLONG: 'the path is too long',
+}
+
+/** One folder after another: `recursive` of node:fs does not return where a file system refuses with ENOENT. */
+async function makeFolder(path: string): Promise<void> {
+  const known = await kindOf(path)
+  if (known === 'folder') return
+  if (known === 'file') throw Object.assign(new Error(`not a folder: ${path}`), { code: 'ENOTDIR' })
+  if (dirname(path) !== path) await makeFolder(dirname(path))
+  try {
+    await mkdir(path)
+  } catch (error) {
+    // Another process was quicker.
+    if (!isSystemError(error) || error.code !== 'EEXIST') throw error
+  }
+}
+
+async function kindOf(path: string): Promise<'folder' | 'file' | 'missing'> {
+  try {
+    return (await stat(path)).isDirectory() ? 'folder' : 'file'
+  } catch (error) {
+    if (isSystemError(error) && error.code === 'ENOENT') return 'missing'
+    throw error
+  }
+}
+
+async function usable(path: string): Promise<void> {
+  if ((await kindOf(path)) !== 'missing') await access(path, RWX)
+}
+
+function reasonOf({ code, message }: NodeJS.ErrnoException): string {
+  const reason = REASONS[code ?? '']
+  return reason === undefined ? message : `${reason} (${code})`
+}
+
+function isSystemError(error: unknown): error is NodeJS.ErrnoException & { readonly code: string } {
+  return error instanceof Error && 'code' in error && typeof error.code === 'string'
+}

@@ -1,0 +1,126 @@
+/** How one real node refuses to start, and how it ends: exit code, the one line on stderr, nothing bare beside it. */
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { createServer as createHttpServer } from 'node:http'
+import { createServer, type Server } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { eventually } from '../../chaos/harness/deadline.ts'
+import { NodeProcess } from '../../chaos/harness/node-process.ts'
+
+const ENDS_MS = 15_000
+let folder = ''
+let node: NodeProcess | undefined
+
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'sandglass-start-'))
+})
+afterEach(async () => {
+  if (node?.running) node.signal('SIGCONT')
+  await node?.kill()
+  rmSync(folder, { recursive: true, force: true })
+})
+
+function start(flags: Readonly<Record<string, string>> = {}): NodeProcess {
+  const all = { grpc_port: '0', http_port: '0', raft_port: '0', data: join(folder, 'data'), ...flags }
+  const args = Object.entries(all).flatMap(([key, value]) => [`--${key}`, value])
+  node = new NodeProcess({ name: 'n1', args, cwd: folder })
+  node.start()
+  return node
+}
+
+/** Exit code and the error of a node that does not start; every other line of its stderr must be a log line. */
+async function refused(
+  flags: Readonly<Record<string, string>> = {},
+): Promise<{ code: number | null; error: Record<string, string> }> {
+  const started = start(flags)
+  const { code } = await started.exited(ENDS_MS)
+  // The exit may be seen before the last line of stderr.
+  const lines = await eventually('the error on stderr', ENDS_MS, () => {
+    const all = started.log().split('\n')
+    return all.some((line) => line.startsWith('{"error"')) ? all : undefined
+  })
+  const error = lines.map((line) => JSON.parse(line).error).find((found) => found?.reason !== undefined)
+  return { code, error }
+}
+
+test.each([
+  ['a file where the folder should be', () => 'file', 'a part of the path is a file, not a folder (ENOTDIR)'],
+  ['a file on the way to it', () => 'file/below/it', 'a part of the path is a file, not a folder (ENOTDIR)'],
+  ['a place where nothing can be created', () => '/proc/nowhere', 'it cannot be created there (ENOENT)'],
+])('the data folder is %s: DATA_UNUSABLE names the setting and says why', async (_what, where, why) => {
+  writeFileSync(join(folder, 'file'), '')
+  const { code, error } = await refused({ data: where() })
+  expect({ code, ...error }).toEqual({
+    code: 1,
+    reason: 'DATA_UNUSABLE',
+    message: `Cannot use data ${where()}: ${why}`,
+  })
+})
+
+test.each(['grpc_port', 'http_port', 'raft_port'])('a %s that is taken: PORT_IN_USE in one line', async (setting) => {
+  const taken = createServer()
+  const port = await listening(taken)
+  try {
+    const { code, error } = await refused({ [setting]: String(port) })
+    expect({ code, reason: error.reason }).toEqual({ code: 1, reason: 'PORT_IN_USE' })
+    expect(error.message).toMatch(new RegExp(`^Cannot listen on ${setting} ${port}: listen EADDRINUSE`))
+  } finally {
+    taken.close()
+  }
+})
+
+test('a folder that another node has: DATA_LOCKED', async () => {
+  const first = start()
+  await first.ready()
+  const { code, error } = await refused()
+  expect({ code, reason: error.reason }).toEqual({ code: 1, reason: 'DATA_LOCKED' })
+  await first.kill()
+})
+
+test('a signal while the node is still starting ends it with 0', async () => {
+  const configuration = createHttpServer()
+  const asked = new Promise((resolve) => configuration.once('request', resolve))
+  const port = await listening(configuration)
+  const moments: Record<string, (started: NodeProcess) => unknown> = {
+    'its configuration is on the way': () => asked,
+    'its folder is there': () => eventually('the folder', ENDS_MS, () => existsSync(join(folder, 'data'))),
+    'the cluster is formed': (started) =>
+      eventually('the log line', ENDS_MS, () => started.log().includes('"event":"formed"')),
+  }
+  for (const [moment, comes] of Object.entries(moments)) {
+    const unanswered = moment.includes('configuration')
+    const started = start(unanswered ? { config: `http://127.0.0.1:${port}` } : {})
+    await comes(started)
+    started.signal('SIGTERM')
+    expect({ moment, ...(await started.exited(ENDS_MS)) }, started.log()).toEqual({ moment, code: 0, signal: null })
+    rmSync(join(folder, 'data'), { recursive: true, force: true })
+  }
+  configuration.closeAllConnections()
+  configuration.close()
+})
+
+test('SIGTERM ends a ready node with 0, a second signal ends it at once with 130', async () => {
+  const gentle = start()
+  await gentle.ready()
+  gentle.signal('SIGTERM')
+  expect(await gentle.exited(ENDS_MS)).toEqual({ code: 0, signal: null })
+  const hurried = start()
+  await hurried.ready()
+  // Both wait while it is stopped, so that the second comes before the first has been worked off.
+  hurried.signal('SIGSTOP')
+  hurried.signal('SIGTERM')
+  hurried.signal('SIGINT')
+  hurried.signal('SIGCONT')
+  expect(await hurried.exited(ENDS_MS)).toEqual({ code: 130, signal: null })
+})
+
+function listening(server: Server): Promise<number> {
+  return new Promise((resolve, reject) => {
+    server.once('error', reject)
+    server.listen(0, '127.0.0.1', () => {
+      const address = server.address()
+      resolve(address !== null && typeof address === 'object' ? address.port : 0)
+    })
+  })
+}
