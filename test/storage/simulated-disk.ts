@@ -3,8 +3,19 @@
  * tears single writes between (and inside) sectors, and forgets names; operations fail, fall short, or never end.
  */
 import type { Disk, DiskFile, OpenMode } from '../../src/storage/disk.ts'
-
-const SECTOR_BYTES = 512
+import {
+  afterCut,
+  applyName,
+  copyOf,
+  type DiskImage,
+  type Inode,
+  type NameChange,
+  type Spared,
+  sparedBy,
+  type Unsynced,
+  unsynced,
+} from './disk-image.ts'
+import { SimulatedFile } from './simulated-file.ts'
 
 export type DiskOperation =
   | 'open'
@@ -27,21 +38,6 @@ export type Fault =
   | { readonly type: 'short'; readonly bytes: number }
   | { readonly type: 'hang' }
 
-type Change =
-  | { readonly type: 'write'; readonly position: number; readonly data: Uint8Array }
-  | { readonly type: 'truncate'; readonly bytes: number }
-
-type NameChange =
-  | { readonly type: 'create'; readonly path: string; readonly inode: Inode }
-  | { readonly type: 'rename'; readonly path: string; readonly to: string }
-  | { readonly type: 'remove'; readonly path: string }
-
-interface Inode {
-  data: Uint8Array
-  durable: Uint8Array
-  changes: Change[]
-}
-
 /** Uniform in [0, 1), repeatable. */
 export function seededRandom(seed: number): () => number {
   let state = seed >>> 0
@@ -60,11 +56,14 @@ export class SimulatedDisk implements Disk {
   fault: (operation: DiskOperation, path: string) => Fault | undefined = () => undefined
   /** Operations that change something or sync; the disk stops dead before the one with this number. */
   stopBefore = Number.POSITIVE_INFINITY
+  /** Told before every such operation. */
+  before: (operation: DiskOperation, path: string) => void = () => undefined
   operations = 0
   syncs = 0
   #names = new Map<string, Inode>()
   #durableNames = new Map<string, Inode>()
-  #nameChanges: NameChange[] = []
+  #nameChanges: Unsynced<NameChange>[] = []
+  #changes = 0
   #epoch = 0
 
   get stopped(): boolean {
@@ -178,23 +177,31 @@ export class SimulatedDisk implements Disk {
 
   /** The power goes: of what was not synced, `random` keeps what it likes. */
   crash(random: () => number): void {
+    this.cut(sparedBy(random))
+  }
+
+  /** The power goes, and takes what is not spared. */
+  cut(spared: Spared): void {
     this.kill()
-    for (const change of this.#nameChanges) {
-      if (random() < 0.5) applyName(this.#durableNames, change)
-    }
-    this.#nameChanges = []
-    for (const inode of new Set(this.#durableNames.values())) {
-      const keepAll = random() < 0.3
-      let data = inode.durable
-      for (const change of inode.changes) {
-        if (keepAll || random() < 0.7)
-          data = change.type === 'write' ? torn(data, change, random) : cut(data, change.bytes)
-      }
-      inode.data = data.slice()
-      inode.durable = data.slice()
-      inode.changes = []
-    }
-    this.#names = new Map(this.#durableNames)
+    this.#load(afterCut(this.image(), spared))
+  }
+
+  /** What it holds now. */
+  image(): DiskImage {
+    return copyOf({ names: this.#names, durableNames: this.#durableNames, nameChanges: this.#nameChanges })
+  }
+
+  static of(image: DiskImage): SimulatedDisk {
+    const disk = new SimulatedDisk()
+    disk.#load(copyOf(image))
+    disk.#changes = (unsynced(image).at(-1)?.order ?? -1) + 1
+    return disk
+  }
+
+  #load({ names, durableNames, nameChanges }: DiskImage): void {
+    this.#names = new Map(names)
+    this.#durableNames = new Map(durableNames)
+    this.#nameChanges = [...nameChanges]
   }
 
   /** For the files of this disk: runs `action` unless a fault, the stop or a crash comes before. */
@@ -208,7 +215,7 @@ export class SimulatedDisk implements Disk {
     failed?: () => void,
   ): void {
     setImmediate(() => {
-      if (epoch !== this.#epoch || this.#stops(operation)) return
+      if (epoch !== this.#epoch || this.#stops(operation, path)) return
       const fault = this.fault(operation, path)
       if (fault?.type === 'hang') return
       if (fault?.type === 'error') {
@@ -225,10 +232,18 @@ export class SimulatedDisk implements Disk {
     })
   }
 
-  #stops(operation: DiskOperation): boolean {
+  #stops(operation: DiskOperation, path: string): boolean {
     const changes = operation !== 'read' && operation !== 'list' && operation !== 'size' && operation !== 'freeBytes'
-    if (changes && !this.stopped) this.operations++
+    if (changes && !this.stopped) {
+      this.before(operation, path)
+      this.operations++
+    }
     return this.stopped
+  }
+
+  /** For the files of this disk: what is written now comes after everything before. */
+  nextOrder(): number {
+    return this.#changes++
   }
 
   #run<T>(epoch: number, operation: DiskOperation, path: string, action: () => T): Promise<T> {
@@ -243,136 +258,8 @@ export class SimulatedDisk implements Disk {
 
   #rename(change: NameChange): void {
     applyName(this.#names, change)
-    this.#nameChanges.push(change)
+    this.#nameChanges.push({ ...change, order: this.nextOrder() })
   }
-}
-
-class SimulatedFile implements DiskFile {
-  readonly #disk: SimulatedDisk
-  readonly #inode: Inode
-  readonly #opened: string
-  readonly #epoch: number
-
-  constructor(disk: SimulatedDisk, inode: Inode, path: string, epoch: number) {
-    this.#epoch = epoch
-    this.#disk = disk
-    this.#inode = inode
-    this.#opened = path
-  }
-
-  get #path(): string {
-    return this.#disk.pathOf(this.#inode, this.#opened)
-  }
-
-  writev(buffers: readonly Uint8Array[], position: number, done: (error: Error | null, written: number) => void): void {
-    const data = Buffer.concat(buffers)
-    const write = (fault: Fault | undefined) => {
-      const grows = Math.max(0, position + data.byteLength - this.#inode.data.byteLength)
-      const room = Math.max(0, this.#disk.capacity - this.#disk.used())
-      let taken = grows > room ? Math.max(0, data.byteLength - (grows - room)) : data.byteLength
-      if (fault?.type === 'short') taken = Math.min(taken, fault.bytes)
-      if (taken === 0 && data.byteLength > 0) throw failure('ENOSPC', this.#path)
-      this.#change({ type: 'write', position, data: data.subarray(0, taken) })
-      return taken
-    }
-    this.#disk.perform(this.#epoch, 'writev', this.#path, done, write, 0)
-  }
-
-  datasync(done: (error: Error | null) => void): void {
-    const finish = (error: Error | null) => done(error)
-    const forget = () => this.#forget()
-    this.#disk.perform<void>(this.#epoch, 'datasync', this.#path, finish, () => this.#sync(), undefined, forget)
-  }
-
-  sync(): Promise<void> {
-    return this.#promise('sync', () => this.#sync())
-  }
-
-  readSync(target: Uint8Array, position: number): number {
-    const fault = this.#disk.fault('read', this.#path)
-    if (fault?.type === 'error') throw failure(fault.code, this.#path)
-    const part = this.#inode.data.subarray(position, position + target.byteLength)
-    target.set(part)
-    return part.byteLength
-  }
-
-  size(): Promise<number> {
-    return this.#promise('size', () => this.#inode.data.byteLength)
-  }
-
-  truncate(bytes: number): Promise<void> {
-    return this.#promise('truncate', () => this.#change({ type: 'truncate', bytes }))
-  }
-
-  close(): Promise<void> {
-    return Promise.resolve()
-  }
-
-  #change(change: Change): void {
-    this.#inode.data = applied(this.#inode.data, change)
-    this.#inode.changes.push(change)
-  }
-
-  /** As Linux does it: what could not be written counts as clean, stays readable, and is gone with the power. */
-  #forget(): void {
-    this.#inode.changes = []
-  }
-
-  #sync(): void {
-    this.#disk.syncs++
-    for (const change of this.#inode.changes) this.#inode.durable = applied(this.#inode.durable, change)
-    this.#inode.changes = []
-  }
-
-  #promise<T>(operation: DiskOperation, action: () => T): Promise<T> {
-    return new Promise((resolve, reject) => {
-      const finish = (error: Error | null, value: T | undefined) => (error ? reject(error) : resolve(value as T))
-      this.#disk.perform<T | undefined>(this.#epoch, operation, this.#path, finish, action, undefined)
-    })
-  }
-}
-
-function applied(old: Uint8Array, change: Change): Uint8Array {
-  return change.type === 'write' ? written(old, change) : cut(old, change.bytes)
-}
-
-function applyName(names: Map<string, Inode>, change: NameChange): void {
-  if (change.type === 'create') names.set(change.path, change.inode)
-  if (change.type === 'remove') names.delete(change.path)
-  if (change.type !== 'rename') return
-  const inode = names.get(change.path)
-  if (!inode) return
-  names.delete(change.path)
-  names.set(change.to, inode)
-}
-
-function written(old: Uint8Array, { position, data }: { position: number; data: Uint8Array }): Uint8Array {
-  const result = position + data.byteLength > old.byteLength ? new Uint8Array(position + data.byteLength) : old.slice()
-  if (result.byteLength !== old.byteLength) result.set(old)
-  result.set(data, position)
-  return result
-}
-
-/** Some sectors of the write arrive whole, some do not, and one may stop halfway. */
-function torn(old: Uint8Array, change: { position: number; data: Uint8Array }, random: () => number): Uint8Array {
-  const kind = random()
-  if (kind < 0.4) return written(old, change)
-  if (kind < 0.7) {
-    const data = change.data.subarray(0, Math.floor(random() * change.data.byteLength))
-    return written(old, { position: change.position, data })
-  }
-  let result = old
-  for (let at = 0; at < change.data.byteLength; at += SECTOR_BYTES) {
-    if (random() < 0.5) continue
-    result = written(result, { position: change.position + at, data: change.data.subarray(at, at + SECTOR_BYTES) })
-  }
-  return result
-}
-
-function cut(old: Uint8Array, bytes: number): Uint8Array {
-  const result = new Uint8Array(bytes)
-  result.set(old.subarray(0, bytes))
-  return result
 }
 
 function parent(path: string): string {
@@ -383,6 +270,6 @@ function baseName(path: string): string {
   return path.slice(path.lastIndexOf('/') + 1)
 }
 
-function failure(code: string, path: string): Error {
+export function failure(code: string, path: string): Error {
   return Object.assign(new Error(`${code}: ${path}`), { code })
 }

@@ -30,6 +30,15 @@ export class Model {
     return found && 'replica' in found ? found : undefined
   }
 
+  /** As it is now, to be held against what a crash at this moment leaves. */
+  copy(): Model {
+    const copy = new Model()
+    copy.#states = this.#states.slice()
+    copy.#confirmed = this.#confirmed
+    for (const [group, index] of this.#covered) copy.#covered.set(group, index)
+    return copy
+  }
+
   /** Returns the number of the write, to be confirmed with. */
   append(write: WalWrite): number {
     const next = new Map(this.latest)
