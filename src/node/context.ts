@@ -3,6 +3,7 @@ import type { Env } from '../base/env.ts'
 import type { NodeConfig } from './config/schema.ts'
 import type { Log } from './observe/log.ts'
 import type { Metrics } from './observe/metrics.ts'
+import type { Health, Readiness } from './observe/readiness.ts'
 import { StartError } from './start-error.ts'
 
 /** Everything that is closed, the last opened first. */
@@ -27,20 +28,13 @@ export class Closers {
   }
 }
 
-/** Mutable facts that several parts ask for. */
-export interface Health {
-  stopping: boolean
-  walOk: boolean
-  clockOk: boolean
-  notReady: string | undefined
-}
-
 export interface Context {
   readonly config: NodeConfig
   readonly log: Log
   readonly env: Env
   readonly metrics: Metrics
   readonly health: Health
+  readonly readiness: Readiness
   readonly closers: Closers
   readonly fail: (error: Error) => void
 }

@@ -13,6 +13,7 @@ import { createIdentityStore } from './formation/identity-file.ts'
 import { type Formation, runFormation } from './formation/run-formation.ts'
 import type { Log } from './observe/log.ts'
 import { createMetrics } from './observe/metrics.ts'
+import { type Health, Readiness } from './observe/readiness.ts'
 import { openSidePort, type SidePort } from './observe/side-port.ts'
 import { openPeerPort, type PeerPort } from './peer-port.ts'
 import { type ReadyInfo, serve } from './serve.ts'
@@ -33,19 +34,20 @@ export async function startNode(config: NodeConfig, log: Log): Promise<RunningNo
   const failed = new Promise<Error>((resolve) => {
     fail = resolve
   })
-  const context: Context = {
-    config,
-    log,
-    env: realEnv(),
-    metrics: createMetrics(config.name),
-    health: { stopping: false, walOk: true, clockOk: true, notReady: 'starting' },
-    closers: new Closers(),
-    fail,
-  }
-  const { closers, metrics } = context
+  const env = realEnv()
+  const health: Health = { stopping: false, walOk: true, clockOk: true, notReady: 'starting' }
+  const readiness = new Readiness(env, health)
+  readiness.observe((reasons) => {
+    if (reasons.length === 0) log.info('in_service')
+    else if (!health.stopping) log.warn('out_of_service', { reasons })
+  })
+  const metrics = createMetrics(config.name)
+  const closers = new Closers()
+  const context: Context = { config, log, env, metrics, health, readiness, closers, fail }
   // Debug: what matters of it comes back as an error to whoever asked.
   routeGrpcLog((message) => log.debug('grpc', { message }))
   closers.push(() => metrics.close())
+  closers.push(() => readiness.close())
   try {
     // The folder first: its lock tells a second process of this node best what is wrong.
     const storage = await openData(context)
@@ -55,11 +57,11 @@ export async function startNode(config: NodeConfig, log: Log): Promise<RunningNo
     const ready = formation.formed().then((identity) => serve(context, { identity, storage, peers, side }))
     ready.catch((error: unknown) => {
       // Stopped while it was still starting: what it was waiting for is refused, and that is no failure.
-      if (!context.health.stopping) fail(error instanceof Error ? error : new Error(String(error)))
+      if (!health.stopping) fail(error instanceof Error ? error : new Error(String(error)))
     })
     const stop = async () => {
-      context.health.stopping = true
-      context.health.notReady = 'stopping'
+      health.stopping = true
+      health.notReady = 'stopping'
       formation.close()
       await closers.run()
     }
@@ -70,8 +72,8 @@ export async function startNode(config: NodeConfig, log: Log): Promise<RunningNo
   }
 }
 
-async function openSide({ config, metrics, health, closers }: Context): Promise<SidePort> {
-  const probes = { metrics: () => metrics.render(), notReady: () => health.notReady }
+async function openSide({ config, metrics, readiness, closers }: Context): Promise<SidePort> {
+  const probes = { metrics: () => metrics.render(), notReady: () => readiness.reasons() }
   const side = await listening(`http_port ${config.httpPort}`, openSidePort(config.bindAddr, config.httpPort, probes))
   closers.push(() => side.close())
   return side

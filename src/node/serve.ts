@@ -1,8 +1,10 @@
 /** From a formed cluster to a node that serves: the shard, the catalog, the broker, the public port. */
+import { SandglassError } from '../base/errors.ts'
 import { CATALOG_GROUP, type NodeId } from '../base/ids.ts'
 import { VERSION } from '../base/version.ts'
 import { createBroker } from '../broker/broker.ts'
 import type { Broker } from '../broker/types.ts'
+import type { GroupSpec } from '../replication/group.ts'
 import { MultiRaft } from '../replication/multi-raft.ts'
 import { createApiServer } from '../rpc/api-server.ts'
 import type { ApiServer } from '../rpc/api-types.ts'
@@ -11,6 +13,7 @@ import { createPeerTransport, type PeerTransport } from '../rpc/peer-transport.t
 import { createCatalogView } from '../views/catalog/catalog-view.ts'
 import { peerAddresses } from './addresses.ts'
 import { type CatalogDirectory, createCatalogDirectory } from './catalog/catalog-directory.ts'
+import type { CatalogHandle } from './catalog/catalog-handle.ts'
 import { createReconciler } from './catalog/reconciler.ts'
 import { type Context, listening } from './context.ts'
 import type { Identity } from './formation/identity.ts'
@@ -20,6 +23,7 @@ import { logReplication } from './observe/replication-log.ts'
 import type { SidePort } from './observe/side-port.ts'
 import type { PeerPort } from './peer-port.ts'
 import { createReplicaHost } from './replica-host.ts'
+import { StartError } from './start-error.ts'
 import type { Storage } from './storage.ts'
 
 export interface ReadyInfo {
@@ -40,7 +44,7 @@ export interface Opened {
 
 /** From `formed` to ready: the shard, the catalog, the broker, the public port. */
 export async function serve(context: Context, opened: Opened): Promise<ReadyInfo> {
-  const { config, log, env, metrics, health, closers } = context
+  const { config, log, env, metrics, health, readiness, closers } = context
   const { identity, storage, peers, side } = opened
   log.info('formed', { cluster: identity.clusterId, nodeId: identity.nodeId })
   health.notReady = 'starting replicas'
@@ -49,7 +53,7 @@ export async function serve(context: Context, opened: Opened): Promise<ReadyInfo
   const addresses = () => peerAddresses(config, identity, parts.directory?.raftAddresses() ?? new Map())
   const { shard, transport } = openShard(context, opened, addresses)
   const members = identity.members.map(({ id }) => ({ replica: id, node: id }))
-  const catalog = await shard.start({ group: CATALOG_GROUP, replica: identity.nodeId, members }, createCatalogView)
+  const catalog = await startCatalog(shard, { group: CATALOG_GROUP, replica: identity.nodeId, members })
   const control = createControlClient({
     clusterId: identity.clusterId,
     node: identity.nodeId,
@@ -91,10 +95,22 @@ export async function serve(context: Context, opened: Opened): Promise<ReadyInfo
   const own = { grpc: advertised(port), http: advertised(side.port), raft: advertised(peers.port) }
   await directory.register({ name: config.name, version: VERSION, ...own })
   await reconciler.settled()
-  api.setServing(true)
+  readiness.observe((reasons) => api.setServing(reasons.length === 0))
   health.notReady = undefined
+  readiness.watch(() => directory.leaderOf(CATALOG_GROUP) !== 0)
+  await readiness.ready()
   log.info('ready', own)
   return { name: config.name, ...own }
+}
+
+/** Nothing can be served without it, and what starting refuses is what it found on the disk. */
+async function startCatalog(shard: MultiRaft, spec: GroupSpec): Promise<CatalogHandle> {
+  try {
+    return await shard.start(spec, createCatalogView)
+  } catch (error) {
+    if (!(error instanceof SandglassError) || error.reason === 'SHUTTING_DOWN') throw error
+    throw new StartError('DATA_DAMAGED', `Cannot start the catalog: ${error.message}`, error)
+  }
 }
 
 function openShard(

@@ -34,7 +34,15 @@ test('a minority refuses writes, tells refused from unknown, and loses nothing',
   expect(unknown).toMatchObject({ code: 4, stdout: '' })
   expect(JSON.parse(unknown.stderr)).toMatchObject({ error: { reason: 'COMMIT_UNKNOWN' } })
   await ledger.stop()
+  const side = (path: string) => fetch(`http://127.0.0.1:${cluster.httpPort(leader)}${path}`)
+  const away = await eventually('the one left is not ready', 10_000, async () => {
+    const response = await side('/readyz')
+    return response.status === 503 && response.text()
+  })
+  expect(away).toMatch(/^no leader of the catalog is known for \d+ s: no majority of nodes answers\n$/)
+  expect((await side('/livez')).status).toBe(200)
   for (const node of others) node.signal('SIGCONT')
+  await eventually('it is ready again', 10_000, async () => (await side('/readyz')).status === 200)
   await cluster.leader(client, TOPIC, 0)
   const summary = await ledger.settle(cluster.addrs())
   // 'late' and 'in-flight' are not the ledger's; they show in `stored` only.

@@ -12,8 +12,8 @@ export interface SidePort {
 
 export interface Probes {
   metrics(): Promise<string>
-  /** undefined when ready, else why not. */
-  notReady(): string | undefined
+  /** Why this node is not ready; empty when it is. */
+  notReady(): readonly string[]
 }
 
 const METRICS_TYPE = 'text/plain; version=0.0.4; charset=utf-8'
@@ -41,8 +41,8 @@ async function answer(request: IncomingMessage, response: ServerResponse, probes
   const path = (request.url ?? '').split('?')[0]
   if (path === '/livez') return send(response, 200, 'ok\n')
   if (path === '/readyz') {
-    const reason = probes.notReady()
-    return send(response, reason === undefined ? 200 : 503, `${reason ?? 'ok'}\n`)
+    const reasons = probes.notReady()
+    return send(response, reasons.length === 0 ? 200 : 503, `${reasons.join('\n') || 'ok'}\n`)
   }
   if (path === '/metrics') return send(response, 200, await probes.metrics(), METRICS_TYPE)
   return send(response, 404, 'paths: /metrics /livez /readyz\n')
