@@ -89,7 +89,6 @@ async function openData({ config, env, log, health, metrics, closers, fail }: Co
     onFatal: fail,
     onWalState: (state) => {
       health.walOk = state === 'ok'
-      log.warn('wal_state', { state })
     },
     onBatch: ({ fsyncMs }) => metrics.walSync(fsyncMs),
     onStateError: (error) => log.error('state_write_failed', { error: String(error) }),

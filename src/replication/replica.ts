@@ -7,14 +7,13 @@ import type { ConfState, SnapshotMeta } from '../base/log-entry.ts'
 import type { ConfChange } from '../raft/conf-change.ts'
 import type { RaftGroup } from '../raft/raft.ts'
 import type { Message, Ready } from '../raft/types.ts'
-import type { CheckpointMeta, GroupState } from '../storage/state/types.ts'
+import type { GroupState } from '../storage/state/types.ts'
 import { UnknownCommandError, type View } from '../views/view.ts'
 import { Applier } from './applier.ts'
 import { Checkpointer } from './checkpointer.ts'
 import type { SnapshotHeader } from './frame.ts'
 import type { GroupObserver, GroupSpec } from './group.ts'
 import { Handle } from './handle.ts'
-import { Installer } from './installer.ts'
 import { Leadership } from './leadership.ts'
 import { membersAfter } from './member-change.ts'
 import { Persister } from './persister.ts'
@@ -22,6 +21,7 @@ import { Proposals } from './proposals.ts'
 import { createCore, electionTicks } from './raft-config.ts'
 import { Reads } from './reads.ts'
 import type { Recovered } from './recovery.ts'
+import { ReplicaSnapshots } from './replica-snapshots.ts'
 import { RoleWatch } from './role-watch.ts'
 import type { Shard, Turnable } from './shard.ts'
 
@@ -43,7 +43,7 @@ export class Replica<R, E, V extends View<R, E>> implements Turnable {
   readonly #applier: Applier<R, E>
   readonly #checkpointer: Checkpointer
   readonly #persister: Persister
-  readonly #installer: Installer
+  readonly #snapshots: ReplicaSnapshots<R, E>
   readonly #leadership: Leadership<R, E>
   readonly #observers: GroupObserver<E>[] = []
   /** Takes no part any more: stopped, removed or halted. */
@@ -66,10 +66,14 @@ export class Replica<R, E, V extends View<R, E>> implements Turnable {
     this.#applier = new Applier({ raft, view, store: state, proposals, observers, onConfChange }, meta)
     this.#checkpointer = this.#createCheckpointer()
     this.#persister = new Persister(shard.wal, spec, (ready) => this.#confirmed(ready))
-    this.#installer = this.#createInstaller()
     const watch = new RoleWatch()
     const stopped = () => this.#stopped
     const mark = () => shard.mark(this)
+    this.#snapshots = new ReplicaSnapshots({
+      ...{ spec, view, state, shard, raft, proposals, reads, observers, stopped, mark },
+      ...{ applier: this.#applier, checkpointer: this.#checkpointer, persister: this.#persister },
+      collect: () => this.collect(),
+    })
     this.handle = new Handle<R, E, V>({
       ...{ spec, view, state, shard, raft, proposals, reads, observers, watch, stopped, mark },
       meta: () => this.#applier.meta,
@@ -100,7 +104,7 @@ export class Replica<R, E, V extends View<R, E>> implements Turnable {
       this.#persister.add(ready)
       this.#applier.add(ready.committed)
     } else {
-      this.#takeSnapshot(ready, ready.snapshot)
+      this.#snapshots.take(ready, ready.snapshot)
     }
     this.#leadership.publish()
     this.#reads.confirmed(ready.readStates, this.#applier.meta.applied)
@@ -145,7 +149,7 @@ export class Replica<R, E, V extends View<R, E>> implements Turnable {
 
   /** Resolves when the snapshot is installed. */
   receive(header: SnapshotHeader, chunks: AsyncIterable<Uint8Array>): Promise<void> {
-    return this.#installer.receive(header, chunks)
+    return this.#snapshots.receive(header, chunks)
   }
 
   /** Messages to `to` were dropped. */
@@ -195,9 +199,9 @@ export class Replica<R, E, V extends View<R, E>> implements Turnable {
   async stop(save: boolean): Promise<void> {
     const running = !this.#stopped
     this.#stopped = true
-    this.#installer.cancel()
+    this.#snapshots.cancel()
     this.#answerAll()
-    await this.#installer.idle
+    await this.#snapshots.idle
     await this.#persister.whenIdle()
     await this.#checkpointer.idle
     if (save && running) {
@@ -221,22 +225,9 @@ export class Replica<R, E, V extends View<R, E>> implements Turnable {
   #send(messages: readonly Message[]): void {
     for (const message of messages) {
       const node = this.handle.nodeOf(message.to)
-      if (message.type === 'installSnapshot') this.#sendSnapshot(node, message)
+      if (message.type === 'installSnapshot') this.#snapshots.send(node, message)
       else if (node !== 0) this.#shard.outbox.add(node, this, message)
     }
-  }
-
-  #sendSnapshot(node: NodeId, message: Message): void {
-    this.#shard.snapshots.send(node, {
-      group: this.group,
-      state: this.#parts.state,
-      message,
-      wanted: () => !this.#stopped,
-      sent: (ok) => {
-        this.#raft.reportSnapshot(message.to, ok)
-        this.#shard.mark(this)
-      },
-    })
   }
 
   #confirmed(ready: Ready): void {
@@ -252,44 +243,6 @@ export class Replica<R, E, V extends View<R, E>> implements Turnable {
     if (last !== undefined && last.index >= this.#applier.confIndex) return last
     this.#checkpointer.request()
     return undefined
-  }
-
-  #stepSnapshot({ message }: SnapshotHeader): void {
-    if (this.#stopped) return
-    this.#raft.step(message)
-    this.collect()
-    this.#shard.mark(this)
-  }
-
-  #takeSnapshot(ready: Ready, snapshot: SnapshotMeta): void {
-    this.#checkpointer.disable()
-    // Nothing more is applied to the old state; the core hands nothing out before the snapshot is confirmed.
-    this.#applier.drop()
-    this.#persister.hold(ready)
-    this.#installer.take(snapshot)
-    this.#proposals.passed(snapshot.index)
-  }
-
-  /** The view has loaded the snapshot: what waited for it goes on. */
-  #installed(meta: CheckpointMeta): void {
-    this.#applier.replaced(meta)
-    this.#checkpointer.enable(meta)
-    this.#persister.loaded()
-    if (!this.#stopped) this.#raft.applied(meta.applied)
-    for (const observer of this.#observers) observer.reloaded()
-    this.#reads.applied(meta.applied)
-    this.#shard.mark(this)
-  }
-
-  #createInstaller(): Installer {
-    const { spec, view, state, shard } = this.#parts
-    return new Installer({
-      ...{ group: spec.group, state, view, shard },
-      step: (header) => this.#stepSnapshot(header),
-      quiet: () => this.#checkpointer.idle,
-      mark: (durable) => this.#persister.resume(durable),
-      installed: (meta) => this.#installed(meta),
-    })
   }
 
   #createCheckpointer(): Checkpointer {

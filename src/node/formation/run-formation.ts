@@ -2,7 +2,9 @@
  * Drives the formation of a cluster: says to every other node what is durable here, again and again, and hears what is
  * there, until `formed` is durable here. One step at a time: nothing is said while an identity is being written.
  */
+
 import type { Env } from '../../base/env.ts'
+import { settled } from '../../base/settled.ts'
 import type {
   FormationHandler,
   FormationHello,
@@ -101,7 +103,7 @@ class Running implements Formation {
       this.#reject = reject
     })
     // Whoever awaits formed() sees the failure; nobody may be awaiting yet.
-    this.#formed.catch(() => undefined)
+    void settled(this.#formed)
   }
 
   get identity(): Identity | undefined {

@@ -7,6 +7,7 @@ import { assert } from '../../base/assert.ts'
 import type { Env } from '../../base/env.ts'
 import { SandglassError } from '../../base/errors.ts'
 import type { GroupId } from '../../base/ids.ts'
+import { settled } from '../../base/settled.ts'
 import { writeCheckpoint } from './checkpoint.ts'
 import type { Clearing } from './clearing.ts'
 import type { Database } from './database.ts'
@@ -150,7 +151,7 @@ export class StoredGroupState implements GroupState {
   async retire(): Promise<void> {
     this.#removed = true
     await this.#sink?.abort()
-    await this.#checkpoint?.catch(() => undefined)
+    await settled(this.#checkpoint)
     this.#layers.clear()
     this.#head = undefined
   }
@@ -170,7 +171,7 @@ export class StoredGroupState implements GroupState {
     assert(!this.#flipping, 'one flip at a time')
     this.#flipping = true
     try {
-      await this.#checkpoint?.catch(() => undefined)
+      await settled(this.#checkpoint)
       if (this.#removed) throw this.#gone('install a snapshot')
       await this.#writeHead(head)
     } finally {

@@ -5,6 +5,7 @@
 import { assert } from '../../base/assert.ts'
 import type { Env } from '../../base/env.ts'
 import { invalid, SandglassError } from '../../base/errors.ts'
+import { settled } from '../../base/settled.ts'
 import { chunkChecksum, decodeChunk, rowBytes } from './chunk.ts'
 import type { Database } from './database.ts'
 import { fillBatch } from './fill.ts'
@@ -64,7 +65,7 @@ export class StateSnapshotSink implements SnapshotSink {
 
   /** Resolves when no call is under way, whatever came of it. */
   async idle(): Promise<void> {
-    await this.#busy?.catch(() => undefined)
+    await settled(this.#busy)
   }
 
   #alone(job: () => Promise<void>): Promise<void> {

@@ -2,6 +2,7 @@
 import type { Env } from '../../base/env.ts'
 import { SandglassError } from '../../base/errors.ts'
 import type { GroupId } from '../../base/ids.ts'
+import { settled } from '../../base/settled.ts'
 import { Clearing, type Found, findDead } from './clearing.ts'
 import { KnownDamage, setAside, settleDamage } from './damage-marks.ts'
 import type { Database } from './database.ts'
@@ -87,7 +88,7 @@ class ShardStateStore implements StateStore {
       for (const generations of dead) this.#clearing.add(generations)
     })
     // Whoever opens a group hears of it.
-    this.#ready.catch(() => undefined)
+    void settled(this.#ready)
   }
 
   async group(group: GroupId): Promise<GroupState> {
@@ -106,10 +107,7 @@ class ShardStateStore implements StateStore {
     await this.#ready
     await this.#removing.get(group)
     const removing = this.#remove(group)
-    this.#removing.set(
-      group,
-      removing.catch(() => undefined),
-    )
+    this.#removing.set(group, settled(removing))
     try {
       await removing
     } finally {
