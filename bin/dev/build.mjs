@@ -1,4 +1,4 @@
-// Builds dist/ from src/, demo/, bench/, chaos/ and test/sim/. Removes what an older build left, so that a deleted module
+// Builds dist/ from src/, demo/, bench/, chaos/ and the runners under test/. Removes what an older build left, so that a deleted module
 // cannot run on.
 import { spawnSync } from 'node:child_process'
 import { rmSync } from 'node:fs'

@@ -2,7 +2,7 @@
  * The power of all three nodes is cut while they work at full speed: SIGKILL, and then everything that no sync covered
  * is taken out of their data folders. What was acknowledged must still be there, on each of them.
  */
-import { spawn, spawnSync } from 'node:child_process'
+import { spawn } from 'node:child_process'
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -15,6 +15,8 @@ import type { SandglassClient } from '../../src/client/index.ts'
 import { AckingConsumer } from './acking-consumer.ts'
 import { booksLedBy, caughtUp } from './led-books.ts'
 import { buildShim, cutPower, underShim } from './power-cut.ts'
+import { ShimmedCluster } from './shimmed-cluster.ts'
+import { verify } from './verify.ts'
 
 const ROOT = projectFolder(import.meta.dirname)
 const TOPIC = 'work'
@@ -89,37 +91,24 @@ test('a cut takes what was not synced, and nothing else', async () => {
 })
 
 interface Run {
+  readonly power: ShimmedCluster
   readonly cluster: Cluster
   readonly client: SandglassClient
   readonly ledger: Ledger
   readonly consumer: AckingConsumer
 }
 
-/** Starts every node with an empty journal and waits until all are ready. */
-async function startUnderShim(running: Cluster, env: Readonly<Record<string, string>> = {}): Promise<void> {
-  for (const { node, data, journal } of folders(running)) {
-    node.start({ env: { ...underShim(library, data, journal), ...env } })
-  }
-  await running.start()
-}
-
-function folders(running: Cluster) {
-  return running.nodes.map((node) => {
-    const data = join(running.folder, node.name)
-    return { node, data, journal: join(running.folder, 'power', node.name) }
-  })
-}
-
 /** Produce and consume at full speed. */
 async function underLoad(env: Readonly<Record<string, string>> = {}): Promise<Run> {
   const running = await Cluster.create()
   cluster = running
-  await startUnderShim(running, env)
+  const power = new ShimmedCluster(running, library)
+  await power.start(env)
   const client = await running.client({ timeoutMs: 5000 })
   await client.topics.create({ name: TOPIC, partitions: 1, replicationFactor: 3 })
   const ledger = new Ledger({ client, topic: TOPIC, callers: 256 })
   await ledger.more(2000, 60_000)
-  return { cluster: running, client, ledger, consumer: new AckingConsumer(client, TOPIC) }
+  return { power, cluster: running, client, ledger, consumer: new AckingConsumer(client, TOPIC) }
 }
 
 /** Right behind an acknowledgement: the moment at which one that came before its sync is a lie. */
@@ -134,25 +123,13 @@ async function atAnyMoment({ ledger }: Run): Promise<void> {
   await new Promise((resolve) => setTimeout(resolve, Math.random() * 50))
 }
 
-/** Kills all three and takes what no sync covered; tells how many bytes that were. */
-async function cutAll({ cluster: running }: Run): Promise<number> {
-  for (const node of running.nodes) node.signal('SIGKILL')
-  await Promise.all(running.nodes.map((node) => node.exited()))
-  return folders(running).reduce((bytes, { data, journal }) => bytes + cutPower(data, journal).bytes, 0)
-}
-
-function verify(data: string): { status: number | null; output: string } {
-  const ran = spawnSync(join(ROOT, 'bin/sandglass'), ['verify', '--data', data], { encoding: 'utf8' })
-  return { status: ran.status, output: ran.stdout + ran.stderr }
-}
-
 describe('power goes on all three nodes under load', () => {
   test('and what was acknowledged is there exactly once, on each of them', async () => {
     const run = await underLoad()
     for (const moment of [atAnAcknowledgement, atAnyMoment]) {
       await moment(run)
-      expect(await cutAll(run)).toBeGreaterThan(0)
-      await startUnderShim(run.cluster)
+      expect(await run.power.cut(run.cluster.nodes)).toBeGreaterThan(0)
+      await run.power.start()
       await run.ledger.more(200, 30_000)
     }
     await run.ledger.stop()
@@ -164,16 +141,16 @@ describe('power goes on all three nodes under load', () => {
     expect(run.consumer.cameAgain).toEqual([])
     expect(run.consumer.acked.size).toBeGreaterThan(0)
     for (const { name } of run.cluster.nodes) await caughtUp(run.cluster, name, 30_000)
-    for (const { node, data } of folders(run.cluster)) {
+    for (const node of run.cluster.nodes) {
       node.signal('SIGTERM')
       expect(await node.exited(15_000)).toEqual({ code: 0, signal: null })
-      expect(verify(data), node.name).toMatchObject({ status: 0 })
+      expect(verify(run.power.data(node)), node.name).toMatchObject({ status: 0 })
     }
   })
 
   test('and without fdatasync the same books do not hold', async () => {
     const run = await underLoad(UNSAFE)
-    expect(await cutAll(run)).toBeGreaterThan(0)
+    expect(await run.power.cut(run.cluster.nodes)).toBeGreaterThan(0)
     expect(run.ledger.acked.size).toBeGreaterThanOrEqual(2000)
     await run.ledger.stop()
     await run.consumer.close().catch(() => 'its topic may be gone')

@@ -19,6 +19,7 @@ import {
   writeSync,
 } from 'node:fs'
 import { join } from 'node:path'
+import { projectFolder } from '../../chaos/harness/project-folder.ts'
 
 /** What a cut took away. */
 export interface Cut {
@@ -48,7 +49,7 @@ const HEAD_BYTES = 40
 /** Builds the library into `folder` and tells its path. */
 export function buildShim(folder: string): string {
   const library = join(folder, 'power-cut.so')
-  const source = join(import.meta.dirname, 'power-cut.c')
+  const source = join(projectFolder(import.meta.dirname), 'test/system/power-cut.c')
   const args = ['-Wall', '-Wextra', '-Werror', '-O2', '-shared', '-fPIC', '-o', library, source, '-ldl', '-lpthread']
   const built = spawnSync('gcc', args, { encoding: 'utf8' })
   if (built.status !== 0) throw new Error(`Cannot build the shim: ${built.error?.message ?? built.stderr}`)

@@ -141,6 +141,7 @@ export const WORKLOADS: readonly Workload[] = [
         })
         await log.append(BATCH_TURNS, { group: 2, replica: 1102, entries: entries(1 + life, 1, 1, 300) })
         if (life < 3) await log.append(life === 1 ? 0 : BATCH_TURNS, { group: 1, replica, removed: true })
+        await log.release(2, life)
       }
       await log.append(
         BATCH_TURNS,
