@@ -131,8 +131,10 @@ export const WORKLOADS: readonly Workload[] = [
     name: 'replicas go for good and come back under other ids',
     options: { ...SMALL, segmentBytes: 2048 },
     run: async (log) => {
+      await log.append(BATCH_TURNS, { group: 4, replica: 1004, entries: entries(1, 2), hard: hardState(1) })
+      await log.append(BATCH_TURNS, { group: 4, replica: 1004, removed: true })
       for (let life = 0; life < 4; life++) {
-        const replica = 1001 + life
+        const replica = 1011 + life
         await log.append(BATCH_TURNS, {
           group: 1,
           replica,
