@@ -13,6 +13,7 @@ interface Scheduled {
 }
 
 const IDLE_STEPS_MAX = 1000
+const START_MS = Date.UTC(2030, 0, 1)
 
 export class VirtualTime {
   #nowMs = 0
@@ -21,12 +22,17 @@ export class VirtualTime {
   readonly #timers: Scheduled[] = []
   #turns: (() => void)[] = []
   readonly #random: () => number
+  readonly #later: (run: () => void) => void
   readonly startMs: number
 
-  /** The wall clocks begin at `startMs`. */
-  constructor(seed = 1, startMs = Date.UTC(2030, 0, 1)) {
+  /**
+   * The wall clocks begin at `startMs`. `later` runs the next step once every promise that can settle did: setImmediate
+   * gives what works outside virtual time a turn too, afterPromises is many times as fast where nothing does.
+   */
+  constructor(seed = 1, startMs = START_MS, later: (run: () => void) => void = setImmediate) {
     this.#random = seeded(seed)
     this.startMs = startMs
+    this.#later = later
   }
 
   get nowMs(): number {
@@ -57,10 +63,20 @@ export class VirtualTime {
   }
 
   /** Lets `ms` pass. */
-  async run(ms: number): Promise<void> {
+  run(ms: number): Promise<void> {
     const endMs = this.#nowMs + ms
-    while (await this.#step(endMs));
-    this.#nowMs = endMs
+    return new Promise((resolve, reject) => {
+      const next = () => {
+        try {
+          if (this.#step(endMs)) return this.#later(next)
+          this.#nowMs = endMs
+          resolve()
+        } catch (error) {
+          reject(error)
+        }
+      }
+      this.#later(next)
+    })
   }
 
   /** Lets time pass until `condition` holds; rejects after `maxMs`. */
@@ -68,9 +84,10 @@ export class VirtualTime {
     const endMs = this.#nowMs + maxMs
     // A simulated disk works between steps, unseen: nothing to do is only believed after a while.
     for (let idle = 0; idle < IDLE_STEPS_MAX; idle++) {
-      await settle()
+      await this.#settled()
       if (condition()) return
-      if (await this.#step(endMs)) idle = 0
+      await this.#settled()
+      if (this.#step(endMs)) idle = 0
     }
     throw new Error(`${what} did not come to hold within ${maxMs} virtual ms`)
   }
@@ -87,20 +104,24 @@ export class VirtualTime {
   }
 
   /** One turn or one timer; false when nothing is left before `endMs`. */
-  async #step(endMs: number): Promise<boolean> {
-    await settle()
+  #step(endMs: number): boolean {
     if (this.#turns.length > 0) {
       const turns = this.#turns
       this.#turns = []
       for (const run of turns) run()
       return true
     }
+    while (this.#timers[0]?.cancelled === true) this.#timers.shift()
     const timer = this.#timers[0]
     if (timer === undefined || timer.atMs > endMs) return false
     this.#timers.shift()
     this.#nowMs = timer.atMs
-    if (!timer.cancelled) timer.run()
+    timer.run()
     return true
+  }
+
+  #settled(): Promise<void> {
+    return new Promise((resolve) => this.#later(resolve))
   }
 
   #place(atMs: number): number {
@@ -113,6 +134,12 @@ export class VirtualTime {
     }
     return low
   }
+}
+
+/** Runs once no promise is left that could settle. */
+export function afterPromises(run: () => void): void {
+  // Ticks asked for by ticks come before promises, those asked for by promises after all of them.
+  void Promise.resolve().then(() => process.nextTick(run))
 }
 
 export class VirtualEnv implements Env {
@@ -170,9 +197,4 @@ function seeded(seed: number): () => number {
     mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61)
     return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32
   }
-}
-
-/** Lets every promise that can settle do so. */
-function settle(): Promise<void> {
-  return new Promise((resolve) => setImmediate(resolve))
 }

@@ -16,7 +16,7 @@ interface SentFrame {
 
 const WINDOW = 4
 const TIMEOUT_MS = 900
-const BACKOFF_MS = 120
+const BACKOFF_MS = 300
 
 export class SimProducer {
   readonly #world: ClientWorld

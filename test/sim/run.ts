@@ -1,110 +1,121 @@
 /**
  * `npm run sim`: runs seeds of the simulated cluster. Options: --seeds A..B, --nodes 3|5, --core (the consensus core
- * alone), --replay FILE, --shrink, --trace. The last line is JSON; exit 1 if a seed failed.
+ * alone), --jobs N (threads), --again N (runs so many of the seeds a second time and compares), --replay FILE, --shrink,
+ * --trace. The last line is JSON; exit 1 if a seed failed or went two ways. The trace hash does not depend on --jobs.
  */
 import { readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import yargs from 'yargs'
 import { hideBin } from 'yargs/helpers'
-import { Cluster } from '../raft/simulation/cluster.ts'
-import { type Plan, planOf, type RunResult, runPlan } from './run-seed.ts'
+import { runTasks } from './jobs.ts'
+import { type Plan, planOf } from './run-seed.ts'
+import { runReported, type SeedOutcome, type SeedTask } from './seed-task.ts'
 import { Shrinker } from './shrink.ts'
-import type { SwarmOptions } from './swarm.ts'
-
-const CORE_FAULTS_MS = 4000
 
 interface Options {
   readonly seeds: string
   readonly nodes: number | undefined
   readonly core: boolean
+  readonly jobs: number
+  readonly again: number
   readonly replay: string | undefined
   readonly shrink: boolean
   readonly trace: boolean
 }
 
-interface Total {
-  seeds: number
-  readonly failed: number[]
-  hash: number
-}
-
 async function main(options: Options): Promise<void> {
   const started = performance.now()
-  const total: Total = { seeds: 0, failed: [], hash: 0 }
-  if (options.replay !== undefined) {
-    const plan = JSON.parse(readFileSync(options.replay, 'utf8')) as Plan
-    await runOne(plan, `--replay ${options.replay}`, options, total)
-  } else {
-    for (const seed of seedsOf(options.seeds)) {
-      if (options.core) runCore(seed, total)
-      else await runOne(planOf(seed, swarmOptions(options)), replayArguments(seed, options), options, total)
-    }
+  const hashes = new Map<number, string>()
+  const failed = new Set<number>()
+  const tasks = tasksOf(options)
+  const take = ({ seed, traceHash, report }: SeedOutcome) => {
+    hashes.set(seed, traceHash)
+    if (report === undefined) return
+    failed.add(seed)
+    console.error(report)
   }
-  const seedsPerS = Math.round((total.seeds * 10_000) / (performance.now() - started)) / 10
-  const traceHash = (total.hash >>> 0).toString(16).padStart(8, '0')
-  console.log(JSON.stringify({ seeds: total.seeds, failed: total.failed, traceHash, seedsPerS }))
-  process.exitCode = total.failed.length > 0 ? 1 : 0
+  if (options.replay !== undefined) take(await replay(options.replay, options))
+  else if (options.trace || options.shrink) for (const { seed } of tasks) take(await examine(seed, options))
+  else await runTasks(tasks, options.jobs, take)
+  const seeds = hashes.size
+  const seedsPerS = Math.round((seeds * 10_000) / (performance.now() - started)) / 10
+  await runTasks(someOf(tasks, options.again), options.jobs, ({ seed, traceHash }) => {
+    if (hashes.get(seed) === traceHash) return
+    failed.add(seed)
+    console.error(`seed ${seed} went two ways: ${hashes.get(seed)} and ${traceHash}`)
+  })
+  const result = { seeds, failed: [...failed].sort((a, b) => a - b), traceHash: combined(hashes), seedsPerS }
+  writeReport(seeds - failed.size, failed.size)
+  console.log(JSON.stringify(result))
+  process.exitCode = failed.size > 0 ? 1 : 0
 }
 
-async function runOne(plan: Plan, again: string, options: Options, total: Total): Promise<void> {
-  const result = await runPlan(plan, options.trace)
-  count(plan.seed, result.traceHash, result.finding !== undefined, total)
-  if (options.trace) console.error(result.trace.join('\n'))
-  if (result.finding === undefined) return
-  report(plan, again, result)
-  if (!options.shrink) return
-  const small = await new Shrinker(plan, result.finding.kind).run()
-  const file = `sim-${plan.seed}.json`
-  writeFileSync(file, `${JSON.stringify(small, undefined, 1)}\n`)
-  console.error(`${small.events.length} of ${plan.events.length} faults are left: npm run sim -- --replay ${file}`)
+async function replay(file: string, options: Options): Promise<SeedOutcome> {
+  const plan = JSON.parse(readFileSync(file, 'utf8')) as Plan
+  return look(plan, `--replay ${file}`, options)
 }
 
-function report({ seed, events }: Plan, again: string, { finding }: RunResult): void {
-  console.error(`seed ${seed}, ${events.length} faults, ${finding?.kind}: ${finding?.text}`)
-  console.error(`  again: npm run sim -- ${again}`)
+async function examine(seed: number, options: Options): Promise<SeedOutcome> {
+  const { nodes } = options
+  const plan = planOf(seed, nodes === undefined ? {} : { nodes })
+  return look(plan, `--seeds ${seed}..${seed}${nodes === undefined ? '' : ` --nodes ${nodes}`}`, options)
 }
 
-function runCore(seed: number, total: Total): void {
-  const cluster = new Cluster(seed)
-  let failure: unknown
-  try {
-    cluster.run(CORE_FAULTS_MS)
-  } catch (error) {
-    failure = error
-    console.error(`seed ${seed}: ${error}\n  again: npm run sim -- --core --seeds ${seed}..${seed}`)
+/** Runs a plan with all that one may want to see of it. */
+async function look(plan: Plan, again: string, { trace, shrink }: Options): Promise<SeedOutcome> {
+  const { result, report } = await runReported(plan, again, trace)
+  if (trace) console.error(result.trace.join('\n'))
+  const { finding, traceHash } = result
+  if (finding !== undefined && shrink) {
+    const small = await new Shrinker(plan, finding.kind).run()
+    const file = `sim-${plan.seed}.json`
+    writeFileSync(file, `${JSON.stringify(small, undefined, 1)}\n`)
+    console.error(`${small.events.length} of ${plan.events.length} faults are left: npm run sim -- --replay ${file}`)
   }
-  count(seed, `${cluster.progress}`, failure !== undefined, total)
+  return { seed: plan.seed, traceHash, report }
 }
 
-function count(seed: number, hash: string, failed: boolean, total: Total): void {
-  total.seeds++
-  if (failed) total.failed.push(seed)
-  for (const char of `${seed} ${hash}`) total.hash = Math.imul(total.hash ^ char.charCodeAt(0), 0x01000193)
-}
-
-function seedsOf(range: string): number[] {
-  const [first, last = first] = range.split('..').map(Number)
+function tasksOf({ seeds, nodes, core }: Options): SeedTask[] {
+  const [first, last = first] = seeds.split('..').map(Number)
   if (first === undefined || last === undefined || !Number.isInteger(first) || !Number.isInteger(last)) {
-    throw new Error(`Cannot read the seeds ${range}: write A..B`)
+    throw new Error(`Cannot read the seeds ${seeds}: write A..B`)
   }
-  return Array.from({ length: last - first + 1 }, (_, at) => first + at)
+  const swarm = nodes === undefined ? {} : { nodes }
+  return Array.from({ length: last - first + 1 }, (_, at) => ({ seed: first + at, core, ...swarm }))
 }
 
-function swarmOptions({ nodes }: Options): SwarmOptions {
-  return nodes === undefined ? {} : { nodes }
+/** `count` of them, evenly spread. */
+function someOf(tasks: readonly SeedTask[], count: number): SeedTask[] {
+  const each = Math.max(1, Math.floor(tasks.length / Math.max(1, count)))
+  return tasks.filter((_, at) => at % each === 0).slice(0, count)
 }
 
-function replayArguments(seed: number, { nodes }: Options): string {
-  return `--seeds ${seed}..${seed}${nodes === undefined ? '' : ` --nodes ${nodes}`}`
+/** One number for all runs, by ascending seed. */
+function combined(hashes: ReadonlyMap<number, string>): string {
+  let hash = 0
+  for (const [seed, traceHash] of [...hashes].sort(([a], [b]) => a - b)) {
+    for (const char of `${seed} ${traceHash}`) hash = Math.imul(hash ^ char.charCodeAt(0), 0x01000193)
+  }
+  return (hash >>> 0).toString(16).padStart(8, '0')
+}
+
+/** For .ci/run, in the shape of the test runner's own reports. */
+function writeReport(numPassedTests: number, numFailedTests: number): void {
+  const folder = process.env.SANDGLASS_REPORTS
+  if (folder === undefined) return
+  writeFileSync(join(folder, 'sim.json'), JSON.stringify({ numPassedTests, numFailedTests, testResults: [] }))
 }
 
 const flags = await yargs(hideBin(process.argv))
   .option('seeds', { type: 'string', default: '1..500' })
   .option('nodes', { type: 'number', choices: [3, 5] })
   .option('core', { type: 'boolean', default: false })
+  .option('jobs', { type: 'number', default: 1 })
+  .option('again', { type: 'number', default: 0 })
   .option('replay', { type: 'string' })
   .option('shrink', { type: 'boolean', default: false })
   .option('trace', { type: 'boolean', default: false })
   .strict()
   .parse()
-const { seeds, nodes, core, replay, shrink, trace } = flags
-await main({ seeds, nodes, core, replay, shrink, trace })
+const { seeds, nodes, core, jobs, again, replay: file, shrink, trace } = flags
+await main({ seeds, nodes, core, jobs, again, replay: file, shrink, trace })

@@ -1,6 +1,6 @@
 /**
- * The disk of one node: the simulated one, whose operations take virtual time, part of it before they take effect and
- * part after, so that a crash may come between an effect and its confirmation.
+ * The disk of one node: the simulated one, whose operations take virtual time, part of it before they take effect
+ * (writes: at once) and part after, so that a crash may come between an effect and its confirmation.
  */
 import type { Disk, DiskFile, OpenMode } from '../../src/storage/disk.ts'
 import type { Random } from '../raft/simulation/random.ts'
@@ -15,7 +15,8 @@ interface Armed {
 }
 
 export class SimDisk {
-  readonly inner = new SimulatedDisk()
+  /** Its operations take place when their time comes: at once. */
+  readonly inner = new SimulatedDisk((run) => run())
   readonly #time: VirtualTime
   readonly #random: Random
   readonly #swarm: DiskSwarm
@@ -88,10 +89,9 @@ export class SimDisk {
   async #open(env: SimEnv, disk: Disk, path: string, mode: OpenMode): Promise<DiskFile> {
     const file = await this.#slow(env, 'open', () => disk.open(path, mode))
     return {
+      // Into the page cache, at once; what the process hears of it takes its time.
       writev: (buffers, position, done) =>
-        this.#later(env, 'writev', () =>
-          file.writev(buffers, position, (error, written) => this.#later(env, 'writev', () => done(error, written))),
-        ),
+        file.writev(buffers, position, (error, written) => this.#later(env, 'writev', () => done(error, written))),
       datasync: (done) =>
         this.#later(env, 'datasync', () => file.datasync((error) => this.#later(env, 'datasync', () => done(error)))),
       sync: () => this.#slow(env, 'sync', () => file.sync()),

@@ -71,17 +71,18 @@ export interface SwarmOptions {
 export function drawSwarm(random: Random, options: SwarmOptions = {}): Swarm {
   const clocks = random.pick(['true', 'true', 'near', 'wild'] as const) ?? 'true'
   const nodes = options.nodes ?? random.pick([3, 3, 3, 5]) ?? 3
+  const partitions = random.pick([1, 1, 2, 3]) ?? 1
   return {
     nodes,
     replicas: nodes === 5 ? (random.pick([3, 3, 5]) ?? 3) : nodes,
-    partitions: random.pick([1, 1, 2, 3]) ?? 1,
+    partitions,
     groups: random.chance(0.3) ? ['g', 'h'] : ['g'],
     consumersPerGroup: random.between(1, 3),
     faultMs: random.between(3000, 9000),
     network: drawNetwork(random),
     disk: drawDisk(random),
     limits: drawLimits(random),
-    clients: drawClients(random),
+    clients: drawClients(random, partitions),
     clocks,
     every: { ...drawFaults(random), clock: clocks === 'true' ? 0 : random.between(500, 3000) },
   }
@@ -131,10 +132,11 @@ function drawLimits(random: Random): Partial<ReplicationLimits> {
   }
 }
 
-function drawClients(random: Random): ClientSwarm {
+function drawClients(random: Random, partitions: number): ClientSwarm {
   return {
     producers: random.between(1, 3),
-    produceEveryMs: random.pick([25, 60, 200]) ?? 60,
+    // Many short runs find more than few long ones: the load is shared out over the partitions.
+    produceEveryMs: (random.pick([25, 60, 60, 200]) ?? 60) * partitions,
     bodyBytes: random.pick([20, 200, 1000]) ?? 200,
     delayedShare: random.pick([0, 0.5, 1]) ?? 0.5,
     delayMaxMs: random.pick([100, 1000, 4000]) ?? 1000,

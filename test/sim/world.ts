@@ -3,7 +3,7 @@ import { CATALOG_GROUP, FIRST_FREE_ID, type GroupId } from '../../src/base/ids.t
 import type { BrokerConfig } from '../../src/broker/config.ts'
 import type { Member } from '../../src/replication/group.ts'
 import { Random } from '../raft/simulation/random.ts'
-import { VirtualTime } from '../virtual-env.ts'
+import { afterPromises, VirtualTime } from '../virtual-env.ts'
 import { Books } from './books.ts'
 import type { ClientWorld, Server } from './clients.ts'
 import { SimConsumer } from './consumer.ts'
@@ -41,9 +41,9 @@ export class World implements MachineWorld, ClientWorld {
     const root = new Random(seed ^ 0x5eed)
     this.swarm = swarm
     this.random = root.split()
-    this.time = new VirtualTime(seed)
+    this.time = new VirtualTime(seed, undefined, afterPromises)
     this.trace = new Trace(() => this.time.nowMs, print)
-    this.checker = new RaftChecker(({ kind, text }) => this.trace.note(`VIOLATION ${kind}: ${text}`))
+    this.checker = new RaftChecker(({ kind }) => this.trace.note(`VIOLATION ${kind}`))
     const fail = (kind: string, text: string) => this.fail(kind, text)
     this.books = new Books({ fail, now: () => this.time.nowMs, trueClocks: swarm.clocks === 'true' })
     this.network = new SimNetwork({

@@ -22,6 +22,8 @@ export interface Inode {
   data: Uint8Array
   durable: Uint8Array
   changes: Unsynced<Change>[]
+  /** A failed sync: readers see what will never be durable. Otherwise `data` is `durable` with all `changes`. */
+  hasForgotten?: boolean
 }
 
 export interface DiskImage {

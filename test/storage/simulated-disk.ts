@@ -60,11 +60,17 @@ export class SimulatedDisk implements Disk {
   before: (operation: DiskOperation, path: string) => void = () => undefined
   operations = 0
   syncs = 0
+  readonly #later: (run: () => void) => void
   #names = new Map<string, Inode>()
   #durableNames = new Map<string, Inode>()
   #nameChanges: Unsynced<NameChange>[] = []
   #changes = 0
   #epoch = 0
+
+  /** `later` says when an operation takes place. */
+  constructor(later: (run: () => void) => void = setImmediate) {
+    this.#later = later
+  }
 
   get stopped(): boolean {
     return this.operations >= this.stopBefore
@@ -214,7 +220,7 @@ export class SimulatedDisk implements Disk {
     none: T,
     failed?: () => void,
   ): void {
-    setImmediate(() => {
+    this.#later(() => {
       if (epoch !== this.#epoch || this.#stops(operation, path)) return
       const fault = this.fault(operation, path)
       if (fault?.type === 'hang') return

@@ -72,12 +72,15 @@ export class SimulatedFile implements DiskFile {
   /** As Linux does it: what could not be written counts as clean, stays readable, and is gone with the power. */
   #forget(): void {
     this.#inode.changes = []
+    this.#inode.hasForgotten = true
   }
 
   #sync(): void {
+    const inode = this.#inode
     this.#disk.syncs++
-    for (const change of this.#inode.changes) this.#inode.durable = applied(this.#inode.durable, change)
-    this.#inode.changes = []
+    if (inode.hasForgotten) for (const change of inode.changes) inode.durable = applied(inode.durable, change)
+    else inode.durable = inode.data
+    inode.changes = []
   }
 
   #promise<T>(operation: DiskOperation, action: () => T): Promise<T> {

@@ -24,6 +24,7 @@ export class Cluster implements World {
   readonly #network: Random
   readonly #cut = new Set<string>()
   #calm = false
+  #hash = 0
   #lastId = 0
   #counter = 0
 
@@ -50,8 +51,14 @@ export class Cluster implements World {
     return this.checker.committed - BASE.index
   }
 
+  /** All messages with their times: the same seed gives the same. */
+  get traceHash(): string {
+    return `${(this.#hash >>> 0).toString(16)}-${this.progress}`
+  }
+
   transmit(message: Message): void {
     const { swarm } = this
+    this.#note(message)
     const cut = this.#cut.has(`${message.from}>${message.to}`)
     const lost = cut || (!this.#calm && this.#network.chance(swarm.loss))
     const copies = lost ? 0 : !this.#calm && this.#network.chance(swarm.duplicate) ? 2 : 1
@@ -73,6 +80,13 @@ export class Cluster implements World {
   /** With writes as slow as election timeouts no election need ever end; after the faults disks are fast. */
   diskMs(): number {
     return this.random.between(0, this.#calm ? Math.min(this.swarm.diskMs, TICK_MS) : this.swarm.diskMs)
+  }
+
+  #note({ type, from, to, term, index, commit, reject, entries }: Message): void {
+    const { length } = type
+    for (const value of [this.timeline.now, length, from, to, term, index, commit, reject ? 1 : 0, entries.length]) {
+      this.#hash = Math.imul(this.#hash ^ value, 0x01000193)
+    }
   }
 
   #report(sender: SimNode | undefined, report: () => void): void {
