@@ -26,6 +26,20 @@ test('a message for later is delivered on time, never early, by one timer', asyn
   expect(h.broker.stats().topics.get('orders')?.early).toBe(0)
 })
 
+test('a message that is due in a moment is not taken along by one that is due now', async () => {
+  const h = new Harness()
+  const consumer = h.consumer('a')
+  await h.produced(1, { delayMs: 1000 })
+  await h.time.run(980)
+  await h.produced(1)
+  await h.time.run(10)
+  expect(consumer.indexes).toEqual([2])
+  await h.time.run(20)
+  expect(consumer.indexes).toEqual([2, 1])
+  // Not even tried: apply would have refused it.
+  expect(h.handle.stale).toBe(0)
+})
+
 test('a wall clock set back an hour changes nothing for delays', async () => {
   const h = new Harness()
   const consumer = h.consumer('a')

@@ -25,10 +25,12 @@ test('time that runs fast ends no lease early', async () => {
   await h.time.run(1)
   h.env.wallOffsetMs = 3_600_000
   h.broker.followForwardStep(h.env.wallMs())
+  // Wakes the group, which sees that the deadline has passed.
+  await h.produced(1)
   await h.time.run(9900)
-  expect(consumer.got).toHaveLength(1)
-  await h.time.run(200)
-  expect(consumer.got).toHaveLength(2)
+  expect(consumer.indexes).toEqual([1, 2])
+  await h.time.run(100)
+  expect(consumer.indexes.slice(0, 3)).toEqual([1, 2, 1])
 })
 
 test('an extend counts from when it was applied', async () => {
@@ -41,6 +43,22 @@ test('an extend counts from when it was applied', async () => {
   expect(consumer.got).toHaveLength(1)
   await h.time.run(200)
   expect(consumer.got).toHaveLength(2)
+})
+
+test('an extend that is applied while time runs fast runs its whole length', async () => {
+  const h = new Harness()
+  const consumer = h.consumer('a', spec)
+  await h.produced(1)
+  await h.time.run(8000)
+  consumer.session.extend(1, consumer.held, 10_000)
+  await h.time.run(1)
+  h.env.wallOffsetMs = 3_600_000
+  h.broker.followForwardStep(h.env.wallMs())
+  await h.produced(1)
+  await h.time.run(9900)
+  expect(consumer.indexes).toEqual([1, 2])
+  await h.time.run(100)
+  expect(consumer.indexes.slice(0, 3)).toEqual([1, 2, 1])
 })
 
 test('an endless lease does not end', async () => {
@@ -184,6 +202,7 @@ test('a session that comes back within the grace is not detached later', async (
   await h.time.run(1000)
   expect(back.attached?.kept).toHaveLength(1)
   expect(back.got).toHaveLength(0)
+  expect(h.handle.view.group(group)?.sessions()).toMatchObject([{ consumer: 'a', leased: 1 }])
 })
 
 test('a session whose attachment is on its way when its grace ends is not detached behind it', async () => {

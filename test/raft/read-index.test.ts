@@ -67,6 +67,36 @@ describe('linearizable reads (§8; §6.4 of the dissertation)', () => {
     expect(leader.readStates).toEqual([])
   })
 
+  test('an answer to a heartbeat confirms only the reads that were asked for before it', () => {
+    const net = networkOf(3)
+    net.campaign(1)
+    const leader = net.node(1)
+    leader.raft.readIndex(5)
+    const context = leader.drain()[0]?.context ?? 0
+    leader.raft.readIndex(6)
+    leader.drain()
+    leader.receive(messageOf('heartbeatResponse', 2, 1, 1, { context }))
+    expect(leader.readStates.map((read) => read.context)).toEqual([5])
+  })
+
+  test('what was confirmed in one leadership confirms nothing in the next', () => {
+    const net = networkOf(3)
+    net.campaign(1)
+    net.node(1).raft.readIndex(5)
+    net.run()
+    expect(net.node(1).readStates).toHaveLength(1)
+    net.campaign(2)
+    net.campaign(1)
+    expect(net.node(1).role).toBe('leader')
+    net.isolate(1)
+    net.node(1).raft.readIndex(6)
+    net.run()
+    // An answer that confirms nothing by itself has the old confirmations counted, if there are any.
+    const term = net.node(1).term
+    net.node(1).receive(messageOf('heartbeatResponse', 3, 1, term, { context: 0.5 }))
+    expect(net.node(1).readStates).toHaveLength(1)
+  })
+
   test('reads asked for in one turn share a round, and each gets its own answer', () => {
     const net = networkOf(3)
     net.campaign(1)

@@ -165,6 +165,19 @@ describe('log replication (§5.3)', () => {
     expect(node.commit).toBe(4)
     expect(node.raft.progress()[1]).toMatchObject({ match: 4, next: 5, state: 'replicate' })
   })
+
+  test('a heartbeat tells a follower no commit index beyond what it is known to have', () => {
+    const node = settledLeader(3)
+    node.raft.propose([bytes('x')])
+    node.drain()
+    node.receive(messageOf('appendEntriesResponse', 2, 1, 1, { index: 2 }))
+    expect(node.commit).toBe(2)
+    const heartbeats = node.ticks(1).filter((m) => m.type === 'heartbeat')
+    expect(heartbeats.map(({ to, commit }) => ({ to, commit }))).toEqual([
+      { to: 2, commit: 2 },
+      { to: 3, commit: 1 },
+    ])
+  })
 })
 
 describe('commitment (§5.4.2)', () => {

@@ -116,6 +116,27 @@ describe('a replica', () => {
     expect(await cluster.propose(node, 'last')).toMatchObject({ type: 'applied' })
   })
 
+  test('releases the log only when the checkpoint that covers it is durable', async () => {
+    const { cluster, node } = await single({ checkpointBytes: 4000 })
+    const { store } = node.handle
+    if (!('checkpoint' in store)) throw new Error('the store of a replica is its state')
+    const state = store as typeof store & Pick<GroupState, 'checkpoint'>
+    const checkpoint = state.checkpoint.bind(state)
+    let begun = 0
+    state.checkpoint = async (meta) => {
+      begun++
+      await new Promise<void>((resolve) => node.env.after(500, resolve))
+      await checkpoint(meta)
+    }
+    for (let i = 0; i < 20; i++) await cluster.propose(node, long(i))
+    await cluster.time.run(50)
+    expect([begun, node.wal.group(GROUP)?.firstIndex()]).toEqual([1, 1])
+    node.crash()
+    await node.restart()
+    await cluster.leader()
+    expect(await node.texts()).toHaveLength(20)
+  })
+
   test('keeps the log that a follower still needs, up to its bound', async () => {
     const cluster = await Cluster.start({ limits: { checkpointBytes: 4000, walRetainBytes: 20_000 } })
     const leader = await cluster.leader()
@@ -164,7 +185,7 @@ describe('a start', () => {
         vote: 10,
         commit: 1,
       })
-    await node.restart()
+    await expect(node.restart()).resolves.toBeUndefined()
     expect(node.wal.group(GROUP)?.base).toEqual({ index: 4, term: 1 })
     await cluster.leader()
     expect(await node.texts()).toEqual(['a', 'b', 'c'])

@@ -129,6 +129,28 @@ test('a proposal that a snapshot passes is unknown', async () => {
   expect(await old.texts()).toEqual(Array.from({ length: 60 }, (_, i) => long(i)))
 })
 
+test('a proposal that is committed but not applied when a snapshot passes it is unknown', async () => {
+  const cluster = await Cluster.start({ limits: LIMITS })
+  const old = await cluster.leader()
+  const rest = cluster.others(old)
+  await cluster.time.run(500)
+  let busy: Promise<void> | undefined = new Promise(() => undefined)
+  old.state.ready = () => busy
+  const passed = cluster.ask(old, 'committed')
+  await cluster.time.run(100)
+  cluster.network.isolate(
+    old.id,
+    rest.map(({ id }) => id),
+  )
+  const leader = await cluster.leader(rest)
+  for (let i = 0; i < 60; i++) await cluster.propose(leader, long(i))
+  expect(passed.outcomes).toEqual([])
+  cluster.network.heal()
+  await cluster.time.until(() => installed(old) === 1)
+  busy = undefined
+  expect(passed.outcomes).toEqual([{ type: 'unknown' }])
+})
+
 test('a snapshot for a group or replica that is not here is refused', async () => {
   const { encodeSnapshotHeader } = await import('../../src/replication/frame.ts')
   const cluster = await Cluster.start()

@@ -168,3 +168,24 @@ describe('a failed write', () => {
     expect(waits).toBeGreaterThan(0)
   })
 })
+
+test('none is left to the page cache: every batch is written with sync', async () => {
+  const options: object[] = []
+  const original = ClassicLevel.prototype.batch as (this: unknown) => { write(options: object): Promise<void> }
+  vi.spyOn(ClassicLevel.prototype as { batch: typeof original }, 'batch').mockImplementation(function (this: unknown) {
+    const batch = original.call(this)
+    const write = batch.write.bind(batch)
+    batch.write = (given) => {
+      options.push(given)
+      return write(given)
+    }
+    return batch
+  })
+  group.put('a', bytes('a'))
+  await group.checkpoint(meta(1))
+  const other = await store.group(9)
+  const sink = await other.beginInstall()
+  await copySnapshot(group, sink)
+  await sink.commit(meta(1))
+  expect(options).toEqual([{ sync: true }, { sync: true }, { sync: true }])
+})

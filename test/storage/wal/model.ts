@@ -2,6 +2,7 @@
  * What a log must mean, short enough to be obviously right: the state after the first k writes, for any k. A log that
  * was opened again must equal the state for one k that is not before the last write it confirmed.
  */
+import { assert } from '../../../src/base/assert.ts'
 import type { Entry, HardState } from '../../../src/base/log-entry.ts'
 import type { LogPosition, Wal, WalWrite } from '../../../src/storage/wal/types.ts'
 import { readAll } from './harness.ts'
@@ -48,7 +49,7 @@ export class Model {
   }
 
   confirm(k: number): void {
-    if (k !== this.#confirmed + 1) throw new Error(`write ${k} was confirmed after ${this.#confirmed}`)
+    assert(k === this.#confirmed + 1, `write ${k} was confirmed after ${this.#confirmed}`)
     this.#confirmed = k
   }
 
@@ -70,7 +71,7 @@ export class Model {
       }
       problems.push(`after ${k} writes: ${problem}`)
     }
-    throw new Error(`the log is none that was written and not lost:\n${problems.join('\n')}`)
+    assert(false, `the log is none that was written and not lost:\n${problems.join('\n')}`)
   }
 
   #difference(wal: Wal, state: ModelState): string | undefined {

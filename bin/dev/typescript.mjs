@@ -1,7 +1,8 @@
-// Runs main.ts on Node 20, which cannot read TypeScript: a loader hook strips the types of each file on the way in.
+// `node bin/dev/typescript.mjs FILE ARGUMENTS...`: runs a TypeScript program on Node 20, which cannot read it: a loader
+// hook strips the types of each file on the way in.
 import { readFile } from 'node:fs/promises'
 import { register } from 'node:module'
-import { fileURLToPath } from 'node:url'
+import { fileURLToPath, pathToFileURL } from 'node:url'
 import { isMainThread } from 'node:worker_threads'
 import typescript from 'typescript'
 
@@ -16,5 +17,6 @@ export async function load(url, context, nextLoad) {
 // The hook runs in a thread of its own, which loads this file once more.
 if (isMainThread) {
   register(import.meta.url)
-  await import('./main.ts')
+  const [program] = process.argv.splice(2, 1)
+  await import(pathToFileURL(program).href)
 }

@@ -1,0 +1,19 @@
+/** All mutants, in the order in which they are tried. */
+import { BROKER_MUTANTS } from './broker.ts'
+import type { Mutant } from './mutant.ts'
+import { ELECTION_MUTANTS } from './raft/elections.ts'
+import { LOG_MUTANTS } from './raft/log.ts'
+import { MEMBERSHIP_MUTANTS } from './raft/membership.ts'
+import { REPLICATION_MUTANTS } from './replication.ts'
+import { STORAGE_MUTANTS } from './storage.ts'
+import { VIEW_MUTANTS } from './views.ts'
+
+export const MUTANTS: readonly Mutant[] = [
+  ...ELECTION_MUTANTS,
+  ...LOG_MUTANTS,
+  ...MEMBERSHIP_MUTANTS,
+  ...STORAGE_MUTANTS,
+  ...VIEW_MUTANTS,
+  ...REPLICATION_MUTANTS,
+  ...BROKER_MUTANTS,
+]

@@ -1,0 +1,144 @@
+/** Faults where decisions become I/O (architecture §3 and §5). */
+import { type Mutant, testsOf } from './mutant.ts'
+
+const checkpoint = testsOf('replication/checkpoint.test.ts')
+const proposals = testsOf('replication/proposals.test.ts')
+const reads = testsOf('replication/reads.test.ts')
+const snapshot = testsOf('replication/snapshot.test.ts')
+const table = testsOf('replication/proposal-table.test.ts')
+const turn = testsOf('replication/turn-loop.test.ts')
+
+export const REPLICATION_MUTANTS: readonly Mutant[] = [
+  {
+    name: 'answered-before-commit',
+    breaks: 'P1: a proposal is answered as applied when a majority has it durably',
+    file: 'replication/handle.ts',
+    find: 'proposals.add(proposed.term, proposed.index, proposal)',
+    replace: "proposal.done({ type: 'applied', index: proposed.index, at: proposal.at, replies: [] })",
+    killers: proposals('left without quorum is unknown once the leader steps down, and is not answered again'),
+  },
+  {
+    name: 'proposal-answered-twice',
+    breaks: 'every proposal is answered exactly once',
+    file: 'replication/proposals.ts',
+    find: 'this.#waiting.delete(index)\n    if (waiting.term',
+    replace: 'if (waiting.term',
+    killers: table('another entry applied where a proposal lay means that it was replaced'),
+  },
+  {
+    name: 'replaced-proposal-called-applied',
+    breaks: 'another entry applied at the index of a proposal means that it was replaced',
+    file: 'replication/proposals.ts',
+    find: 'if (waiting.term !== term) {',
+    replace: 'if (waiting.term < 0) {',
+    killers: table('another entry applied where a proposal lay means that it was replaced'),
+  },
+  {
+    name: 'refused-where-unknown-is-true',
+    breaks:
+      'a proposal that was appended is unknown when its leader steps down: NOT_LEADER would promise that it is not stored',
+    file: 'replication/proposals.ts',
+    find: "proposal.done({ type: 'unknown' })",
+    replace: "proposal.done({ type: 'refused', reason: 'NOT_LEADER' })",
+    killers: proposals(
+      'left without quorum is unknown once the leader steps down, and is not answered again',
+      'left when its node closes without quorum is unknown',
+    ),
+  },
+  {
+    name: 'certain-proposal-called-unknown',
+    breaks: 'what is committed and about to be applied here is answered as applied',
+    file: 'replication/proposals.ts',
+    find: 'waiting.term <= term && at > certain',
+    replace: 'waiting.term <= term',
+    killers: table('stepping down leaves what is certain to be applied and what a later term proposed'),
+  },
+  {
+    name: 'proposal-before-own-first-entry',
+    breaks: "a new leader takes no proposal before its own term's first entry is applied",
+    file: 'replication/handle.ts',
+    find: 'if (stopped() || !watch.seen.ready) return',
+    replace: 'if (stopped()) return',
+    killers: proposals('to a leader whose first entry is not applied yet is refused'),
+  },
+  {
+    name: 'time-of-the-view-goes-back',
+    breaks: "at' = max(at, last at'), the same on every replica",
+    file: 'replication/applier.ts',
+    find: 'Math.max(at, lastAt)',
+    replace: 'at',
+    killers: proposals('is stamped with a time that never goes back, the same on every replica'),
+  },
+  {
+    name: 'ready-confirmed-before-its-write',
+    breaks: 'what depends on the disk leaves after the disk',
+    file: 'replication/persister.ts',
+    find: 'first === undefined || !first.durable || !first.loaded',
+    replace: 'first === undefined || !first.loaded',
+    killers: turn('acknowledges nothing before it is durable'),
+  },
+  {
+    name: 'log-released-before-its-checkpoint-is-durable',
+    breaks: 'architecture §4: a segment goes when its entries are at or below a checkpoint completed with sync',
+    file: 'replication/checkpointer.ts',
+    find: 'await written',
+    replace: 'this.#last = now\n    this.release()\n    await written',
+    killers: checkpoint('releases the log only when the checkpoint that covers it is durable'),
+  },
+  {
+    name: 'log-released-under-a-follower',
+    breaks: 'the log that a follower still needs is kept, up to wal_retain_bytes',
+    file: 'replication/checkpointer.ts',
+    find: 'if (needs < keep && log.bytesFrom(needs) <= limits.walRetainBytes) keep = needs',
+    replace: '',
+    killers: checkpoint('keeps the log that a follower still needs, up to its bound'),
+  },
+  {
+    name: 'start-with-a-gap-behind-the-checkpoint',
+    breaks: 'architecture §5: a gap above the applied index is corruption',
+    file: 'replication/recovery.ts',
+    find: 'if (log.base.index > meta.applied) {',
+    replace: 'if (log.base.index < 0) {',
+    killers: checkpoint('refuses a log that begins behind the checkpoint'),
+  },
+  {
+    name: 'start-without-committed-entries',
+    breaks: 'a log that ends before what was committed is not started from',
+    file: 'replication/recovery.ts',
+    find: 'if (hard.commit > lastIndex) throw',
+    replace: 'if (hard.commit < 0) throw',
+    killers: checkpoint('refuses a log that ends before what was committed'),
+  },
+  {
+    name: 'log-kept-that-contradicts-the-checkpoint',
+    breaks: 'architecture §5: a log without (applied, term) of the checkpoint starts empty at that point',
+    file: 'replication/recovery.ts',
+    find: 'if (log.term(meta.applied) !== meta.term) {',
+    replace: 'if (meta.term < 0) {',
+    killers: checkpoint('restarts the log at the checkpoint when the mark of an installed snapshot was lost'),
+  },
+  {
+    name: 'snapshot-installed-half',
+    breaks: "§7: the log's mark is written only when the state of the snapshot is in place",
+    file: 'replication/installer.ts',
+    find: 'await shard.slots.run(() => sink.commit(meta))',
+    replace: 'await shard.slots.run(() => sink.abort())',
+    killers: snapshot('gets a snapshot and then the log behind it'),
+  },
+  {
+    name: 'proposal-passed-by-a-snapshot-never-answered',
+    breaks: 'a proposal that a snapshot passes is answered as unknown',
+    file: 'replication/replica-snapshots.ts',
+    find: 'proposals.passed(snapshot.index)',
+    replace: '',
+    killers: snapshot('a proposal that is committed but not applied when a snapshot passes it is unknown'),
+  },
+  {
+    name: 'read-before-its-point-is-applied',
+    breaks: '§8: a read waits until the replica has applied up to its read index',
+    file: 'replication/reads.ts',
+    find: 'if (index <= applied) this.#answer',
+    replace: 'if (index > 0) this.#answer',
+    killers: reads('waits until the replica has applied up to its point'),
+  },
+]

@@ -1,0 +1,156 @@
+/** Faults in the write-ahead log and the state (architecture §4 and §5). */
+import { type Mutant, testsOf } from './mutant.ts'
+
+const crash = testsOf('storage/wal/crash.test.ts')
+const damage = testsOf('storage/wal/damage.test.ts')
+const faults = testsOf('storage/wal/faults.test.ts')
+const release = testsOf('storage/wal/release.test.ts')
+const contract = testsOf('storage/state/contract.test.ts')
+const snapshot = testsOf('storage/state/snapshot.test.ts')
+const failedWrite = testsOf('storage/state/failed-write.test.ts')
+
+export const STORAGE_MUTANTS: readonly Mutant[] = [
+  {
+    name: 'confirmed-before-fdatasync',
+    breaks: 'architecture §4: a write takes effect and is confirmed only after the fdatasync of its batch',
+    file: 'storage/wal/segment-files.ts',
+    find: 'if (fsync) await datasync(file)',
+    replace: 'if (fsync) void datasync(file)',
+    killers: faults('confirm nothing before the fdatasync returns, then in order of append'),
+  },
+  {
+    name: 'failed-fsync-ignored',
+    breaks: 'architecture §4: a failed fsync is fatal, since what is durable is unknown',
+    file: 'storage/wal/write-all.ts',
+    find: 'if (error) reject(new SyncError(',
+    replace: "if (error?.message === '') reject(new SyncError(",
+    killers: faults(
+      'stops for good when %s fails',
+      'stops when an fdatasync fails for want of room: the pages may be gone',
+    ),
+  },
+  {
+    name: 'short-write-is-success',
+    breaks: 'architecture §4: a short write counts as a failure; the file is cut and the batch kept',
+    file: 'storage/wal/write-all.ts',
+    find: 'else if (written < bytes) reject(',
+    replace: 'else if (written < 0) reject(',
+    killers: faults('keeps a batch that was written short, cuts the file and tries again'),
+  },
+  {
+    name: 'corruption-taken-for-a-torn-tail',
+    breaks: 'architecture §4: damage before a valid later batch is corruption, not a torn write',
+    file: 'storage/wal/replay.ts',
+    find: 'return result.problem?.proven ?? false',
+    replace: 'return false',
+    killers: damage('costs every replica if it lies before a valid batch'),
+  },
+  {
+    name: 'corruption-of-a-sealed-segment-accepted',
+    breaks: 'architecture §4: every group that may have had records in a damaged segment loses its replica',
+    file: 'storage/wal/replay.ts',
+    find: 'return result.problem !== undefined || !result.sealed',
+    replace: 'return false',
+    killers: damage(
+      'costs the groups that have records there their replicas, by the footer, and nobody else',
+      'is detected when it is cut off between two batches',
+    ),
+  },
+  {
+    name: 'entry-crc-not-checked',
+    breaks: 'architecture §4: what recovery offers matches the checksums it was written with',
+    file: 'storage/wal/scan.ts',
+    find: "if (!payloadsMatch(decoded, payloads)) return 'an entry does not match its CRC'",
+    replace: '',
+    killers: damage('costs every replica if it lies before a valid batch'),
+  },
+  {
+    name: 'last-batch-not-written-again',
+    breaks: 'architecture §4: recovery writes the last batch again, since an earlier fdatasync may have failed',
+    file: 'storage/wal/open.ts',
+    find: 'await writeAll(file, [readRange(file, position, bytes)], position)',
+    replace: '',
+    killers: faults('writes the last batch again on opening: after a failed fdatasync the page cache lies'),
+  },
+  {
+    name: 'recovery-not-synced',
+    breaks: 'architecture §4: recovery trusts nothing that may live in the page cache only',
+    file: 'storage/wal/open.ts',
+    find: 'await fullSync(file)',
+    replace: '',
+    killers: faults('makes durable on opening what an earlier run left in the page cache'),
+  },
+  {
+    name: 'new-segment-without-hard-state',
+    breaks:
+      "architecture §4: a new segment's header repeats every group's hard state, or its vote goes with the old one",
+    file: 'storage/wal/registry.ts',
+    find: 'hard ? { group, replica, base, hard } : { group, replica, base }',
+    replace: '{ group, replica, base }',
+    killers: release('goes when the few live entries in it were copied forward, through the last index of their log'),
+  },
+  {
+    name: 'new-segment-without-tombstones',
+    breaks: 'architecture §4: a replica that lost its log never comes back under its id',
+    file: 'storage/wal/registry.ts',
+    find: 'for (const [group, replica] of this.#tombstones) states.push(',
+    replace: 'for (const [group, replica] of []) states.push(',
+    killers: damage('stays known after the damaged file was put aside, and does not touch a later replica'),
+  },
+  {
+    name: 'new-segment-without-directory-sync',
+    breaks: 'architecture §4: directory fsync after create, rename, delete',
+    file: 'storage/wal/segment.ts',
+    find: 'await disk.syncDir(dir)',
+    replace: '',
+    killers: crash('loses nothing confirmed, wherever in a scenario the power goes'),
+  },
+  {
+    name: 'segment-released-with-live-entries',
+    breaks: 'architecture §4: a segment stays while a group has entries in it that no checkpoint covers',
+    file: 'storage/wal/release.ts',
+    find: 'behind >= retainBytes ? log.covered :',
+    replace: 'behind >= retainBytes ? log.lastIndex() :',
+    killers: crash('loses nothing confirmed, wherever in a scenario the power goes'),
+  },
+  {
+    name: 'segment-deleted-before-its-copies-are-durable',
+    breaks: 'architecture §4: a segment goes only when what replaces it is durable',
+    file: 'storage/wal/shard-wal.ts',
+    find: 'this.#proofDue = false\n    const written',
+    replace: 'this.#proofDue = false\n    if (batch.release) this.#delete(batch.release)\n    const written',
+    killers: release('is deleted only after the base that replaces it is durable'),
+  },
+  {
+    name: 'checkpoint-not-synced',
+    breaks: 'architecture §5: what the release of the log relies on is written with sync',
+    file: 'storage/state/level-batch.ts',
+    find: 'sync: true',
+    replace: 'sync: false',
+    killers: failedWrite('none is left to the page cache: every batch is written with sync'),
+  },
+  {
+    name: 'failed-checkpoint-write-taken-for-done',
+    breaks: 'architecture §5: any failed write reopens the database, and layers and log still hold the data',
+    file: 'storage/state/checkpoint.ts',
+    find: 'if (batches(now) > batches(checkpoint.head) && now !== undefined) return now',
+    replace: 'if (now !== undefined) return now',
+    killers: failedWrite('reopens the database and the checkpoint is written again'),
+  },
+  {
+    name: 'snapshot-of-half-the-chunks',
+    breaks: 'architecture §5: a snapshot is installed whole or not at all',
+    file: 'storage/state/snapshot-sink.ts',
+    find: 'if (!this.#complete) throw',
+    replace: 'if (this.#number < 0) throw',
+    killers: snapshot('a chunk that is damaged, repeated, left out or of another snapshot is refused'),
+  },
+  {
+    name: 'layer-dropped-before-it-is-below',
+    breaks: 'architecture §5: what is put while a checkpoint is in flight stays readable and is not lost',
+    file: 'storage/state/group-state.ts',
+    find: 'const frozen = this.#layers.freeze()',
+    replace: 'const frozen = this.#layers.freeze()\n    this.#layers.drop(frozen)',
+    killers: contract('a scan sees what was there when it was called, whatever is written and checkpointed meanwhile'),
+  },
+]
