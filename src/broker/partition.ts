@@ -6,15 +6,26 @@
 import type { Env, Timer } from '../base/env.ts'
 import { type ErrorReason, SandglassError } from '../base/errors.ts'
 import type { GroupStatus } from '../replication/group.ts'
-import type { ProduceCommand, TimerCommand } from '../views/timer/commands.ts'
+import type {
+  AckCommand,
+  ExtendCommand,
+  GroupName,
+  NackCommand,
+  ProduceCommand,
+  TimerCommand,
+} from '../views/timer/commands.ts'
 import type { BrokerConfig, BrokerEvent } from './config.ts'
 import type { Directory, PartitionInfo } from './directory.ts'
 import type { Answer } from './lane.ts'
 import { Leadership } from './leadership.ts'
 import { Proposer } from './proposer.ts'
+import { Pull, type PullOutcome, type PullSpec } from './pull.ts'
 import { Session, type SessionSink, type SessionSpec } from './session.ts'
+import type { SessionHost } from './session-host.ts'
 import { groupCounters, type TopicCounters } from './stats.ts'
 import type { TimerHandle } from './timer-handle.ts'
+
+export type SettleCommand = AckCommand | NackCommand | ExtendCommand
 
 export interface PartitionOptions {
   readonly env: Env
@@ -91,23 +102,27 @@ export class Partition {
 
   /** A consumer's stream begins. Throws NOT_LEADER when this node does not lead or is not ready; `ready` waits for that. */
   subscribe(spec: SessionSpec, sink: SessionSink): Session {
-    const leadership = this.#leadership
-    if (leadership === undefined) throw this.#refusal('NOT_LEADER')
-    const group = leadership.dispatcher.group(spec)
-    const counters = groupCounters(this.#options.counters, spec.group)
-    return new Session(spec, sink, {
-      group,
-      marks: leadership.marks,
-      current: () => this.#leadership === leadership,
-      notLeader: () => this.notLeader(),
-      submit: (command, done) => this.#submit(command, done),
-      wake: () => leadership.dispatcher.wake(group),
-      acked: (count) => {
-        counters.acked += count
-      },
-      nacked: (count) => {
-        counters.nacked += count
-      },
+    return new Session(spec, sink, this.#host(spec))
+  }
+
+  /** A Pull begins; `done` is called exactly once. Throws as `subscribe` does. */
+  pull(spec: PullSpec, done: (outcome: PullOutcome) => void): Pull {
+    return new Pull(spec, this.#host(spec), done)
+  }
+
+  /** An ack, nack or extend that comes without a stream. `done` is called exactly once. */
+  settle(command: SettleCommand, done: (answer: Answer) => void): void {
+    this.#submit(command, (answer) => {
+      if (answer.type === 'reply' && answer.reply.type === 'settled') {
+        const counters = groupCounters(this.#options.counters, command.group)
+        if (command.type === 'ack') counters.acked += answer.reply.done
+        if (command.type === 'nack') counters.nacked += answer.reply.done
+        const { deadline } = answer.reply
+        if (command.type === 'extend' && deadline !== undefined) {
+          this.#leadership?.dispatcher.group(command).extended(deadline, command.leaseMs)
+        }
+      }
+      done(answer)
     })
   }
 
@@ -136,6 +151,27 @@ export class Partition {
     this.#lose()
     this.#readyWait?.cancel()
     this.#proposer.refuseWaiting(reason)
+  }
+
+  #host(spec: GroupName): SessionHost {
+    const leadership = this.#leadership
+    if (leadership === undefined) throw this.#refusal('NOT_LEADER')
+    const group = leadership.dispatcher.group(spec)
+    const counters = groupCounters(this.#options.counters, spec.group)
+    return {
+      group,
+      marks: leadership.marks,
+      current: () => this.#leadership === leadership,
+      notLeader: () => this.notLeader(),
+      submit: (command, done) => this.#submit(command, done),
+      wake: () => leadership.dispatcher.wake(group),
+      acked: (count) => {
+        counters.acked += count
+      },
+      nacked: (count) => {
+        counters.nacked += count
+      },
+    }
   }
 
   #submit(command: TimerCommand, done: (answer: Answer) => void): void {

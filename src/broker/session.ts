@@ -155,7 +155,7 @@ export class Session implements LiveSession, MarkReceiver {
     if (attached === undefined) {
       // Whatever it held from before keeps its grace; the sink may be told in this very turn.
       group.remove(this, false)
-      this.end(refusal(answer))
+      this.end(attachRefusal(answer))
       return
     }
     if (!this.#host.current()) {
@@ -177,7 +177,7 @@ export class Session implements LiveSession, MarkReceiver {
       if (settled !== undefined) count(settled.done, settled.deadline)
       if (this.#state === 'ended') return
       if (settled !== undefined) this.#sink.settled(id, settled.lost)
-      else this.#sink.settled(id, [], refusal(answer))
+      else this.#sink.settled(id, [], settleRefusal(answer))
     })
   }
 }
@@ -200,13 +200,17 @@ function* parts(messages: readonly DeliveredMessage[]): Iterable<readonly Delive
   yield from === 0 ? messages : messages.slice(from)
 }
 
-function refusal(answer: Answer): SandglassError {
+/** Why an attachment was not made. */
+export function attachRefusal(answer: Answer): SandglassError {
   if (answer.type === 'failed') return answer.error
   if (answer.reply.type === 'tooMany') {
     return new SandglassError('OVERLOADED', `Cannot subscribe: too many ${answer.reply.what} on this partition`)
   }
-  if (answer.reply.type === 'stale') {
-    return new SandglassError('SESSION_REPLACED', 'Cannot reattach: a newer session of this consumer is attached')
-  }
+  return new SandglassError('SESSION_REPLACED', 'Cannot reattach: a newer session of this consumer is attached')
+}
+
+/** Why an ack, nack or extend was not applied. */
+export function settleRefusal(answer: Answer): SandglassError {
+  if (answer.type === 'failed') return answer.error
   return new SandglassError('GROUP_NOT_FOUND', 'Cannot settle: no such group')
 }

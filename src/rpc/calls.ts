@@ -106,7 +106,13 @@ function unary(handler: Unary<unknown, unknown>, row: MethodRow, context: Servic
     const end = begin()
     const rest = Number(call.getDeadline()) - env.wallMs()
     const deadline = env.monoMs() + Math.min(rest, DEADLINE_MS)
-    const about = { deadline, forwardedFor: forwardedFor(call.metadata), raw: call.request, path: row.path }
+    const about: CallContext = {
+      deadline,
+      forwardedFor: forwardedFor(call.metadata),
+      raw: call.request,
+      path: row.path,
+      onCancel: (listener) => onCancel(call, listener),
+    }
     const answer = async () => {
       const answered = await handler(decoded(request, call.request), about)
       return Buffer.isBuffer(answered) ? answered : response.encode(answered as Init<unknown>)
@@ -123,6 +129,12 @@ function unary(handler: Unary<unknown, unknown>, row: MethodRow, context: Servic
       },
     )
   }
+}
+
+/** A request may be passed on to as many nodes as it concerns: no number of listeners is suspicious. */
+function onCancel(call: ServerUnaryCall<Buffer, Buffer>, listener: () => void): void {
+  if (call.cancelled) listener()
+  else call.setMaxListeners(0).once('cancelled', listener)
 }
 
 function streaming(handler: StreamHandler, begin: Begin) {

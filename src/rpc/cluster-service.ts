@@ -64,9 +64,8 @@ async function statusOfOthers(context: ServiceContext, call: CallContext): Promi
   const others = directory.nodes().filter(({ id, alive }) => alive && id !== directory.self)
   const raw = wire.codec('StatusRequest').encode({ local: true })
   const deadline = Math.min(call.deadline, env.monoMs() + LOCAL_STATUS_MS)
-  const asked = others.map((node) =>
-    passOn(context, node, { path: SERVICES.Cluster.Status.path, raw, deadline }, { partition: 0, mutating: false }),
-  )
+  const about = { path: SERVICES.Cluster.Status.path, raw, deadline, onCancel: call.onCancel }
+  const asked = others.map((node) => passOn(context, node, about, { partition: 0, mutating: false }))
   // Who does not answer is missing from the join, which is what a status is for.
   const answers = await Promise.allSettled(asked)
   const codec = wire.codec('StatusResponse')

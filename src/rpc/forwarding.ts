@@ -46,11 +46,15 @@ export async function atLeader<R>(
 export async function passOn(
   { channels, errors }: ServiceContext,
   node: NodeInfo,
-  call: Pick<CallContext, 'path' | 'raw' | 'deadline'>,
+  call: Pick<CallContext, 'path' | 'raw' | 'deadline' | 'onCancel'>,
   { partition, mutating }: Pick<Target, 'partition' | 'mutating'>,
 ): Promise<Buffer> {
   try {
-    return await channels.unary(node, call.path, call.raw, { deadline: call.deadline, partition })
+    return await channels.unary(node, call.path, call.raw, {
+      deadline: call.deadline,
+      partition,
+      onCancel: call.onCancel,
+    })
   } catch (error) {
     if (!isServiceError(error)) throw error
     const details = error.metadata.get(STATUS_DETAILS_KEY)[0]

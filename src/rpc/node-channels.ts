@@ -18,9 +18,14 @@ interface Passing {
   readonly deadline: number
 }
 
+interface PassingCall extends Passing {
+  /** Ends the call to the other node with the caller's own. */
+  readonly onCancel: (listener: () => void) => void
+}
+
 export interface NodeChannels {
   /** Sends an encoded request, resolves the encoded response. Rejects UNREACHABLE when it never left, else a gRPC ServiceError. */
-  unary(node: NodeInfo, path: string, request: Buffer, about: Passing): Promise<Buffer>
+  unary(node: NodeInfo, path: string, request: Buffer, about: PassingCall): Promise<Buffer>
   /** Opens a stream of encoded messages over a standing connection. Rejects UNREACHABLE. */
   stream(node: NodeInfo, path: string, about: Passing): Promise<RawStream>
   close(): void
@@ -72,14 +77,23 @@ export function createNodeChannels(env: Env): NodeChannels {
   }
 
   return {
-    async unary(node, path, request, { partition, deadline }) {
+    async unary(node, path, request, { partition, deadline, onCancel }) {
       const client = await connected(node, deadline)
       const options = { deadline: env.wallMs() + Math.max(1, deadline - env.monoMs()) }
       return new Promise((resolve, reject) => {
-        client.makeUnaryRequest(path, same, same, request, forwardedMark(partition), options, (error, response) => {
-          if (error !== null) reject(error)
-          else resolve(response ?? EMPTY)
-        })
+        const call = client.makeUnaryRequest(
+          path,
+          same,
+          same,
+          request,
+          forwardedMark(partition),
+          options,
+          (error, response) => {
+            if (error !== null) reject(error)
+            else resolve(response ?? EMPTY)
+          },
+        )
+        onCancel(() => call.cancel())
       })
     },
     async stream(node, path, { partition, deadline }) {

@@ -10,7 +10,9 @@ import { atLeader } from './forwarding.ts'
 import { groupMethods } from './group-methods.ts'
 import { DEFAULT_CHANNEL, produceCommand, produceResponse } from './produce.ts'
 import { produceStream } from './produce-stream.ts'
+import { pullMethod } from './pull-method.ts'
 import type { CallContext, ServiceContext } from './service-context.ts'
+import { settleMethods } from './settle-methods.ts'
 import type { StreamRegistry } from './stream-registry.ts'
 
 type Queue = Handlers<'Queue'>
@@ -22,6 +24,8 @@ export function queueHandlers(context: ServiceContext, streams: StreamRegistry):
     Consume: consumeStream(context, streams),
     Fetch: (request, call) => fetch(context, request, call),
     GetMessage: (request, call) => message(context, request, call),
+    ...pullMethod(context, streams),
+    ...settleMethods(context),
     ...groupMethods(context),
   }
 }

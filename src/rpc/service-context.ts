@@ -22,6 +22,8 @@ export interface CallContext {
   readonly forwardedFor: number | undefined
   /** The request as it came, for passing on. */
   readonly raw: Buffer
+  /** `listener` is called when nobody waits for the answer any more: cancelled, disconnected, or past its deadline. */
+  readonly onCancel: (listener: () => void) => void
   /** Path of the method, `/package.Service/Method`. */
   readonly path: string
 }

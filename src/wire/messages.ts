@@ -258,6 +258,72 @@ export interface ConsumeResponse<B = Body> {
   readonly end: ErrorMessage | null
 }
 
+export interface PullRequest {
+  readonly topic: string
+  /** absent: any that has something, those led by the asked node first */
+  readonly partition: number | null
+  /** empty: "master" */
+  readonly channel: string
+  readonly group: string
+  /** who it is, for people; need not be unique */
+  readonly consumer: string
+  /** 1 to 1,000; 0: 100 */
+  readonly maxMessages: number
+  /** 0: the node's default */
+  readonly leaseMs: number
+  /** up to 30,000; 0: answers at once */
+  readonly waitMs: number
+  /** of a group that does not exist yet */
+  readonly start: Start
+}
+
+/** Without deliveries: nothing became due in time. */
+export interface PullResponse<B = Body> {
+  readonly partition: number
+  readonly deliveredMs: number
+  readonly leaseMs: number
+  readonly deliveries: readonly Delivery<B>[]
+}
+
+export interface AckRequest {
+  readonly topic: string
+  readonly partition: number
+  readonly channel: string
+  readonly group: string
+  readonly index: readonly number[]
+  readonly fence: readonly number[]
+}
+
+export interface NackRequest {
+  readonly topic: string
+  readonly partition: number
+  readonly channel: string
+  readonly group: string
+  readonly index: readonly number[]
+  readonly fence: readonly number[]
+  readonly delayMs: number
+  /** up to 256 characters */
+  readonly reason: string
+  /** redelivered at its own place; delay_ms must be 0 */
+  readonly keepPlace: boolean
+}
+
+export interface ExtendRequest {
+  readonly topic: string
+  readonly partition: number
+  readonly channel: string
+  readonly group: string
+  readonly index: readonly number[]
+  readonly fence: readonly number[]
+  /** from now */
+  readonly leaseMs: number
+}
+
+export interface SettleResponse {
+  /** places in the request whose lease was not current */
+  readonly lost: readonly number[]
+}
+
 export interface FetchRequest {
   readonly topic: string
   readonly partition: number
@@ -433,6 +499,12 @@ export interface Messages<B = Body> {
   Settled: Settled
   CaughtUp: CaughtUp
   ConsumeResponse: ConsumeResponse<B>
+  PullRequest: PullRequest
+  PullResponse: PullResponse<B>
+  AckRequest: AckRequest
+  NackRequest: NackRequest
+  ExtendRequest: ExtendRequest
+  SettleResponse: SettleResponse
   FetchRequest: FetchRequest
   StoredMessage: StoredMessage<B>
   FetchResponse: FetchResponse<B>
@@ -491,6 +563,12 @@ export const FULL_NAMES = {
   Settled: 'sandglass.v1.Settled',
   CaughtUp: 'sandglass.v1.CaughtUp',
   ConsumeResponse: 'sandglass.v1.ConsumeResponse',
+  PullRequest: 'sandglass.v1.PullRequest',
+  PullResponse: 'sandglass.v1.PullResponse',
+  AckRequest: 'sandglass.v1.AckRequest',
+  NackRequest: 'sandglass.v1.NackRequest',
+  ExtendRequest: 'sandglass.v1.ExtendRequest',
+  SettleResponse: 'sandglass.v1.SettleResponse',
   FetchRequest: 'sandglass.v1.FetchRequest',
   StoredMessage: 'sandglass.v1.StoredMessage',
   FetchResponse: 'sandglass.v1.FetchResponse',
@@ -569,6 +647,34 @@ export const SERVICES = {
       response: 'ConsumeResponse',
       requestStream: true,
       responseStream: true,
+    },
+    Pull: {
+      path: '/sandglass.v1.Queue/Pull',
+      request: 'PullRequest',
+      response: 'PullResponse',
+      requestStream: false,
+      responseStream: false,
+    },
+    Ack: {
+      path: '/sandglass.v1.Queue/Ack',
+      request: 'AckRequest',
+      response: 'SettleResponse',
+      requestStream: false,
+      responseStream: false,
+    },
+    Nack: {
+      path: '/sandglass.v1.Queue/Nack',
+      request: 'NackRequest',
+      response: 'SettleResponse',
+      requestStream: false,
+      responseStream: false,
+    },
+    Extend: {
+      path: '/sandglass.v1.Queue/Extend',
+      request: 'ExtendRequest',
+      response: 'SettleResponse',
+      requestStream: false,
+      responseStream: false,
     },
     Fetch: {
       path: '/sandglass.v1.Queue/Fetch',

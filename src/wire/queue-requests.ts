@@ -47,11 +47,11 @@ export function checkSubscribe(request: Subscribe): void {
   if (request.holds.length > 0 && !request.reattach) throw invalid('holds', 'Cannot take holds: only when reattaching')
 }
 
-export function checkAck(request: Ack): void {
+export function checkAck(request: Pick<Ack, 'index' | 'fence'>): void {
   checkItems(request)
 }
 
-export function checkNack(request: Nack): void {
+export function checkNack(request: Omit<Nack, 'id'>): void {
   checkItems(request)
   if (request.delayMs > DELAY_MS_MAX) throw invalid('delay_ms', `Cannot take delay_ms: at most ${DELAY_MS_MAX}`)
   if (request.keepPlace && request.delayMs > 0)
@@ -61,7 +61,7 @@ export function checkNack(request: Nack): void {
   }
 }
 
-export function checkExtend(request: Extend): void {
+export function checkExtend(request: Omit<Extend, 'id'>): void {
   checkItems(request)
   if (request.leaseMs < 1 || request.leaseMs > DELAY_MS_MAX) {
     throw invalid('lease_ms', `Cannot take lease_ms ${request.leaseMs}: must be from 1 to ${DELAY_MS_MAX}`)

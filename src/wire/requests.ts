@@ -1,14 +1,16 @@
 // Is a request within the public limits (docs/semantics.md)? One function a method; each throws INVALID with the field.
 // What needs the state of the cluster (does the topic exist? is this the leader?) is not asked here.
 import { invalid } from '../base/errors.ts'
-import { PARTITIONS_MAX, REPLICATION_FACTOR_MAX } from '../base/limits.ts'
+import { DELAY_MS_MAX, PARTITIONS_MAX, REPLICATION_FACTOR_MAX } from '../base/limits.ts'
 import { checkName, checkNameOrEmpty, checkPartition } from './fields.ts'
 import {
+  type AckRequest,
   type CreateTopicRequest,
   type DescribeGroupRequest,
   type FetchRequest,
   type GetMessageRequest,
   type ListGroupsRequest,
+  type PullRequest,
   TopicKind,
   type TransferLeaderRequest,
 } from './messages.ts'
@@ -16,6 +18,10 @@ import {
 /** Messages one Fetch gives when the request does not say, and at most. */
 export const FETCH_LIMIT_DEFAULT = 100
 const FETCH_LIMIT_MAX = 1000
+/** Messages one Pull gives when the request does not say, and at most. */
+export const PULL_MESSAGES_DEFAULT = 100
+const PULL_MESSAGES_MAX = 1000
+const PULL_WAIT_MS_MAX = 30_000
 const OFFSET_TEXT = /^[0-9A-HJKMNP-TV-Z]{26}$/
 
 export function checkCreateTopic(request: CreateTopicRequest): void {
@@ -35,6 +41,25 @@ export function checkFetch(request: FetchRequest): void {
   checkPartition(request.partition, 'partition')
   checkNameOrEmpty(request.channel, 'channel')
   between(request.limit, 0, FETCH_LIMIT_MAX, 'limit')
+}
+
+export function checkPull(request: PullRequest): void {
+  checkName(request.topic, 'topic', { reserved: true })
+  if (request.partition !== null) checkPartition(request.partition, 'partition')
+  checkNameOrEmpty(request.channel, 'channel')
+  checkName(request.group, 'group', { reserved: false })
+  checkName(request.consumer, 'consumer', { reserved: false })
+  between(request.maxMessages, 0, PULL_MESSAGES_MAX, 'max_messages')
+  between(request.leaseMs, 0, DELAY_MS_MAX, 'lease_ms')
+  between(request.waitMs, 0, PULL_WAIT_MS_MAX, 'wait_ms')
+}
+
+/** Where an Ack, Nack or Extend without a stream belongs; what it settles is checked as in a stream. */
+export function checkSettlePlace(request: Pick<AckRequest, 'topic' | 'partition' | 'channel' | 'group'>): void {
+  checkName(request.topic, 'topic', { reserved: true })
+  checkPartition(request.partition, 'partition')
+  checkNameOrEmpty(request.channel, 'channel')
+  checkName(request.group, 'group', { reserved: true })
 }
 
 /** Only the form of the offset; base/offset.ts decodes it. */

@@ -27,7 +27,7 @@ export class ApiClient {
   call<Q extends MessageName, R extends MessageName>(
     row: Row<Q, R>,
     request: Init<M[Q]>,
-    options: { deadlineMs?: number; forwardedFor?: number } = {},
+    options: { deadlineMs?: number; forwardedFor?: number; cancelled?: AbortSignal } = {},
   ): Promise<M[R]> {
     const metadata = new Metadata()
     if (options.forwardedFor !== undefined) metadata.set('sandglass-forwarded', String(options.forwardedFor))
@@ -36,10 +36,20 @@ export class ApiClient {
       const { request: q, response: r } = row
       const encode = (message: Init<M[Q]>) => wire.codec(q).encode(message)
       const decode = (bytes: Buffer) => wire.codec(r).decode(bytes) as M[R]
-      this.#client.makeUnaryRequest(row.path, encode, decode, request, metadata, { deadline }, (error, response) => {
-        if (error !== null) reject(fromStatus(error))
-        else if (response !== undefined) resolve(response)
-      })
+      const about = { deadline }
+      const call = this.#client.makeUnaryRequest(
+        row.path,
+        encode,
+        decode,
+        request,
+        metadata,
+        about,
+        (error, response) => {
+          if (error !== null) reject(fromStatus(error))
+          else if (response !== undefined) resolve(response)
+        },
+      )
+      options.cancelled?.addEventListener('abort', () => call.cancel())
     })
   }
 

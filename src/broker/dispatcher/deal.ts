@@ -2,8 +2,11 @@
  * Deals due messages to the sessions that have room, one each in turn, so that equal consumers get equal shares however
  * small the batches are. The turn goes on where the last deal ended.
  */
-import { ENTRY_MESSAGES_MAX, FRAME_BYTES_MAX } from '../../base/limits.ts'
+import { ENTRY_MESSAGES_MAX, MESSAGE_BYTES_MAX } from '../../base/limits.ts'
 import type { KnownMessage } from './sorted-messages.ts'
+
+/** With a message of full size on top it still fits into what a gRPC client takes by default, 4 MiB. */
+const DEAL_BYTES = 2 * MESSAGE_BYTES_MAX
 
 /** What a session is dealt: messages never handed out before, and redeliveries. */
 export interface Hand<S> {
@@ -37,9 +40,9 @@ export class Deal<S> {
     return this.#last
   }
 
-  /** How many more can be dealt; 0 also when the bytes of one frame are dealt. */
+  /** How many more can be dealt; 0 also when DEAL_BYTES are dealt. */
   get room(): number {
-    return this.#bytes >= FRAME_BYTES_MAX ? 0 : Math.min(this.#rest, ENTRY_MESSAGES_MAX - this.#count)
+    return this.#bytes >= DEAL_BYTES ? 0 : Math.min(this.#rest, ENTRY_MESSAGES_MAX - this.#count)
   }
 
   /** The caller has checked `room`. */

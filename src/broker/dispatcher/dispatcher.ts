@@ -46,10 +46,10 @@ export class Dispatcher {
       fill: (channel, window, cursor) => void this.#fill(channel, window, cursor),
       wake: (group) => this.wake(group),
     }
-    // Taking over: every session an earlier leader knew has its grace to come back.
+    // Taking over: every stream an earlier leader knew has its grace to come back.
     for (const view of options.handle.view.groups()) {
       const group = this.group({ channel: view.channel, group: view.group })
-      for (const { session } of view.sessions()) group.expectBack(session)
+      for (const session of view.sessions()) group.inherit(session)
       this.wake(group)
     }
   }

@@ -7,7 +7,7 @@ import { assert } from '../../base/assert.ts'
 import { SandglassError } from '../../base/errors.ts'
 import { OUTSTANDING_MAX } from '../../base/limits.ts'
 import type { GroupName, Position, TimerReply } from '../../views/timer/commands.ts'
-import type { GroupView } from '../../views/timer/queries.ts'
+import type { GroupView, SessionInfo } from '../../views/timer/queries.ts'
 import type { Answer } from '../lane.ts'
 import { type GroupCounters, groupCounters } from '../stats.ts'
 import type { DispatchContext, DispatchedGroup } from './context.ts'
@@ -15,6 +15,7 @@ import { Deal } from './deal.ts'
 import { Flight } from './flight.ts'
 import { GroupLeases } from './group-leases.ts'
 import type { LiveSession } from './live-session.ts'
+import { isPullConsumer } from './pull-name.ts'
 import type { Window } from './window.ts'
 
 /** Deliver commands in flight: covers a commit's round trip at full entries. */
@@ -81,9 +82,18 @@ export class GroupDispatch implements DispatchedGroup {
     this.#context.wake(this)
   }
 
-  /** A session that an earlier leader knew: it has reattachMs to come back. */
-  expectBack(session: string): void {
-    this.#leases.gone(session, this.#context.config.reattachMs)
+  /** A Pull is over. `kept`: it was answered, and its leases run to their end. */
+  removePull(session: Pick<LiveSession, 'id'>, kept: boolean): void {
+    this.#live.delete(session.id)
+    if (kept) this.#leases.outlives(session.id)
+    else this.#leases.gone(session.id, 0)
+    this.#context.wake(this)
+  }
+
+  /** A session that an earlier leader knew: its stream has reattachMs to come back, a Pull has none. */
+  inherit({ session, consumer }: SessionInfo): void {
+    if (isPullConsumer(consumer)) this.#leases.outlives(session)
+    else this.#leases.gone(session, this.#context.config.reattachMs)
   }
 
   /** A newer session of the same consumer took its place and its leases returned. */
@@ -211,12 +221,12 @@ export class GroupDispatch implements DispatchedGroup {
     this.#flights -= 1
     this.#freshFlying -= flight.freshCount
     for (const index of flight.againIndexes()) this.#againFlying.delete(index)
-    for (const { session, count } of flight.shares()) session.proposed -= count
     if (answer.type === 'reply' && answer.reply.type === 'delivered') this.#handOut(flight, answer.reply)
     else {
       this.#recovering = true
       this.#retryAt = this.#context.env.monoMs() + RETRY_MS
     }
+    for (const { session, count } of flight.shares()) session.proposed -= count
     if (this.#flights === 0) {
       this.#ahead = undefined
       this.#recovering = false

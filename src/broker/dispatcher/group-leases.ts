@@ -1,6 +1,7 @@
 /**
  * How leases of one group end on the leader: by their deadline once the monotonic clock agrees (LeaseClock), or with
- * their session once its stream stayed away for its grace. One `expire` command in flight at a time.
+ * their session once its stream stayed away for its grace; those of a Pull only by their deadline. One `expire` command
+ * in flight at a time.
  */
 import type { GroupName, Held } from '../../views/timer/commands.ts'
 import type { GroupView } from '../../views/timer/queries.ts'
@@ -19,6 +20,8 @@ export class GroupLeases {
   readonly #clock: LeaseClock
   /** Sessions without a stream, and the monotonic time at which they are detached. */
   readonly #absent = new Map<string, number>()
+  /** Sessions of Pulls that were answered: they are detached when their last lease has ended. */
+  readonly #pulls = new Set<string>()
   #expiring = false
   #retryAt = 0
   /** Monotonic time at which the first lease past its deadline may end. */
@@ -40,12 +43,18 @@ export class GroupLeases {
     this.#absent.set(session, this.#context.env.monoMs() + graceMs)
   }
 
+  /** The session of a Pull whose leases run to their end, whoever leads. */
+  outlives(session: string): void {
+    this.#pulls.add(session)
+  }
+
   returned(session: string): void {
     this.#absent.delete(session)
   }
 
   run(group: GroupView, now: number): void {
     const mono = this.#context.env.monoMs()
+    this.#endPulls(group)
     this.#detachAbsent(mono)
     this.#heldUntil = undefined
     this.#clock.forgetBefore(group.nextDeadline())
@@ -81,6 +90,13 @@ export class GroupLeases {
       if (answer.type === 'failed') this.#retryAt = this.#context.env.monoMs() + RETRY_MS
       this.#wake()
     })
+  }
+
+  #endPulls(group: GroupView): void {
+    if (this.#pulls.size === 0) return
+    for (const { session, leased } of group.sessions()) {
+      if (leased === 0 && this.#pulls.delete(session)) this.gone(session, 0)
+    }
   }
 
   #detachAbsent(mono: number): void {

@@ -1,4 +1,4 @@
-/** A consumer's stream as the dispatcher sees it; session.ts is the one implementation. */
+/** A consumer's stream (session.ts) or a Pull (pull.ts) as the dispatcher sees it. */
 import type { SandglassError } from '../../base/errors.ts'
 
 export interface DeliveredMessage {

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { ENTRY_MESSAGES_MAX, FRAME_BYTES_MAX } from '../../../src/base/limits.ts'
+import { ENTRY_MESSAGES_MAX, MESSAGE_BYTES_MAX } from '../../../src/base/limits.ts'
 import { Deal } from '../../../src/broker/dispatcher/deal.ts'
 
 const message = (index: number, bytes = 10) => ({ due: index, index, body: new Uint8Array(bytes) })
@@ -19,7 +19,7 @@ test('sessions get one message each in turn while they have room', () => {
 test('one deal holds one entry of messages, or one frame of bytes', () => {
   const deal = new Deal([{ session: 'a', room: 100_000 }])
   expect(deal.room).toBe(ENTRY_MESSAGES_MAX)
-  deal.give(message(1, FRAME_BYTES_MAX - 1), 'fresh')
+  deal.give(message(1, 2 * MESSAGE_BYTES_MAX - 1), 'fresh')
   expect(deal.room).toBe(ENTRY_MESSAGES_MAX - 1)
   deal.give(message(2, 1), 'fresh')
   expect(deal.room).toBe(0)
