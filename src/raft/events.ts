@@ -54,6 +54,8 @@ type TermEvent =
   | { readonly type: 'higherTerm'; readonly message: Message }
   | { readonly type: 'lowerTermIgnored'; readonly message: Message }
   | { readonly type: 'lowerTermWriteIgnored'; readonly writeTerm: number }
+  /** A write up to `mark` is durable, but no entry waits there any more, or one of another `term`. */
+  | { readonly type: 'supersededWriteIgnored'; readonly mark: LogPosition; readonly term: number | undefined }
 
 type ReplicationEvent =
   | { readonly type: 'appendRejected'; readonly message: Message; readonly ownTerm: number }

@@ -57,8 +57,11 @@ export class ReadyQueue {
     const committed = r.log.committedToApply()
     const snapshot = unstable.hasNewSnapshot ? unstable.snapshot : undefined
     const token = ++this.#lastToken
-    const mark = unstable.count > 0 ? r.log.last : undefined
+    const changes = this.#changes()
     const waiting = r.afterPersist
+    const writes = entries.length > 0 || snapshot !== undefined || changes.hard !== undefined || waiting.length > 0
+    // What lies before a write is durable with it, also what an earlier Ready of another term handed out.
+    const mark = writes && unstable.count > 0 ? r.log.last : undefined
     const toSelf = waiting.filter((m) => m.to === r.id)
     const ready = {
       entries,
@@ -67,7 +70,7 @@ export class ReadyQueue {
       afterPersist: toSelf.length === 0 ? waiting : waiting.filter((m) => m.to !== r.id),
       readStates: r.readStates,
       token,
-      ...this.#changes(),
+      ...changes,
       ...(snapshot === undefined ? {} : { snapshot }),
     }
     if (mark !== undefined || snapshot !== undefined || toSelf.length > 0) {
@@ -98,7 +101,7 @@ export class ReadyQueue {
     if (done.mark !== undefined) {
       // In a later term the entries may have been replaced and put back while this write was under way. The Ready that
       // carried the new term confirms them.
-      if (done.term === r.term) r.log.unstable.stableTo(done.mark)
+      if (done.term === r.term) this.#stableTo(done.mark)
       else r.observe?.({ type: 'lowerTermWriteIgnored', writeTerm: done.term })
     }
     if (done.snapshot !== undefined) {
@@ -106,6 +109,12 @@ export class ReadyQueue {
       r.appliedConf = done.snapshot.confState
       appliedTo(r, done.snapshot.index)
     }
+  }
+
+  #stableTo(mark: LogPosition): void {
+    const { unstable } = this.#raft.log
+    if (unstable.stableTo(mark)) return
+    this.#raft.observe?.({ type: 'supersededWriteIgnored', mark, term: unstable.term(mark.index) })
   }
 
   #changes(): { soft?: SoftState; hard?: HardState } {

@@ -27,7 +27,6 @@ export type MessageType =
   | 'transferLeader'
   | 'timeoutNow'
   | 'propose'
-  | 'forgetLeader'
 
 /** One flat shape, absent numbers are 0: what travels between replicas of one group. */
 export interface Message {

@@ -80,12 +80,16 @@ export class Unstable {
     if (this.#snapshot !== undefined) this.#snapshotInProgress = true
   }
 
-  /** Everything up to `position` is durable. Ignored if the entry there was replaced meanwhile: its own write is still to come. */
-  stableTo(position: LogPosition): void {
-    if (position.index < this.#offset || this.term(position.index) !== position.term) return
+  /**
+   * Everything up to `position` is durable. False, and nothing changes, if that is known already, or if the entry there
+   * was replaced meanwhile: its own write is still to come.
+   */
+  stableTo(position: LogPosition): boolean {
+    if (position.index < this.#offset || this.term(position.index) !== position.term) return false
     this.#entries = this.#entries.slice(position.index + 1 - this.#offset)
     this.#offset = position.index + 1
     this.#offsetInProgress = Math.max(this.#offsetInProgress, this.#offset)
+    return true
   }
 
   stableSnapshotTo(index: number): void {

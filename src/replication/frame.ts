@@ -59,7 +59,6 @@ const TYPE_CODE = {
   transferLeader: 12,
   timeoutNow: 13,
   propose: 14,
-  forgetLeader: 15,
 } as const satisfies Record<MessageType, number>
 
 const TYPES: ReadonlyMap<number, MessageType> = new Map(

@@ -19,7 +19,8 @@ export interface GroupSpec {
   readonly members: readonly Member[]
 }
 
-export type RefusalReason = 'NOT_LEADER' | 'OVERLOADED' | 'DISK_FULL' | 'SHUTTING_DOWN'
+/** INVALID: a change of membership that cannot follow the present configuration, however often it is tried. */
+export type RefusalReason = 'NOT_LEADER' | 'OVERLOADED' | 'DISK_FULL' | 'SHUTTING_DOWN' | 'INVALID'
 
 export type ProposalOutcome<R> =
   | { readonly type: 'applied'; readonly index: number; readonly at: number; readonly replies: readonly R[] }

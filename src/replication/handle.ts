@@ -50,7 +50,7 @@ const REFUSAL = {
   removed: 'NOT_LEADER',
   tooMuchUncommitted: 'OVERLOADED',
   confChangePending: 'OVERLOADED',
-  confChangeInvalid: 'OVERLOADED',
+  confChangeInvalid: 'INVALID',
 } as const satisfies Record<ProposeRefusal, RefusalReason>
 
 export class Handle<R, E, V extends View<R, E>> implements GroupHandle<R, E, V> {

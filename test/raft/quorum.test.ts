@@ -45,7 +45,7 @@ describe('quorum maths (§5.4, §6)', () => {
         const naive = both(naiveVote(voters, of), naiveVote(votersOutgoing, of))
         expect(quorumVote({ voters, votersOutgoing }, (id) => of[id])).toBe(naive)
       }),
-      { numRuns: 10_000 },
+      { numRuns: 50_000 },
     )
   })
 

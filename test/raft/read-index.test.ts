@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
-import { messageOf } from './harness/entries.ts'
-import { networkOf } from './harness/network.ts'
-import { elect, oneOf } from './harness/node.ts'
+import { membersOf, messageOf } from './harness/entries.ts'
+import { Network, networkOf } from './harness/network.ts'
+import { elect, oneOf, TestNode } from './harness/node.ts'
 
 describe('linearizable reads (§8; §6.4 of the dissertation)', () => {
   test('a read at the leader is answered after a round of heartbeats, at a follower through the leader', () => {
@@ -53,6 +53,19 @@ describe('linearizable reads (§8; §6.4 of the dissertation)', () => {
     second.raft.readIndex(6)
     second.drain()
     expect(second.readStates).toEqual([{ index: 3, context: 6 }])
+  })
+
+  test('a learner may read, but its answers to heartbeats count for nobody', () => {
+    const conf = membersOf([1, 2], [3])
+    const net = new Network(...[1, 2, 3].map((id) => new TestNode(id, { conf })))
+    net.campaign(1)
+    net.node(3).raft.readIndex(8)
+    net.run()
+    expect(net.node(3).readStates).toEqual([{ index: 1, context: 8 }])
+    net.cut(1, 2)
+    net.node(3).raft.readIndex(9)
+    net.run()
+    expect(net.node(3).readStates).toHaveLength(1)
   })
 
   test('an answer to a heartbeat sent before the request confirms nothing', () => {

@@ -110,6 +110,27 @@ describe('installing a snapshot (§7)', () => {
     expect(node.ticks(30)).toEqual([])
   })
 
+  test('a learner becomes a voter through one, and may run then', () => {
+    const node = new TestNode(3, { conf: membersOf([1, 2], [3]) })
+    install(node, SNAPSHOT)
+    expect(node.raft.status().confState).toEqual(CONF)
+    node.raft.campaign()
+    expect(node.role).toBe('candidate')
+  })
+
+  test('one taken within a joint configuration brings both halves with it', () => {
+    const confState = { voters: [1, 3], votersOutgoing: [1, 2], learners: [4], learnersNext: [2], autoLeave: true }
+    const node = new TestNode(3, { conf: votersOf() })
+    install(node, { ...SNAPSHOT, confState })
+    expect(node.raft.status().confState).toEqual(confState)
+    node.raft.campaign()
+    node.drain()
+    node.receive(messageOf('requestVoteResponse', 1, 3, node.term))
+    expect(node.role).toBe('candidate')
+    node.receive(messageOf('requestVoteResponse', 2, 3, node.term))
+    expect(node.role).toBe('leader')
+  })
+
   test('a replica with a snapshot under way does not run for leader', () => {
     const node = new TestNode(1, { conf: CONF })
     node.raft.step(messageOf('installSnapshot', 2, 1, 4, { snapshot: SNAPSHOT }))

@@ -85,6 +85,63 @@ describe('leadership transfer (§3.10 of the dissertation)', () => {
     expect(node.role).toBe('follower')
   })
 
+  test('a learner that is told to run does not', () => {
+    const node = new TestNode(3, { conf: membersOf([1, 2], [3]) })
+    expect(node.receive(messageOf('timeoutNow', 1, 3, 1))).toEqual([])
+    expect(node.raft.status()).toMatchObject({ role: 'follower', term: 1 })
+  })
+
+  test('asking again for the same heir buys no more time', () => {
+    const net = networkOf(3)
+    net.campaign(1)
+    net.isolate(3)
+    net.propose(1, 'a')
+    net.node(1).raft.transferLeadership(3)
+    net.ticks(1, 6)
+    net.node(1).raft.transferLeadership(3)
+    net.ticks(1, 4)
+    expect(net.node(1).raft.status()).toMatchObject({ role: 'leader', transferee: 0 })
+  })
+
+  test('an heir that needs a snapshot first takes over once it has it', () => {
+    const net = networkOf(3)
+    net.campaign(1)
+    net.isolate(3)
+    net.propose(1, 'a', 'b')
+    const leader = net.node(1)
+    leader.log.compact({ index: 3, term: 1, confState: leader.conf })
+    net.heal()
+    leader.raft.transferLeadership(3)
+    net.ticks(1, 2)
+    expect(net.node(3).log.base.index).toBe(3)
+    expect(net.node(3).role).toBe('leader')
+  })
+
+  test('making the heir a learner ends it', () => {
+    const net = networkOf(3)
+    net.campaign(1)
+    const leader = net.node(1)
+    const changes = [{ type: 'addLearner' as const, replica: 3 }]
+    leader.raft.proposeConfChange({ transition: 'auto', changes, context: new Uint8Array(0) })
+    net.cut(1, 3)
+    leader.raft.transferLeadership(3)
+    net.run()
+    expect(leader.raft.status()).toMatchObject({ role: 'leader', transferee: 0 })
+  })
+
+  test('taken back by naming the leader itself, it leaves everything as it was', () => {
+    const net = networkOf(3)
+    net.campaign(1)
+    net.isolate(3)
+    net.propose(1, 'a')
+    net.node(1).raft.transferLeadership(3)
+    net.node(1).raft.transferLeadership(1)
+    expect(net.propose(1, 'b')).toMatchObject({ term: 1 })
+    net.heal()
+    net.ticks(1, 2)
+    expect(net.node(1).raft.status()).toMatchObject({ role: 'leader', term: 1 })
+  })
+
   test('sends the heir its last entries, then the word to run', () => {
     const net = new Network(...[1, 2, 3].map((id) => oneOf(3, id)))
     net.campaign(1)

@@ -58,6 +58,14 @@ test('a second change is refused while the first is not applied, and changes not
   expect(leader.handle.members).toHaveLength(4)
 })
 
+test('a change that could never be made is refused for good', async () => {
+  const cluster = await Cluster.start()
+  const leader = await cluster.leader()
+  const steps = [10, 20, 30].map((replica): ConfChangeStep => ({ type: 'remove', replica }))
+  expect(await change(cluster, leader, steps)).toEqual({ type: 'refused', reason: 'INVALID' })
+  expect(leader.handle.members).toHaveLength(3)
+})
+
 test('a change asked of a follower, or of a node without a replica, is refused', async () => {
   const cluster = await Cluster.start()
   const leader = await cluster.leader()

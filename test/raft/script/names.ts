@@ -17,7 +17,6 @@ export const MESSAGE_NAMES = {
   transferLeader: 'MsgTransferLeader',
   timeoutNow: 'MsgTimeoutNow',
   propose: 'MsgProp',
-  forgetLeader: 'MsgForgetLeader',
 } as const satisfies Record<MessageType, string>
 
 export const ROLE_NAMES = {

@@ -58,6 +58,11 @@ const TEXTS: { readonly [T in RaftEvent['type']]: Text<T> } = {
     const what = 'ignored entry appends from a MsgStorageAppendResp message with lower term'
     return ['INFO', `${id} [term: ${s.term}] ${what} [term: ${e.writeTerm}]`]
   },
+  supersededWriteIgnored: ({ mark, term }) => {
+    if (term === undefined) return ['INFO', `entry at index ${mark.index} missing from unstable log; ignoring`]
+    const written = `entry at (index,term)=(${mark.index},${mark.term})`
+    return ['INFO', `${written} mismatched with entry at (${mark.index},${term}) in unstable log; ignoring`]
+  },
   appendRejected: (e, _s, id) => {
     const { message: m, ownTerm } = e
     const own = `[logterm: ${ownTerm}, index: ${m.index}]`
