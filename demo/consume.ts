@@ -1,18 +1,24 @@
 /** One of the demo's consumers: acknowledges, but nacks or drops 2 % of first deliveries on purpose. */
 import { createHash } from 'node:crypto'
-import type { Delivery, SandglassClient } from '../src/client/index.ts'
+import { createConsumer } from '../src/client/consumer.ts'
+import type { Core } from '../src/client/core.ts'
+import type { Delivery } from '../src/client/index.ts'
+import type { SessionEvent } from '../src/client/partition-consumer.ts'
 import type { FILES, Line } from './records.ts'
 import type { Tally } from './tally.ts'
 
 const GROUP = 'workers'
 const LEASE_MS = 5000
+/** `reattach_ms` of the demo's nodes. */
+export const GRACE_MS = 5000
 const CREDIT = 240
 const NACK_SHARE = 0.01
 const DROP_SHARE = 0.01
 const NACK_DELAY_MS = 500
 
 export interface ConsumeOptions {
-  readonly client: SandglassClient
+  /** The client's own parts: `onSession` is not public. */
+  readonly core: Core
   readonly topic: string
   readonly name: string
   /** Shared by all consumers: when every task is in `acked`, the work is done. */
@@ -28,13 +34,21 @@ export interface Worker {
 }
 
 export function consume(options: ConsumeOptions): Worker {
-  const consumer = options.client.consumer({
-    topic: options.topic,
-    group: GROUP,
-    name: options.name,
-    leaseMs: LEASE_MS,
-    credit: CREDIT,
-  })
+  const { core, name, topic, write } = options
+  const onSession = ({ type, partition, atMs, confirmedMs }: SessionEvent) =>
+    write('delivered', {
+      type: 'session',
+      consumer: name,
+      partition,
+      event: type,
+      atMs,
+      confirmedMs,
+      graceMs: GRACE_MS,
+    })
+  const consumer = createConsumer(
+    { ...core, onSession },
+    { topic, group: GROUP, name, leaseMs: LEASE_MS, credit: CREDIT },
+  )
   const deliveries = consumer[Symbol.asyncIterator]()
   const stop = () => void deliveries.return?.()
   const sawAll = new Promise<void>((done, failed) => {

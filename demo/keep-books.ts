@@ -1,8 +1,8 @@
 /**
  * The bookkeeper's judgement over the demo's records: every task acknowledged, none early, every duplicate explained by
- * a nack, an ended lease or a killed leader. Knows nothing of how the records came about.
+ * a nack, a killed leader or a lease that had ended: by its time, or with a session that stayed away for its grace. Knows nothing of how the records came about.
  */
-import type { AckedLine, DeliveredLine, KilledLine, Line, ProducedLine } from './records.ts'
+import type { AckedLine, DeliveredLine, KilledLine, Line, ProducedLine, SessionLine } from './records.ts'
 
 export interface Books {
   readonly tasks: number
@@ -21,6 +21,12 @@ const AFTERMATH_MS = 10_000
 /** Leader time is in whole ms on both ends of a lease. */
 const ROUNDING_MS = 2
 
+interface Events {
+  readonly kills: readonly KilledLine[]
+  /** In the order in which they happened. */
+  readonly sessions: readonly SessionLine[]
+}
+
 export function keepBooks(lines: readonly Line[]): Books {
   const of = <T extends Line['type']>(type: T) =>
     lines.filter((line): line is Extract<Line, { type: T }> => line.type === type)
@@ -31,7 +37,7 @@ export function keepBooks(lines: readonly Line[]): Books {
   const tasks = of('plan').reduce((sum, plan) => sum + plan.tasks, 0)
   const acked = countAcked(produced, acks)
   const early = delivered.filter((d) => d.deliveredMs < d.dueMs).length
-  const { duplicates, explained } = judgeDuplicates(delivered, acks, kills)
+  const { duplicates, explained } = judgeDuplicates(delivered, acks, { kills, sessions: of('session') })
   const gapsMs = kills.map((kill, i) => gapOf(kill, kills[i + 1]?.atMs, produced))
   const lost = tasks - acked
   const ok = tasks > 0 && lost === 0 && early === 0 && duplicates === explained
@@ -47,7 +53,7 @@ function countAcked(produced: readonly ProducedLine[], acks: readonly AckedLine[
 function judgeDuplicates(
   delivered: readonly DeliveredLine[],
   acks: readonly AckedLine[],
-  kills: readonly KilledLine[],
+  events: Events,
 ): { duplicates: number; explained: number } {
   const settled = new Set(acks.map((a) => `${a.task}/${a.fence}`))
   const byTask = new Map<number, DeliveredLine[]>()
@@ -65,16 +71,32 @@ function judgeDuplicates(
       if (before === undefined) continue
       duplicates += 1
       const wasAcked = settled.has(`${before.task}/${before.fence}`)
-      if (!wasAcked && isExplained(before, next, kills)) explained += 1
+      if (!wasAcked && isExplained(before, next, events)) explained += 1
     }
   }
   return { duplicates, explained }
 }
 
-function isExplained(before: DeliveredLine, next: DeliveredLine, kills: readonly KilledLine[]): boolean {
+function isExplained(before: DeliveredLine, next: DeliveredLine, { kills, sessions }: Events): boolean {
   if (before.answer === 'nack') return true
   if (next.deliveredMs + ROUNDING_MS >= before.deliveredMs + before.leaseMs) return true
-  return kills.some((k) => k.led.includes(next.partition) && k.atMs >= before.deliveredMs && k.atMs <= next.receivedMs)
+  if (kills.some((k) => k.led.includes(next.partition) && k.atMs >= before.deliveredMs && k.atMs <= next.receivedMs))
+    return true
+  return graceRanOut(before, next, sessions)
+}
+
+/**
+ * Whether the stream that had the first delivery broke after it and was not back for as long as its grace, counted from
+ * when a leader certainly had it, and the second delivery is not from before that.
+ */
+function graceRanOut(before: DeliveredLine, next: DeliveredLine, sessions: readonly SessionLine[]): boolean {
+  const own = sessions.filter((s) => s.consumer === before.consumer && s.partition === before.partition)
+  return own.some((broken, i) => {
+    if (broken.event !== 'broken' || broken.atMs < before.deliveredMs) return false
+    const back = own.slice(i + 1).find((s) => s.event === 'attached')?.atMs ?? Number.POSITIVE_INFINITY
+    const graceEnd = broken.confirmedMs + broken.graceMs
+    return back >= graceEnd && next.deliveredMs + ROUNDING_MS >= graceEnd
+  })
 }
 
 function gapOf(kill: KilledLine, nextKillMs: number | undefined, produced: readonly ProducedLine[]): number {

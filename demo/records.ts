@@ -43,6 +43,19 @@ export interface KilledLine {
   readonly led: readonly number[]
 }
 
+/** In delivered.jsonl: a consumer's stream on one partition broke, or stands (again). By the consumer's clock. */
+export interface SessionLine {
+  readonly type: 'session'
+  readonly consumer: string
+  readonly partition: number
+  readonly event: 'attached' | 'broken'
+  readonly atMs: number
+  /** Until then a leader certainly had the session. */
+  readonly confirmedMs: number
+  /** What a session without a stream is given to come back. */
+  readonly graceMs: number
+}
+
 export interface AckedLine {
   readonly type: 'acked'
   readonly task: number
@@ -51,6 +64,6 @@ export interface AckedLine {
   readonly ackedMs: number
 }
 
-export type Line = PlanLine | ProducedLine | DeliveredLine | KilledLine | AckedLine
+export type Line = PlanLine | ProducedLine | DeliveredLine | KilledLine | SessionLine | AckedLine
 
 export const FILES = { produced: 'produced.jsonl', delivered: 'delivered.jsonl', acked: 'acked.jsonl' } as const

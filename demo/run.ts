@@ -9,8 +9,9 @@ import { resolve } from 'node:path'
 import { createInterface } from 'node:readline'
 import { Cluster } from '../chaos/harness/cluster.ts'
 import { within } from '../chaos/harness/deadline.ts'
+import { type Core, connectCore } from '../src/client/core.ts'
 import type { SandglassClient } from '../src/client/index.ts'
-import { consume, type Worker } from './consume.ts'
+import { consume, GRACE_MS, type Worker } from './consume.ts'
 import { FILES, type Line } from './records.ts'
 import { Tally } from './tally.ts'
 
@@ -47,6 +48,7 @@ class Demo {
   readonly #write: Write
   readonly #tally = new Tally()
   readonly #perPartition = new Map<number, number>()
+  #cores: readonly Core[] = []
   #note = ''
 
   constructor(cluster: Cluster, tasks: readonly Task[], write: Write) {
@@ -69,14 +71,16 @@ class Demo {
       this.#show()
       if (process.stderr.isTTY) process.stderr.write('\n')
       for (const worker of workers) worker.stop()
+      for (const core of this.#cores) core.transport.close()
     }
   }
 
   async #startWorkers(): Promise<Worker[]> {
     const seen = { acked: new Set<number>(), total: this.#tasks.length }
-    const clients = await Promise.all(Array.from({ length: WORKERS }, () => this.#cluster.client()))
-    return clients.map((client, i) =>
-      consume({ client, topic: TOPIC, name: `worker-${i + 1}`, seen, tally: this.#tally, write: this.#write }),
+    const addrs = this.#cluster.addrs()
+    this.#cores = await Promise.all(Array.from({ length: WORKERS }, () => connectCore({ addrs })))
+    return this.#cores.map((core, i) =>
+      consume({ core, topic: TOPIC, name: `worker-${i + 1}`, seen, tally: this.#tally, write: this.#write }),
     )
   }
 
@@ -149,7 +153,7 @@ async function main(): Promise<number> {
   for (const [name, file] of Object.entries(FILES)) streams.set(name, createWriteStream(resolve(OUT, file)))
   const tasks = await readTasks()
   process.stderr.write(`${tasks.length} tasks; starting three nodes\n`)
-  const cluster = await Cluster.create()
+  const cluster = await Cluster.create({ flags: { reattach_ms: GRACE_MS } })
   const interrupted = () => void cluster.destroy().finally(() => process.exit(130))
   process.once('SIGINT', interrupted)
   process.once('SIGTERM', interrupted)

@@ -4,7 +4,7 @@ import type { Env } from '../base/env.ts'
 import { invalid, SandglassError } from '../base/errors.ts'
 import { checkName } from '../wire/fields.ts'
 import type { Delivery, HeldDelivery } from './delivery.ts'
-import { PartitionConsumer, type Subscription } from './partition-consumer.ts'
+import { PartitionConsumer, type SessionEvent, type Subscription } from './partition-consumer.ts'
 import type { Routes } from './routes.ts'
 import type { Transport } from './transport.ts'
 
@@ -41,6 +41,8 @@ export interface ConsumerContext {
   readonly timeoutMs: number
   /** For tools: whether every partition has handed out all that is due. Called when that changes. */
   readonly onCaughtUp?: (is: boolean) => void
+  /** For tools: a partition's stream stands or broke. */
+  readonly onSession?: (event: SessionEvent) => void
   readonly onClosed?: () => void
 }
 
@@ -171,6 +173,7 @@ class QueueConsumer implements StoppableConsumer {
           deliver: (deliveries) => this.#deliver(deliveries),
           caughtUp: (is) => this.#markCaughtUp(partition, is),
           withdrawn: () => this.#compact(),
+          session: (event) => this.#context.onSession?.(event),
           failed: (error) => this.#fail(error),
         },
         subscription,

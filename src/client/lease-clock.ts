@@ -43,6 +43,11 @@ export class LeaseClock {
     return mark === this.#echoed ? this.#echoedSentAt : this.#beganAt
   }
 
+  /** When the newest echoed mark was sent: until then a quorum-confirmed leader certainly had this session. */
+  get confirmedAt(): number {
+    return this.#echoedSentAt
+  }
+
   /** False once too long without an echo: somebody else may lead. */
   confirmed(nowMs: number): boolean {
     return nowMs - this.#echoedSentAt < ECHO_MS

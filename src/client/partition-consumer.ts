@@ -24,6 +24,15 @@ export interface Subscription {
   readonly credit: number
 }
 
+/** The session's stream stands again, or broke. `confirmedMs`: until then a leader certainly had the session. */
+export interface SessionEvent {
+  readonly type: 'attached' | 'broken'
+  readonly partition: number
+  /** Ms since 1970 by this machine's clock. */
+  readonly atMs: number
+  readonly confirmedMs: number
+}
+
 export interface PartitionContext {
   readonly env: Env
   readonly timeoutMs: number
@@ -35,6 +44,7 @@ export interface PartitionContext {
   caughtUp(is: boolean): void
   /** Some buffered deliveries are gone. */
   withdrawn(): void
+  session(event: SessionEvent): void
   /** It cannot go on. */
   failed(error: SandglassError): void
 }
@@ -166,6 +176,14 @@ export class PartitionConsumer implements Holder {
     const fences = new Set(kept.map(({ fence }) => fence))
     for (const held of this.#held.values()) if (!fences.has(held.fence)) this.#release(held)
     this.#settler.resume()
+    this.#tell('attached')
+  }
+
+  #tell(type: SessionEvent['type']): void {
+    const { env, session } = this.#context
+    const atMs = env.wallMs()
+    const ageMs = env.monoMs() - this.#clock.confirmedAt
+    session({ type, partition: this.#subscription.partition, atMs, confirmedMs: atMs - ageMs })
   }
 
   #delivered(batch: Deliveries): void {
@@ -203,6 +221,7 @@ export class PartitionConsumer implements Holder {
     this.#link = undefined
     this.#linkEnded?.()
     if (this.#state === 'closed' || this.#state === 'waiting') return
+    if (this.#state === 'subscribed') this.#tell('broken')
     if (ERROR_TABLE[error.reason].retry === 'never' && error.reason !== 'INTERNAL') {
       this.#stop(error)
       this.#context.failed(error)

@@ -3,6 +3,7 @@ import { SandglassError } from '../../src/base/errors.ts'
 import { Calls } from '../../src/client/calls.ts'
 import { createConsumer } from '../../src/client/consumer.ts'
 import type { Delivery } from '../../src/client/delivery.ts'
+import type { SessionEvent } from '../../src/client/partition-consumer.ts'
 import { Routes } from '../../src/client/routes.ts'
 import { VirtualTime } from '../virtual-env.ts'
 import { Leaders } from './scripted-leaders.ts'
@@ -14,13 +15,15 @@ async function setUp(options: { credit?: number; partitions?: number } = {}) {
   const routes = new Routes(new Calls(env, cluster, { addrs: ['a:1', 'b:1'], timeoutMs: 5000 }))
   const caughtUp: boolean[] = []
   const onCaughtUp = (is: boolean) => caughtUp.push(is)
+  const sessions: SessionEvent[] = []
+  const onSession = (event: SessionEvent) => sessions.push(event)
   const consumer = createConsumer(
-    { env, transport: cluster, routes, timeoutMs: 5000, onCaughtUp },
+    { env, transport: cluster, routes, timeoutMs: 5000, onCaughtUp, onSession },
     { topic: 't', group: 'g', credit: options.credit },
   )
   const deliveries = consumer[Symbol.asyncIterator]()
   await time.until(() => cluster.streams.length === (options.partitions ?? 1))
-  return { time, cluster, consumer, deliveries, caughtUp }
+  return { time, cluster, consumer, deliveries, caughtUp, sessions }
 }
 
 async function subscribed(options: { credit?: number } = {}) {
@@ -283,4 +286,21 @@ test('closing does not wait for ever for a leader that does not answer', async (
   cluster.last.echoing = false
   await time.during(consumer.close(), 7000)
   await expect(ack).rejects.toMatchObject({ reason: 'COMMIT_UNKNOWN' })
+})
+
+test('a stream that broke and stands again is told, with when it was last confirmed', async () => {
+  const { time, cluster, sessions } = await subscribed()
+  const startMs = time.startMs + time.nowMs
+  cluster.last.say({ mark: { id: 1 } })
+  await time.run(300)
+  const streams = cluster.streams.length
+  cluster.last.end(lost)
+  expect(sessions).toMatchObject([
+    { type: 'attached', partition: 0 },
+    { type: 'broken', atMs: startMs + 300 },
+  ])
+  expect(sessions[1]?.confirmedMs).toBeLessThanOrEqual(startMs)
+  await time.until(() => cluster.streams.length > streams)
+  cluster.last.say({ subscribed: {} })
+  expect(sessions.map(({ type }) => type)).toEqual(['attached', 'broken', 'attached'])
 })

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { keepBooks } from '../../demo/keep-books.ts'
-import type { AckedLine, DeliveredLine, KilledLine, Line, ProducedLine } from '../../demo/records.ts'
+import type { AckedLine, DeliveredLine, KilledLine, Line, ProducedLine, SessionLine } from '../../demo/records.ts'
 
 const LEASE = 5000
 
@@ -32,6 +32,10 @@ function acked(task: number, fence: number): AckedLine {
 
 function killed(atMs: number, led: readonly number[]): KilledLine {
   return { type: 'killed', node: 'n1', atMs, partition: 0, led }
+}
+
+function session(event: 'attached' | 'broken', atMs: number, more: Partial<SessionLine> = {}): SessionLine {
+  return { type: 'session', consumer: 'w', partition: 0, event, atMs, confirmedMs: atMs, graceMs: 5000, ...more }
 }
 
 const good: readonly Line[] = [
@@ -102,8 +106,28 @@ describe('the bookkeeper', () => {
     expect(kill([7])).toMatchObject({ explained: 0, ok: false })
   })
 
+  test('explains a second delivery by a session that stayed away for its grace, and only so', () => {
+    // Delivered at 3000 under a lease to 8000; the leader was last certain at 2000, so that the grace ends at 7000.
+    const held = first({ deliveredMs: 3000, receivedMs: 3001 })
+    const judge = (sessions: readonly SessionLine[], deliveredMs = 7000) =>
+      keepBooks([...held, ...sessions, again({ deliveredMs, receivedMs: deliveredMs + 1 }), acked(0, 9)])
+    const broken = session('broken', 4000, { confirmedMs: 2000 })
+    const explained = { duplicates: 1, explained: 1, ok: true }
+    const not = { duplicates: 1, explained: 0, ok: false }
+    expect(judge([session('attached', 900), broken])).toMatchObject(explained)
+    expect(judge([broken, session('attached', 7500)])).toMatchObject(explained)
+    expect(judge([])).toMatchObject(not)
+    expect(judge([session('attached', 900)])).toMatchObject(not)
+    expect(judge([broken, session('attached', 6900)]), 'back in time').toMatchObject(not)
+    expect(judge([broken], 6900), 'before the grace ended').toMatchObject(not)
+    expect(judge([session('broken', 2500, { confirmedMs: 2000 })]), 'broke before').toMatchObject(not)
+    expect(judge([{ ...broken, consumer: 'other' }]), 'of another consumer').toMatchObject(not)
+    expect(judge([{ ...broken, partition: 1 }]), 'on another partition').toMatchObject(not)
+  })
+
   test('never explains a delivery after an acknowledgement', () => {
-    expect(keepBooks([...good, again({ deliveredMs: 99_999, receivedMs: 99_999 })])).toMatchObject({
+    const away = session('broken', 1500)
+    expect(keepBooks([...good, away, again({ deliveredMs: 99_999, receivedMs: 99_999 })])).toMatchObject({
       explained: 0,
       ok: false,
     })
