@@ -1,5 +1,6 @@
 /** Faults in terms and elections (§5.1, §5.2, §5.4.1), pre-votes and leadership transfer (§9.6, §3.10 of the dissertation). */
 import { type Mutant, testsOf } from '../mutant.ts'
+import { SIMULATION } from './simulation.ts'
 
 const election = testsOf('raft/election.test.ts')
 const preVote = testsOf('raft/pre-vote.test.ts')
@@ -13,7 +14,7 @@ export const ELECTION_MUTANTS: readonly Mutant[] = [
     file: 'raft/election.ts',
     find: 'r.vote === 0 && r.leader === 0',
     replace: 'r.leader === 0',
-    killers: election('one that voted for $vote answers candidate $candidate with reject=$reject'),
+    killers: [...election('one that voted for $vote answers candidate $candidate with reject=$reject'), SIMULATION],
   },
   {
     name: 'vote-lost-over-restart',
@@ -21,7 +22,10 @@ export const ELECTION_MUTANTS: readonly Mutant[] = [
     file: 'raft/raft.ts',
     find: 'r.vote = config.hard.vote',
     replace: 'r.vote = 0',
-    killers: terms('term and vote survive a restart, and the second candidate of the term gets nothing'),
+    killers: [
+      ...terms('term and vote survive a restart, and the second candidate of the term gets nothing'),
+      SIMULATION,
+    ],
   },
   {
     name: 'vote-lost-by-stepping-down',

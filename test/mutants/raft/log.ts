@@ -1,5 +1,6 @@
 /** Faults in log replication (§5.3), commitment (§5.4.2), persistence (figure 2) and snapshots (§7). */
 import { type Mutant, testsOf } from '../mutant.ts'
+import { SIMULATION } from './simulation.ts'
 
 const election = testsOf('raft/election.test.ts')
 const persistence = testsOf('raft/persistence.test.ts')
@@ -24,7 +25,7 @@ export const LOG_MUTANTS: readonly Mutant[] = [
     file: 'raft/log-match.ts',
     find: 'log.commitTo(Math.min(slice.commit, matched))',
     replace: 'log.commitTo(slice.commit)',
-    killers: persistence('an empty append moves the commit index no further than what it verified'),
+    killers: [...persistence('an empty append moves the commit index no further than what it verified'), SIMULATION],
   },
   {
     name: 'truncation-on-duplicate-append',
@@ -32,7 +33,7 @@ export const LOG_MUTANTS: readonly Mutant[] = [
     file: 'raft/log-match.ts',
     find: 'const conflict = findConflict(log, slice.entries, onConflict)',
     replace: 'const conflict = slice.entries[0]?.index',
-    killers: persistence('a repeated or late append leaves what follows it alone'),
+    killers: [...persistence('a repeated or late append leaves what follows it alone'), SIMULATION],
   },
   {
     name: 'append-without-consistency-check',
@@ -40,7 +41,10 @@ export const LOG_MUTANTS: readonly Mutant[] = [
     file: 'raft/log-match.ts',
     find: 'if (!log.matches(slice.prev)) return undefined',
     replace: '',
-    killers: replication('an append behind $index/$logTerm on a log of terms 1, 2 is answered with $answer'),
+    killers: [
+      ...replication('an append behind $index/$logTerm on a log of terms 1, 2 is answered with $answer'),
+      SIMULATION,
+    ],
   },
   {
     name: 'append-into-committed-log',
@@ -72,7 +76,7 @@ export const LOG_MUTANTS: readonly Mutant[] = [
     file: 'raft/state.ts',
     find: "case 'appendEntriesResponse':",
     replace: '',
-    killers: persistence('an acknowledgement waits for the write it acknowledges'),
+    killers: [...persistence('an acknowledgement waits for the write it acknowledges'), SIMULATION],
   },
   {
     name: 'vote-before-persistence',
@@ -80,7 +84,7 @@ export const LOG_MUTANTS: readonly Mutant[] = [
     file: 'raft/state.ts',
     find: "case 'requestVoteResponse':",
     replace: '',
-    killers: persistence('a vote waits for term and vote to be durable'),
+    killers: [...persistence('a vote waits for term and vote to be durable'), SIMULATION],
   },
   {
     name: 'vote-asked-before-own-is-durable',
@@ -104,16 +108,17 @@ export const LOG_MUTANTS: readonly Mutant[] = [
     file: 'raft/log.ts',
     find: 'this.#applyUnstable ? this.#committed : Math.min(this.#committed, this.unstable.offset - 1)',
     replace: 'this.#committed',
-    killers: persistence(
-      'an entry is not handed out for applying before it is durable here, though others committed it',
-    ),
+    killers: [
+      ...persistence('an entry is not handed out for applying before it is durable here, though others committed it'),
+      SIMULATION,
+    ],
   },
   {
     name: 'replaced-write-confirms-its-successor',
     breaks: 'architecture §3: a write confirmed after its entries were replaced confirms nothing',
     file: 'raft/ready.ts',
-    find: 'if (done.term === r.term) r.log.unstable.stableTo',
-    replace: 'if (done.term > 0) r.log.unstable.stableTo',
+    find: 'if (done.term === r.term)',
+    replace: 'if (done.term > 0)',
     killers: persistence('entries replaced and put back are durable only with the last of the three writes'),
   },
   {
@@ -122,7 +127,10 @@ export const LOG_MUTANTS: readonly Mutant[] = [
     file: 'raft/heartbeat.ts',
     find: 'Math.min(peer.match, r.log.committed)',
     replace: 'r.log.committed',
-    killers: replication('a heartbeat tells a follower no commit index beyond what it is known to have'),
+    killers: [
+      ...replication('a heartbeat tells a follower no commit index beyond what it is known to have'),
+      SIMULATION,
+    ],
   },
   {
     name: 'snapshot-throws-the-log-behind-it-away',

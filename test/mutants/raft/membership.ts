@@ -1,5 +1,6 @@
 /** Faults in changes of membership (§6) and in linearizable reads (§8; §6.4 of the dissertation). */
 import { type Mutant, testsOf } from '../mutant.ts'
+import { SIMULATION } from './simulation.ts'
 
 const membership = testsOf('raft/membership.test.ts')
 const readIndex = testsOf('raft/read-index.test.ts')
@@ -11,7 +12,7 @@ export const MEMBERSHIP_MUTANTS: readonly Mutant[] = [
     file: 'raft/quorum.ts',
     find: 'Math.min(majorityIndex(config.voters, indexOf), majorityIndex(config.votersOutgoing, indexOf))',
     replace: 'majorityIndex(config.voters, indexOf)',
-    killers: membership('in a joint configuration the acknowledgements of $acks commit: $commits'),
+    killers: [...membership('in a joint configuration the acknowledgements of $acks commit: $commits'), SIMULATION],
   },
   {
     name: 'joint-votes-of-one-half',
@@ -69,10 +70,13 @@ export const MEMBERSHIP_MUTANTS: readonly Mutant[] = [
     file: 'raft/read-index.ts',
     find: 'r.config.leaseReads === true || aloneVoting(r)',
     replace: 'r.term > 0',
-    killers: readIndex(
-      'a leader that cannot reach a quorum answers no read',
-      'a forced transfer vote does not let the old leader serve a stale read',
-    ),
+    killers: [
+      ...readIndex(
+        'a leader that cannot reach a quorum answers no read',
+        'a forced transfer vote does not let the old leader serve a stale read',
+      ),
+      SIMULATION,
+    ],
   },
   {
     name: 'read-confirmed-by-an-earlier-heartbeat',
