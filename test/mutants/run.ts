@@ -2,12 +2,12 @@
  * `npm run mutants`: applies the listed faults one by one to a copy of the sources and runs the tests named for each.
  * A line for each mutant, the last line is JSON; exit 1 unless exactly the harmless ones survive.
  */
-import { mkdirSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { MUTANTS } from './list.ts'
-import type { Killer, Mutant } from './mutant.ts'
+import { applyFault, type Killer, type Mutant } from './mutant.ts'
 import { brokenKillers, type Verdict, verdictOn } from './verdict.ts'
 import { Workspace } from './workspace.ts'
 
@@ -32,33 +32,42 @@ interface Total {
 const { values } = parseArgs({
   options: { list: { type: 'boolean' }, only: { type: 'string' }, help: { type: 'boolean' } },
 })
+const names = values.only?.split(',') ?? MUTANTS.map(({ name }) => name)
 if (values.help) console.log(HELP)
 else if (values.list) for (const mutant of MUTANTS) console.log(describe(mutant))
-else process.exitCode = (await run(chosen(values.only))) ? 0 : 1
-
-function chosen(only: string | undefined): readonly Mutant[] {
-  if (only === undefined) return MUTANTS
-  return only.split(',').map((name) => {
-    const found = MUTANTS.find((mutant) => mutant.name === name)
-    if (found === undefined) throw new Error(`Cannot run ${name}: there is no such mutant, see --list`)
-    return found
-  })
-}
+else process.exitCode = (await run(MUTANTS.filter(({ name }) => names.includes(name)))) ? 0 : 1
 
 async function run(mutants: readonly Mutant[]): Promise<boolean> {
   const root = process.cwd()
-  const count = Math.max(1, Math.min(WORKERS_MAX, availableParallelism(), mutants.length))
+  const wrong = problemsOf(root, mutants)
+  for (const text of wrong) console.error(text)
+  if (wrong.length > 0) return false
+  const count = Math.min(WORKERS_MAX, availableParallelism(), mutants.length)
   const workspaces = Array.from({ length: count }, () => new Workspace(root))
-  try {
-    const [first] = workspaces
-    if (first === undefined || !(await passesUnchanged(first, mutants))) return false
-    const total: Total = { killed: [], survived: [], invalid: [] }
-    const left = [...mutants]
-    await Promise.all(workspaces.map((workspace) => work(workspace, left, total)))
-    return summarize(mutants, total)
-  } finally {
+  process.once('exit', () => {
     for (const workspace of workspaces) workspace.remove()
-  }
+  })
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1))
+  const [first] = workspaces
+  if (first === undefined || !(await passesUnchanged(first, mutants))) return false
+  const total: Total = { killed: [], survived: [], invalid: [] }
+  const left = [...mutants]
+  await Promise.all(workspaces.map((workspace) => work(workspace, left, total)))
+  return summarize(mutants, total)
+}
+
+/** Names that are no mutant's, and mutants that no longer fit the code. */
+function problemsOf(root: string, mutants: readonly Mutant[]): readonly string[] {
+  const unknown = names.filter((name) => !MUTANTS.some((mutant) => mutant.name === name))
+  const stale = mutants.flatMap((mutant) => {
+    try {
+      applyFault(mutant, readFileSync(join(root, 'src', mutant.file), 'utf8'))
+      return []
+    } catch (error) {
+      return [error instanceof Error ? error.message : `Cannot apply ${mutant.name}`]
+    }
+  })
+  return [...unknown.map((name) => `Cannot run ${name}: there is no such mutant, see --list`), ...stale]
 }
 
 /** The unchanged code passes everything that is to kill a mutant. */

@@ -1,5 +1,5 @@
 /** A copy of the sources in a temporary folder, where faults are applied and tests run: the checkout stays as it is. */
-import { spawn } from 'node:child_process'
+import { type ChildProcess, spawn } from 'node:child_process'
 import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -11,6 +11,7 @@ const FILES = /^(package|tsconfig)\.json$|^vitest\..*\.ts$|^vitest\.config\.ts$/
 const OUTCOMES = 'outcomes.json'
 
 export class Workspace {
+  #child: ChildProcess | undefined
   readonly #folder = mkdtempSync(join(tmpdir(), 'sandglass-mutants-'))
 
   /** `root` is a checkout with its dependencies installed. */
@@ -42,16 +43,19 @@ export class Workspace {
     const env = { ...process.env, MUTANT_OUTCOMES: outcomes, SANDGLASS_REPORTS: undefined }
     const vitest = join('node_modules', 'vitest', 'vitest.mjs')
     const child = spawn(process.execPath, [vitest, ...args], { cwd: this.#folder, env, stdio: 'ignore' })
+    this.#child = child
     const ended = await endOf(child, timeoutMs)
     return ended ? readOutcomes(outcomes) : undefined
   }
 
+  /** Ends what runs in it. */
   remove(): void {
+    this.#child?.kill('SIGKILL')
     rmSync(this.#folder, { recursive: true, force: true })
   }
 }
 
-function endOf(child: ReturnType<typeof spawn>, timeoutMs: number): Promise<boolean> {
+function endOf(child: ChildProcess, timeoutMs: number): Promise<boolean> {
   return new Promise((resolve, reject) => {
     const timer = setTimeout(() => child.kill('SIGKILL'), timeoutMs)
     child.once('error', reject)
