@@ -1,35 +1,164 @@
 /** Looks at a stopped node's data folder without changing it: `sandglass verify` and `sandglass inspect`. */
+import { stat } from 'node:fs/promises'
 import { join } from 'node:path'
+import { SandglassError } from '../base/errors.ts'
+import type { GroupId } from '../base/ids.ts'
 import { nodeDisk } from '../storage/disk.ts'
-import { isLocked, verifyState } from '../storage/state/store.ts'
-import type { StateReport } from '../storage/state/types.ts'
-import type { WalVerification } from '../storage/wal/verify.ts'
-import { inspectWal, verifyWal } from '../storage/wal/verify.ts'
+import { inspectState, isLocked, unusedStateFiles } from '../storage/state/store.ts'
+import type { StateInspection } from '../storage/state/types.ts'
+import { type SegmentSummary, summarizeWal, type UnusedRange, type WalSummary } from '../storage/wal/summary.ts'
+import { inspectWal, verifyWal, type WalVerification } from '../storage/wal/verify.ts'
+import type { Identity } from './formation/identity.ts'
 import { createIdentityStore } from './formation/identity-file.ts'
 import { StartError } from './start-error.ts'
 
-export interface Examination {
+export interface Damage {
+  readonly file: string
+  readonly offset?: number
+  /** Whose replicas here are lost (log) or wait for a snapshot (state); undefined: they may be any. */
+  readonly groups: readonly GroupId[] | undefined
+  readonly reason: string
+}
+
+export interface Verification {
   readonly data: string
-  readonly identity: unknown
-  readonly wal: WalVerification
-  readonly state: StateReport
+  readonly node: Identity | undefined
+  readonly log: { readonly segments: number; readonly batches: number; readonly groups: number; readonly bytes: number }
+  readonly state: { readonly groups: number; readonly rows: number }
+  /** A last batch that the next start cuts: it was never acknowledged. */
+  readonly torn: WalVerification['torn']
+  readonly damage: readonly Damage[]
   readonly ok: boolean
 }
 
-const SHARD = 'shard-0'
+export interface InspectedGroup {
+  readonly group: GroupId
+  readonly log: Omit<WalVerification['groups'][number], 'group'> | undefined
+  readonly state: Omit<StateInspection['groups'][number], 'group'> | undefined
+}
 
-/** Checks every checksum. Throws StartError DATA_LOCKED while a node runs on the folder. */
-export async function verifyData(data: string): Promise<Examination> {
-  const identity = await createIdentityStore(data).read()
-  const state = await verifyState(join(data, SHARD, 'state')).catch((error: unknown) => {
-    if (isLocked(error)) throw new StartError('DATA_LOCKED', `Cannot verify ${data}: a node runs on it`, error)
+export interface Inspection {
+  readonly data: string
+  readonly node: Identity | undefined
+  readonly segments: readonly SegmentSummary[]
+  readonly groups: readonly InspectedGroup[]
+}
+
+/** Reads everything and checks every checksum. Throws StartError: DATA_LOCKED, DATA_UNUSABLE, DATA_NEWER, DATA_DAMAGED. */
+export async function verifyData(data: string): Promise<Verification> {
+  const { node, state, wal } = await look(data)
+  const damage = [
+    ...wal.damage.map(({ file, offset, reason, groups, everyGroup }) => {
+      return { file, offset, groups: everyGroup ? undefined : groups, reason }
+    }),
+    ...state.damage.map(({ file, group, text }) => {
+      const groups = group === undefined ? undefined : [group]
+      return { file: join(folders(data).state, file ?? ''), groups, reason: text }
+    }),
+  ]
+  return {
+    data,
+    node,
+    log: {
+      segments: wal.segments.length,
+      batches: wal.segments.reduce((sum, { batches }) => sum + batches, 0),
+      groups: wal.groups.length,
+      bytes: wal.segments.reduce((sum, { bytes }) => sum + bytes, 0),
+    },
+    state: { groups: state.groups.length, rows: state.groups.reduce((sum, { rows }) => sum + rows, 0) },
+    torn: wal.torn,
+    damage,
+    ok: damage.length === 0,
+  }
+}
+
+/** What the folder holds. Throws as `verifyData`. */
+export async function inspectData(data: string): Promise<Inspection> {
+  const { node, state, wal } = await look(data)
+  const groups = new Set([...wal.groups, ...state.groups].map(({ group }) => group))
+  return {
+    data,
+    node,
+    segments: (await summaryOf(data)).segments,
+    groups: [...groups]
+      .sort((a, b) => a - b)
+      .map((group) => ({ group, log: partOf(wal.groups, group), state: partOf(state.groups, group) })),
+  }
+}
+
+/** Ranges of the folder's files that carry no meaning. Throws as `verifyData`. */
+export async function unusedRanges(data: string): Promise<readonly UnusedRange[]> {
+  await look(data)
+  const { state } = folders(data)
+  const unused: UnusedRange[] = [...(await summaryOf(data)).unused]
+  for (const name of await unusedStateFiles(state).catch(nothingThere)) {
+    const file = join(state, name)
+    unused.push({ file, from: 0, to: (await stat(file)).size, why: 'not part of the database' })
+  }
+  return unused.filter(({ from, to }) => from < to)
+}
+
+/** One object for each frame of the log, payloads left out. */
+export function inspectFrames(data: string): AsyncIterable<object> {
+  return inspectWal(folders(data).wal, nodeDisk)
+}
+
+interface Look {
+  readonly node: Identity | undefined
+  readonly state: StateInspection
+  readonly wal: WalVerification
+}
+
+/** The state first: its lock is the node's. */
+async function look(data: string): Promise<Look> {
+  const { wal, state } = folders(data)
+  try {
+    const inspected = await inspectState(state)
+    const verified = await verifyWal(wal, nodeDisk).catch(emptyWal)
+    const node = await createIdentityStore(data).read()
+    if (node === undefined && verified.segments.length === 0 && inspected.groups.length === 0) {
+      throw new StartError('DATA_UNUSABLE', `Cannot look at data ${data}: it is not the folder of a node`)
+    }
+    return { node, state: inspected, wal: verified }
+  } catch (error) {
+    if (isLocked(error)) throw new StartError('DATA_LOCKED', `Cannot look at data ${data}: a node runs on it`, error)
+    if (error instanceof SandglassError && error.reason === 'UNSUPPORTED') {
+      throw new StartError('DATA_NEWER', `Cannot look at data ${data}: ${error.message}`, error)
+    }
     throw error
-  })
-  const wal = await verifyWal(join(data, SHARD, 'wal'), nodeDisk)
-  return { data, identity, wal, state, ok: wal.damage.length === 0 && state.damage.length === 0 }
+  }
 }
 
-/** One object for each record of the log, payloads left out. */
-export function inspectData(data: string): AsyncIterable<object> {
-  return inspectWal(join(data, SHARD, 'wal'), nodeDisk)
+function summaryOf(data: string): Promise<WalSummary> {
+  return summarizeWal(folders(data).wal, nodeDisk).catch((error: unknown) => {
+    nothingThere(error)
+    return { segments: [], unused: [] }
+  })
 }
+
+function emptyWal(error: unknown): WalVerification {
+  nothingThere(error)
+  return { segments: [], groups: [], damage: [], torn: undefined }
+}
+
+/** A folder that was never made is empty; every other error counts. */
+function nothingThere(error: unknown): readonly string[] {
+  if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return []
+  throw error
+}
+
+function folders(data: string): { wal: string; state: string } {
+  return { wal: join(data, SHARD, 'wal'), state: join(data, SHARD, 'state') }
+}
+
+function partOf<T extends { readonly group: GroupId }>(
+  parts: readonly T[],
+  group: GroupId,
+): Omit<T, 'group'> | undefined {
+  const found = parts.find((part) => part.group === group)
+  if (found === undefined) return undefined
+  const { group: _group, ...rest } = found
+  return rest
+}
+
+const SHARD = 'shard-0'

@@ -7,9 +7,9 @@ import { StartError } from '../../node/start-error.ts'
 import { usageText } from '../usage-text.ts'
 import { printConfig } from './config.ts'
 import { runDev } from './dev.ts'
+import { endWithOutput, type LookOptions, runInspect, runVerify } from './look.ts'
 import { runNode } from './run-node.ts'
 import type { StopSignals } from './signals.ts'
-import { runInspect, runVerify } from './verify.ts'
 
 const EXIT_REFUSED = 1
 const EXIT_USAGE = 2
@@ -39,11 +39,13 @@ export async function runSandglass(words: readonly string[], signals: StopSignal
     })
     .command('verify', "check every byte of a stopped node's data", verifyFlags, (args) => {
       signals.release()
-      return runVerify(args.data)
+      endWithOutput()
+      return runVerify(args)
     })
     .command('inspect', 'print what the data of a stopped node holds', inspectFlags, (args) => {
       signals.release()
-      return runInspect(args.data)
+      endWithOutput()
+      return runInspect(args)
     })
     .command('version', 'print the version', {}, () => {
       process.stdout.write(`${VERSION}\n`)
@@ -100,23 +102,37 @@ function devFlags(y: Argv): Argv<{ nodes: string; data: string }> {
     .strict()
 }
 
-function dataFolder(y: Argv): Argv<{ data: string }> {
+function dataFolder(y: Argv): Argv<LookOptions> {
   return y
     .option('data', {
       type: 'string',
       demandOption: true,
       requiresArg: true,
-      describe: 'data folder of a stopped node',
+      describe: 'data folder of a stopped node; nothing in it is changed',
+    })
+    .option('output', {
+      alias: 'o',
+      choices: ['table', 'json'],
+      default: 'table',
+      describe: 'words or one JSON object',
     })
     .strict()
 }
 
-function verifyFlags(y: Argv): Argv<{ data: string }> {
+function verifyFlags(y: Argv): Argv<LookOptions> {
   return dataFolder(y).example('$0 verify --data ./data/dev/n1', 'exit 1 and the places when anything is damaged')
 }
 
-function inspectFlags(y: Argv): Argv<{ data: string }> {
-  return dataFolder(y).example('$0 inspect --data ./data/dev/n1', '')
+function inspectFlags(y: Argv): Argv<LookOptions & { unused: boolean; frames: boolean }> {
+  return dataFolder(y)
+    .option('unused', {
+      type: 'boolean',
+      default: false,
+      describe: 'only the ranges of its files that carry no meaning',
+    })
+    .option('frames', { type: 'boolean', default: false, describe: "every frame of the log's files, as JSON lines" })
+    .example('$0 inspect --data ./data/dev/n1', 'segments, groups, terms and indexes')
+    .example('$0 inspect --data ./data/dev/n1 --unused -o json', '')
 }
 
 /** Flags as the configuration loader takes them: unknown ones are refused there, by name. */

@@ -38,6 +38,8 @@ export async function runNode(given: Given, signals: StopSignals): Promise<void>
   if (process.env.UV_THREADPOOL_SIZE === undefined) {
     log.warn('thread_pool_small', { hint: 'start through bin/sandglass or set UV_THREADPOOL_SIZE=16' })
   }
+  // Nobody reads the ready line any more: no reason to end.
+  process.stdout.on('error', (error) => log.warn('stdout_closed', { error: error.message }))
   running = { log, starting: startNode(config, log) }
   const node = await running.starting
   node.ready.then(

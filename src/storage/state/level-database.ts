@@ -7,6 +7,7 @@
 import { ClassicLevel } from 'classic-level'
 import { SandglassError } from '../../base/errors.ts'
 import type { Database, RowIterator, WriteBatch } from './database.ts'
+import { findLock } from './files/lock-file.ts'
 import { LevelBatch } from './level-batch.ts'
 import { type Level, LevelIterator, unreadable } from './level-iterator.ts'
 import { isLocked } from './locked.ts'
@@ -63,6 +64,31 @@ export async function repairLevelDatabase(dir: string, prepare: () => Promise<vo
     await ClassicLevel.repair(dir)
   } catch (error) {
     throw new SandglassError('INTERNAL', `Cannot repair ${dir}: ${reasonOf(error)}`, { cause: error })
+  }
+}
+
+/**
+ * Rejects with an error for which `isLocked` holds while a process has the folder; writes nothing there. Not for a
+ * process that has the folder itself.
+ */
+export async function refuseIfInUse(dir: string): Promise<void> {
+  const held = await findLock(dir, openOnce).catch((error: unknown) => {
+    if (isLocked(error)) return 'held' as const
+    throw error
+  })
+  if (held === 'free') return
+  const cause = Object.assign(new Error('the lock is taken'), { code: 'LEVEL_LOCKED' })
+  throw new SandglassError('INTERNAL', `Cannot look at ${dir}: it is in use`, { cause })
+}
+
+async function openOnce(dir: string): Promise<void> {
+  const level: Level = new ClassicLevel(dir)
+  try {
+    await level.open()
+    await level.close()
+  } catch (error) {
+    // On a read-only file system nobody can have it open.
+    if (!/Read-only file system/i.test(reasonOf(error))) throw error
   }
 }
 

@@ -6,14 +6,14 @@ import { settled } from '../../base/settled.ts'
 import { Clearing, type Found, findDead } from './clearing.ts'
 import { KnownDamage, setAside, settleDamage } from './damage-marks.ts'
 import type { Database } from './database.ts'
-import { examineFiles, type FileDamage, type FileFindings } from './files/examine-files.ts'
+import { examineFiles, type FileDamage, type FileFindings, unusedFiles } from './files/examine-files.ts'
 import { type Shard, StoredGroupState } from './group-state.ts'
 import { decodeHead, findChainDamage, type Head } from './head.ts'
 import { headKey } from './keys.ts'
 import { openLevelDatabase, repairLevelDatabase } from './level-database.ts'
 import { isLocked } from './locked.ts'
 import { MemoryDatabase, MemoryDisk } from './memory-database.ts'
-import type { GroupState, StateOptions, StateReport, StateStats, StateStore } from './types.ts'
+import type { GroupState, StateInspection, StateOptions, StateStats, StateStore } from './types.ts'
 import { examine } from './verify.ts'
 
 /**
@@ -48,9 +48,14 @@ export function memoryStateStore(env: Env, disk: MemoryDisk = new MemoryDisk()):
   return new ShardStateStore(database, env, findDead(database), new KnownDamage([], []))
 }
 
-/** Checks everything in `dir`, which no process may have open. Where files are damaged it changes nothing. */
-export function verifyState(dir: string): Promise<StateReport> {
+/** Reads and checks everything in `dir`, which no process may have open, and changes nothing. Rejects as `openStateStore` does. */
+export function inspectState(dir: string): Promise<StateInspection> {
   return examine(dir)
+}
+
+/** Files of `dir` that hold nothing of it, by name. `dir` is undamaged. */
+export function unusedStateFiles(dir: string): Promise<readonly string[]> {
+  return unusedFiles(dir)
 }
 
 // The rest of the door: whoever opens a store also asks this.

@@ -116,9 +116,25 @@ export interface StateOptions {
   readonly writeBufferBytes?: number
 }
 
-/** What `verifyState` found; `damage` is empty when all is well. */
-export interface StateReport {
-  readonly groups: number
+export interface StateDamage {
+  /** Within the folder, if it is known. */
+  readonly file?: string
+  /** Without it any group may be concerned. */
+  readonly group?: GroupId
+  readonly text: string
+}
+
+/** A group as its last completed checkpoint left it. */
+export interface StoredGroup {
+  readonly group: GroupId
+  readonly generation: number
+  readonly applied: number
+  readonly term: number
   readonly rows: number
-  readonly damage: readonly string[]
+}
+
+/** What `inspectState` found; `damage` is empty when all is well, and `groups` only what could be read. */
+export interface StateInspection {
+  readonly groups: readonly StoredGroup[]
+  readonly damage: readonly StateDamage[]
 }

@@ -1,53 +1,66 @@
-/** What `sandglass verify` does to a shard's state: LevelDB's files first, then every row, then every chain. */
+/**
+ * A look at a shard's state that nobody has open, without changing it: LevelDB's files first, then every row, then every
+ * chain. `sandglass verify` and `sandglass inspect` stand on it.
+ */
 import { describeMarks } from './damage-marks.ts'
 import type { Database } from './database.ts'
 import { examineFiles } from './files/examine-files.ts'
+import { makeTwin } from './files/twin.ts'
 import { decodeHead, findChainDamage } from './head.ts'
 import { END_KEY, headKey, type Place, placeAfter, placeOf, rowRange } from './keys.ts'
-import { openLevelDatabase } from './level-database.ts'
-import { isLocked } from './locked.ts'
-import type { StateReport } from './types.ts'
+import { openLevelDatabase, refuseIfInUse } from './level-database.ts'
+import type { StateDamage, StateInspection, StoredGroup } from './types.ts'
 
 /** Rejects with a locked error while a process has the folder; opens nothing that is damaged. */
-export async function examine(dir: string): Promise<StateReport> {
+export async function examine(dir: string): Promise<StateInspection> {
+  await refuseIfInUse(dir)
   const files = await examineFiles(dir)
   if (!files.present || files.damage.length > 0) {
-    return { groups: 0, rows: 0, damage: files.damage.map((found) => found.text) }
+    return { groups: [], damage: files.damage.map(({ file, text }) => ({ file, text })) }
   }
+  const twin = await makeTwin(dir)
+  try {
+    const { groups, damage } = await examineDatabase(twin.dir)
+    const marks = (await describeMarks(dir)).map((text) => ({ text }))
+    return { groups, damage: [...marks, ...damage] }
+  } finally {
+    await twin.remove()
+  }
+}
+
+async function examineDatabase(dir: string): Promise<StateInspection> {
   let database: Database
   try {
     database = await openLevelDatabase({ dir, create: false, pause: () => Promise.resolve() })
   } catch (error) {
-    if (isLocked(error)) throw error
-    return { groups: 0, rows: 0, damage: [error instanceof Error ? error.message : String(error)] }
+    return { groups: [], damage: [{ text: error instanceof Error ? error.message : String(error) }] }
   }
   try {
-    const { groups, rows, damage } = await examineGroups(database)
-    return { groups, rows, damage: [...(await describeMarks(dir)), ...damage] }
+    return await examineGroups(database)
   } finally {
     await database.close()
   }
 }
 
-async function examineGroups(database: Database): Promise<StateReport> {
-  const damage: string[] = []
-  let groups = 0
-  let rows = 0
+async function examineGroups(database: Database): Promise<StateInspection> {
+  const damage: StateDamage[] = []
+  const groups: StoredGroup[] = []
   for (let from = ''; ; ) {
     const key = await database.firstKey({ gte: from, lt: END_KEY })
-    if (key === undefined) return { groups, rows, damage }
+    if (key === undefined) return { groups, damage }
     const at = placeOf(key)
     from = placeAfter(at)
     if (at.generation > 0) continue
-    groups++
+    const { group } = at
     try {
-      const head = decodeHead(database.get(headKey(at.group)) ?? new Uint8Array())
-      const place = { group: at.group, generation: head.generation }
-      const broken = await findChainDamage(database, place, head.chain)
-      if (broken !== undefined) damage.push(`group ${at.group}: ${broken}`)
-      rows += await countRows(database, place)
+      const { generation, chain, meta } = decodeHead(database.get(headKey(group)) ?? new Uint8Array())
+      const place = { group, generation }
+      const broken = await findChainDamage(database, place, chain)
+      if (broken !== undefined) damage.push({ group, text: `group ${group}: ${broken}` })
+      const rows = await countRows(database, place)
+      groups.push({ group, generation, applied: meta.applied, term: meta.term, rows })
     } catch (error) {
-      damage.push(`group ${at.group}: ${error instanceof Error ? error.message : String(error)}`)
+      damage.push({ group, text: `group ${group}: ${error instanceof Error ? error.message : String(error)}` })
     }
   }
 }

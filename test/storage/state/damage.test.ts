@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { ByteReader } from '../../../src/storage/state/files/byte-reader.ts'
-import { openStateStore, verifyState } from '../../../src/storage/state/store.ts'
+import { inspectState, openStateStore } from '../../../src/storage/state/store.ts'
 import type { GroupState, KeyRange, StateStore } from '../../../src/storage/state/types.ts'
 import { ALL, bytes, copySnapshot, meta, testEnv, until } from './fixture.ts'
 
@@ -86,6 +86,13 @@ async function putNoise(rows: number): Promise<void> {
   await group.checkpoint(meta(1))
 }
 
+/** What the state holds, in numbers, and the words about its damage. */
+async function verified(dir: string): Promise<{ groups: number; rows: number; damage: readonly string[] }> {
+  const { groups, damage } = await inspectState(dir)
+  const rows = groups.reduce((sum, group) => sum + group.rows, 0)
+  return { groups: groups.length, rows, damage: damage.map(({ text }) => text) }
+}
+
 describe('damage', () => {
   test('a batch that LevelDB drops at its start is noticed, and a snapshot heals the group', async () => {
     for (const applied of [1, 2, 3]) {
@@ -95,7 +102,7 @@ describe('damage', () => {
     }
     const copy = await crashCopy('damaged')
     await flip(copy, '.log', (file) => file.indexOf('row 2') + 1000)
-    expect((await verifyState(copy)).damage.join()).toContain('.log: damaged at')
+    expect((await verified(copy)).damage.join()).toContain('.log: damaged at')
     const again = await open(copy)
     const state = await again.group(7)
     expect(state.meta).toBeDefined()
@@ -110,7 +117,7 @@ describe('damage', () => {
     expect((await state.scan(ALL, 10)).map((row) => row.key)).toEqual(['row 1', 'row 2', 'row 3'])
     await until(() => again.stats().deadGenerations === 0)
     await again.close()
-    expect(await verifyState(copy)).toEqual({ groups: 1, rows: 3, damage: [] })
+    expect(await verified(copy)).toEqual({ groups: 1, rows: 3, damage: [] })
   })
 
   test('a torn last batch is no damage: the checkpoint before it counts', async () => {
@@ -120,7 +127,7 @@ describe('damage', () => {
     }
     const copy = await crashCopy('torn')
     await flip(copy, '.log', (file) => file.indexOf('row 2') + 1000)
-    expect((await verifyState(copy)).damage).toEqual([])
+    expect((await verified(copy)).damage).toEqual([])
     const again = await open(copy)
     const state = await again.group(7)
     expect(state.meta).toEqual(meta(1))
@@ -140,9 +147,9 @@ describe('damage', () => {
     group.put('k', bytes('the head lies in another table than most rows'))
     await group.checkpoint(meta(2))
     await intoTables()
-    expect(await verifyState(dir)).toEqual({ groups: 2, rows: 1101, damage: [] })
+    expect(await verified(dir)).toEqual({ groups: 2, rows: 1101, damage: [] })
     await flip(dir, '.ldb', (file) => file.indexOf(noise(500, 300).subarray(10, 40)))
-    expect((await verifyState(dir)).damage.join()).toMatch(/^\d+\.ldb: checksum of the block at \d+ is wrong$/)
+    expect((await verified(dir)).damage.join()).toMatch(/^\d+\.ldb: checksum of the block at \d+ is wrong$/)
     // The table goes; a second opening must still know.
     for (let opening = 0; opening < 2; opening++) {
       await reopen()
@@ -153,7 +160,7 @@ describe('damage', () => {
       expect((await (await store.group(8)).scan(ALL, 200)).length).toBe(100)
       if (opening === 1) break
       await store.close()
-      expect((await verifyState(dir)).damage.join()).toContain('group 7 lost rows')
+      expect((await verified(dir)).damage.join()).toContain('group 7 lost rows')
     }
     expect(errors.length).toBe(1)
     const sink = await group.beginInstall()
@@ -165,7 +172,7 @@ describe('damage', () => {
     expect((await group.scan(ALL, 200)).length).toBe(100)
     await until(() => store.stats().deadGenerations === 0)
     await store.close()
-    expect(await verifyState(dir)).toEqual({ groups: 2, rows: 200, damage: [] })
+    expect(await verified(dir)).toEqual({ groups: 2, rows: 200, damage: [] })
     expect(await readdir(dir)).not.toContain('lost')
   })
 
@@ -261,6 +268,6 @@ describe('damage', () => {
     await intoTables()
     const table = (await readdir(dir)).find((name) => name.endsWith('.ldb')) as string
     await rm(join(dir, table))
-    expect((await verifyState(dir)).damage.join()).toContain('it is missing')
+    expect((await verified(dir)).damage.join()).toContain('it is missing')
   })
 })

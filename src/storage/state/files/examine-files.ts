@@ -48,6 +48,20 @@ export async function examineFiles(dir: string): Promise<FileFindings> {
   return examineLive(dir, names, live)
 }
 
+/** Files in `dir` that say nothing about what the database holds: LevelDB's lock, and what it has not removed yet. */
+export async function unusedFiles(dir: string): Promise<readonly string[]> {
+  const names = await readdir(dir)
+  if (!names.includes('CURRENT')) return []
+  const current = (await readFile(join(dir, 'CURRENT'), 'latin1')).trim()
+  const live = readManifest(readLogFile(await readFile(join(dir, current))).records)
+  return names.filter((name) => {
+    const number = Number.parseInt(name, 10)
+    if (/\.(ldb|sst)$/.test(name)) return !live.tables.has(number)
+    if (name.endsWith('.log')) return number < live.firstLog
+    return name === 'LOCK' || name.startsWith('LOG') || (name.startsWith('MANIFEST-') && name !== current)
+  })
+}
+
 async function examineLive(dir: string, names: readonly string[], live: LiveFiles): Promise<FileFindings> {
   const damage: FileDamage[] = []
   let logsWhole = true

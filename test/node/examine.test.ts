@@ -1,0 +1,150 @@
+/** What verify and inspect tell of a stopped node's folder, made by the real storage, and that they change nothing. */
+import { createHash } from 'node:crypto'
+import { mkdtemp, readdir, readFile, rm, stat, utimes, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { realEnv } from '../../src/base/real-env.ts'
+import { inspectData, inspectFrames, unusedRanges, verifyData } from '../../src/node/examine.ts'
+import { createIdentityStore } from '../../src/node/formation/identity-file.ts'
+import { openStorage, type Storage } from '../../src/node/storage.ts'
+
+const identity = {
+  clusterId: 'c'.repeat(32),
+  nodeId: 1,
+  name: 'n1',
+  members: [{ id: 1, name: 'n1', raft: '127.0.0.1:9190' }],
+  state: 'formed',
+} as const
+
+let data: string
+
+beforeEach(async () => {
+  data = await mkdtemp(join(tmpdir(), 'sandglass-examine-'))
+  const storage = await open()
+  await append(storage, 1, 3)
+  await append(storage, 7, 2)
+  const state = await storage.state.group(7)
+  for (let i = 0; i < 50; i++) state.put(`row ${i}`, Buffer.alloc(100, i))
+  await state.checkpoint({ applied: 2, term: 1, confState: CONF_STATE, lastAt: 0 })
+  await storage.close()
+  await createIdentityStore(data).write(identity)
+})
+afterEach(() => rm(data, { recursive: true, force: true }))
+
+const CONF_STATE = { voters: [1], learners: [], votersOutgoing: [], learnersNext: [], autoLeave: false }
+
+function open(): Promise<Storage> {
+  const ignore = () => undefined
+  return openStorage({
+    env: realEnv(),
+    data,
+    walRetainBytes: 1 << 20,
+    diskReserveBytes: 0,
+    onFatal: ignore,
+    onWalState: ignore,
+    onBatch: ignore,
+    onStateError: ignore,
+  })
+}
+
+function append({ wal }: Storage, group: number, count: number): Promise<void> {
+  const entries = Array.from({ length: count }, (_, i) => ({
+    index: i + 1,
+    term: 1,
+    type: 'normal' as const,
+    data: Buffer.alloc(700, i + 1),
+  }))
+  return new Promise((done) =>
+    wal.append({ group, replica: 1000 + group, entries, hard: { term: 1, vote: 1, commit: count } }, done),
+  )
+}
+
+/** Every name, size, time and byte below the folder. */
+async function everything(): Promise<string> {
+  const names = (await readdir(data, { recursive: true })).sort()
+  const hash = createHash('sha256')
+  for (const name of names) {
+    const about = await stat(join(data, name))
+    hash.update(`${name} ${about.mtimeMs}`)
+    if (about.isFile()) hash.update(await readFile(join(data, name)))
+  }
+  return hash.digest('hex')
+}
+
+async function onlyFile(folder: string, pattern: RegExp): Promise<string> {
+  const [name, ...more] = (await readdir(join(data, 'shard-0', folder))).filter((each) => pattern.test(each))
+  if (name === undefined || more.length > 0) throw new Error(`not one file like ${pattern}`)
+  return join(data, 'shard-0', folder, name)
+}
+
+async function flip(path: string, at: number): Promise<void> {
+  const bytes = await readFile(path)
+  bytes[at] = (bytes[at] ?? 0) ^ 1
+  await writeFile(path, bytes)
+}
+
+test('a sound folder: counts and no damage, segments and groups, and not a byte is changed', async () => {
+  // Names that come and go show in the folder's own time.
+  await utimes(join(data, 'shard-0', 'state'), 1, 1)
+  const before = await everything()
+  expect(await verifyData(data)).toMatchObject({
+    node: { name: 'n1' },
+    log: { segments: 1, groups: 2 },
+    state: { groups: 1, rows: 50 },
+    torn: undefined,
+    damage: [],
+    ok: true,
+  })
+  const { node, segments, groups } = await inspectData(data)
+  expect(node).toEqual(identity)
+  expect(segments).toMatchObject([
+    {
+      sealed: false,
+      groups: [
+        { group: 1, replica: 1001, first: 1, last: 3 },
+        { group: 7, replica: 1007, first: 1, last: 2 },
+      ],
+    },
+  ])
+  expect(groups).toMatchObject([
+    { group: 1, log: { lastIndex: 3, hard: { term: 1, vote: 1, commit: 3 } }, state: undefined },
+    { group: 7, log: { lastIndex: 2 }, state: { applied: 2, term: 1, rows: 50 } },
+  ])
+  const kinds: string[] = []
+  for await (const frame of inspectFrames(data)) kinds.push(JSON.stringify(frame))
+  expect(kinds.length).toBeGreaterThan(2)
+  const unused = await unusedRanges(data)
+  expect(unused.map(({ file }) => file)).toContain(join(data, 'shard-0', 'state', 'LOG'))
+  expect(await everything()).toBe(before)
+})
+
+test('damage of the log is told with file, offset and groups', async () => {
+  const path = await onlyFile('wal', /^\d+\.wal$/)
+  const bytes = await readFile(path)
+  await flip(path, bytes.indexOf(Buffer.alloc(700, 1)) + 100)
+  const { ok, damage } = await verifyData(data)
+  expect(ok).toBe(false)
+  expect(damage).toEqual([{ file: path, offset: expect.any(Number), groups: undefined, reason: expect.any(String) }])
+  expect(damage[0]?.offset).toBeLessThan(bytes.indexOf(Buffer.alloc(700, 1)))
+})
+
+test('damage of the state is told, and a range called unused is not damage', async () => {
+  for (const { file, from } of await unusedRanges(data)) await flip(file, from)
+  expect((await verifyData(data)).damage).toEqual([])
+  const path = await onlyFile('state', /^MANIFEST/)
+  await flip(path, 20)
+  const { ok, damage } = await verifyData(data)
+  expect([ok, damage.length]).toEqual([false, 1])
+  expect(damage[0]).toMatchObject({ file: path, groups: undefined })
+})
+
+test('a folder in use, one that is none, and one that is damaged at its name are refused', async () => {
+  const storage = await open()
+  await expect(verifyData(data)).rejects.toMatchObject({ reason: 'DATA_LOCKED' })
+  await expect(inspectData(data)).rejects.toMatchObject({ reason: 'DATA_LOCKED' })
+  await storage.close()
+  await expect(verifyData(join(data, 'nowhere'))).rejects.toMatchObject({ reason: 'DATA_UNUSABLE' })
+  await flip(join(data, 'identity.json'), 30)
+  await expect(verifyData(data)).rejects.toMatchObject({ reason: 'DATA_DAMAGED' })
+})
