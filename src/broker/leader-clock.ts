@@ -12,14 +12,19 @@ const SLEW_BEHIND = 0.01
 
 export class LeaderClock {
   readonly #env: Env
+  readonly #wallMs: () => number
   /** Leader's time, ms with fraction, at monotonic time `#mono`. */
   #time: number
   #mono: number
 
-  /** `lastAt`: the view's last at' once the own term's first entry is applied. */
-  constructor(env: Env, lastAt: number) {
+  /**
+   * `lastAt`: the view's last at' once the own term's first entry is applied. `wallMs`: the wall clock as far as the
+   * group's other clocks bear it out.
+   */
+  constructor(env: Env, lastAt: number, wallMs: () => number) {
     this.#env = env
-    this.#time = Math.max(env.wallMs(), lastAt)
+    this.#wallMs = wallMs
+    this.#time = Math.max(wallMs(), lastAt)
     this.#mono = env.monoMs()
   }
 
@@ -28,7 +33,7 @@ export class LeaderClock {
     const mono = this.#env.monoMs()
     const passed = mono - this.#mono
     if (passed > 0) {
-      const gap = this.#env.wallMs() - (this.#time + passed)
+      const gap = this.#wallMs() - (this.#time + passed)
       const slew = gap > 0 ? Math.min(gap, passed * SLEW_AHEAD) : Math.max(gap, -passed * SLEW_BEHIND)
       this.#time += passed + slew
       this.#mono = mono
@@ -45,7 +50,7 @@ export class LeaderClock {
   waitMs(time: number): number {
     const rest = time - this.now()
     if (rest <= 0) return 0
-    return this.gapMs() > 0 ? rest / (1 + SLEW_AHEAD) : rest
+    return this.#wallMs() > this.now() ? rest / (1 + SLEW_AHEAD) : rest
   }
 
   /** Follows a step that a majority of peers confirms, if this node's own wall clock made it too. */

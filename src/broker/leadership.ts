@@ -33,7 +33,7 @@ export class Leadership {
     const { env, config, handle, proposer } = options
     const { term, lastAt } = handle.status()
     this.term = term
-    this.clock = new LeaderClock(env, lastAt)
+    this.clock = new LeaderClock(env, lastAt, () => handle.wallMs())
     this.marks = new QuorumMarks((done) => handle.read(done))
     this.dispatcher = new Dispatcher({
       ...options,

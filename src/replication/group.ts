@@ -72,6 +72,8 @@ export interface GroupHandle<R, E, V extends View<R, E> = View<R, E>> {
   readonly store: Store
   readonly reader: Reader
   status(): GroupStatus
+  /** This node's wall clock, ms, kept within `max_clock_skew` of what a majority of the group's clocks show. */
+  wallMs(): number
   /** `done` may be called before this returns. Refused with NOT_LEADER until `status().ready`. */
   propose(proposal: Proposal<R>): void
   /** Calls back once this replica has applied everything committed when the call was made (ReadIndex, §6.4 of Ongaro's thesis). */

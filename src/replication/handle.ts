@@ -19,6 +19,7 @@ import type {
   ReadOutcome,
   RefusalReason,
 } from './group.ts'
+import type { GroupClock } from './group-clock.ts'
 import { type MemberChange, toConfChange } from './member-change.ts'
 import type { Answerable, Proposals } from './proposals.ts'
 import type { Reads } from './reads.ts'
@@ -60,6 +61,7 @@ export class Handle<R, E, V extends View<R, E>> implements GroupHandle<R, E, V> 
   readonly store: Store
   readonly reader: Reader
   readonly #parts: HandleParts<R, E, V>
+  readonly #clock: GroupClock
   #members: readonly Member[] = []
   #places: ReadonlyMap<ReplicaId, NodeId> = new Map()
 
@@ -71,6 +73,7 @@ export class Handle<R, E, V extends View<R, E>> implements GroupHandle<R, E, V> 
     this.store = parts.state
     this.reader = parts.state
     this.setMembers(parts.spec.members)
+    this.#clock = parts.shard.clockOf(() => parts.raft.status().confState.voters.map((voter) => this.nodeOf(voter)))
   }
 
   get members(): readonly Member[] {
@@ -106,6 +109,10 @@ export class Handle<R, E, V extends View<R, E>> implements GroupHandle<R, E, V> 
         return gone || role !== 'leader' ? NO_MATCH : new Map(raft.progress().map(({ id, match }) => [id, match]))
       },
     }
+  }
+
+  wallMs(): number {
+    return this.#clock.wallMs()
   }
 
   propose(proposal: Proposal<R>): void {

@@ -4,6 +4,7 @@
  */
 import type { NodeId } from '../base/ids.ts'
 import type { Wal, WalState } from '../storage/wal/types.ts'
+import type { ClockVerdict } from './clock-verdict.ts'
 import type { ReplicationEvent } from './events.ts'
 import type { Outbox } from './outbox.ts'
 import type { PeerClocks } from './peer-clocks.ts'
@@ -12,7 +13,7 @@ interface HousekeepingParts {
   readonly clocks: PeerClocks
   readonly outbox: Outbox
   readonly wal: Wal
-  readonly maxClockSkewMs: number
+  readonly maxSkewMs: number
   /** The nodes of all groups here, without this one. */
   readonly peers: () => ReadonlySet<NodeId>
   readonly event: (event: ReplicationEvent) => void
@@ -21,15 +22,17 @@ interface HousekeepingParts {
 export class Housekeeping {
   readonly #parts: HousekeepingParts
   #walState: WalState = 'ok'
+  /** As it was told last. */
   #skewed = false
 
   constructor(parts: HousekeepingParts) {
     this.#parts = parts
+    parts.outbox.silent = () => this.skewed
   }
 
-  /** The own clock is too far from the others': this node must not come to lead. */
+  /** The own clock is, at this moment, too far from the others': this node must not come to lead. */
   get skewed(): boolean {
-    return this.#skewed
+    return this.#judge().verdict === 'skewed'
   }
 
   get fitToLead(): boolean {
@@ -42,15 +45,18 @@ export class Housekeeping {
   }
 
   #judgeClock(): void {
-    const { clocks, outbox, maxClockSkewMs, peers, event } = this.#parts
-    const nodes = peers()
+    const { outbox, peers, event } = this.#parts
     // Followers of the same leader do not talk to each other; this frame brings their clocks together.
-    outbox.greet(nodes)
-    const judged = clocks.judge(nodes, maxClockSkewMs)
+    outbox.greet(peers())
+    const judged = this.#judge()
     const skewed = judged.verdict === 'skewed'
     if (skewed !== this.#skewed) event({ type: 'clock', ...judged })
     this.#skewed = skewed
-    outbox.silent = skewed
+  }
+
+  #judge(): ClockVerdict {
+    const { clocks, maxSkewMs, peers } = this.#parts
+    return clocks.judge(peers(), maxSkewMs)
   }
 
   #watchLog(): void {

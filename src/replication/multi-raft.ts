@@ -10,6 +10,7 @@ import type { View } from '../views/view.ts'
 import type { ReplicationEvent } from './events.ts'
 import { decodeFrame, decodeSnapshotHeader, type Frame } from './frame.ts'
 import type { GroupHandle, GroupSpec, Member, ProposalOutcome, RefusalReason } from './group.ts'
+import { GroupClock } from './group-clock.ts'
 import { Housekeeping } from './housekeeping.ts'
 import { JobSlots } from './job-slots.ts'
 import type { MemberChange } from './member-change.ts'
@@ -72,11 +73,11 @@ export class MultiRaft implements PeerReceiver {
     const event = (event: ReplicationEvent) => this.#event(event)
     const fatal = (error: unknown) => this.#fatal(error)
     this.#options = options
-    this.#clocks = new PeerClocks(env)
+    this.#clocks = new PeerClocks(env, options.node)
+    const maxSkewMs = options.maxClockSkewMs ?? MAX_CLOCK_SKEW_MS
     this.#memory = new MemoryGuard(limits.memoryBytes)
     this.#housekeeping = new Housekeeping({
-      ...{ clocks: this.#clocks, outbox, wal, event, peers: () => this.#peers() },
-      maxClockSkewMs: options.maxClockSkewMs ?? MAX_CLOCK_SKEW_MS,
+      ...{ clocks: this.#clocks, outbox, wal, event, maxSkewMs, peers: () => this.#peers() },
     })
     this.#loop = new TurnLoop({
       ...{ env, outbox, fatal, tickMs: timing.tickMs, sliceMs: limits.sliceMs },
@@ -85,6 +86,7 @@ export class MultiRaft implements PeerReceiver {
     })
     this.#shard = {
       ...{ env, wal, state, timing, limits, slots, outbox, event, fatal, counts: this.#counts },
+      clockOf: (nodes) => new GroupClock({ env, clocks: this.#clocks, maxSkewMs, nodes }),
       snapshots: new SnapshotSender({ env, transport, slots, limits, event }),
       mark: (replica) => this.#loop.mark(replica),
       refusal: () => this.#refusal(),

@@ -4,7 +4,9 @@ import type { NodeId } from '../base/ids.ts'
 import {
   CHECKPOINT_BYTES,
   ENTRY_BYTES_MAX,
+  INFLIGHT_APPENDS_MAX,
   MEMORY_BYTES,
+  PEER_FRAME_BYTES,
   SEGMENT_BYTES,
   SLICE_MS,
   UNCOMMITTED_BYTES_MAX,
@@ -35,6 +37,10 @@ export interface ReplicationLimits {
   /** Unsaved layers of all replicas together, at which leaders refuse. */
   readonly memoryBytes: number
   readonly uncommittedBytes: number
+  /** Entries of one append message; at least one entry goes, however large. */
+  readonly appendBytes: number
+  /** Append messages under way to one follower. */
+  readonly inflightAppends: number
   /** Bytes handed to the log and not yet durable, all groups: proposals beyond are refused. */
   readonly walPendingBytes: number
   /** Log kept for a follower that lags; one further behind gets a snapshot. */
@@ -47,12 +53,17 @@ export interface ReplicationLimits {
   readonly readsMax: number
 }
 
+/** Room for the heads of frame and envelope. */
+const FRAME_HEAD_BYTES = 1024
+
 export const DEFAULT_LIMITS: ReplicationLimits = {
   checkpointBytes: CHECKPOINT_BYTES / 2,
   layerBytesMax: 2 * CHECKPOINT_BYTES,
   checkpointLogBytes: SEGMENT_BYTES,
   memoryBytes: MEMORY_BYTES,
   uncommittedBytes: UNCOMMITTED_BYTES_MAX,
+  appendBytes: PEER_FRAME_BYTES - FRAME_HEAD_BYTES,
+  inflightAppends: INFLIGHT_APPENDS_MAX,
   walPendingBytes: 2 * UNCOMMITTED_BYTES_MAX,
   walRetainBytes: WAL_RETAIN_BYTES,
   snapshotBytesPerSecond: 32 * ENTRY_BYTES_MAX,

@@ -28,20 +28,20 @@ export class Outbox {
   readonly #transport: Transport
   readonly #boxes = new Map<NodeId, Record<Lane, Box>>()
   #filled: Box[] = []
-  #silent = false
+  #silent = () => false
 
   constructor(env: Env, transport: Transport) {
     this.#env = env
     this.#transport = transport
   }
 
-  /** While silent no candidate's request leaves: this node does not campaign. */
-  set silent(silent: boolean) {
+  /** Asked whenever a candidate's request is to leave; true: it does not, and this node does not campaign. */
+  set silent(silent: () => boolean) {
     this.#silent = silent
   }
 
   add(node: NodeId, sender: Sender, message: Message): void {
-    if (this.#silent && (message.type === 'requestVote' || message.type === 'requestPreVote')) return
+    if ((message.type === 'requestVote' || message.type === 'requestPreVote') && this.#silent()) return
     const envelope = { group: sender.group, message }
     const bytes = envelopeBytes(envelope)
     const box = this.#box(node)[message.type === 'appendEntries' ? 'append' : 'control']

@@ -1,5 +1,5 @@
 /** Builds the core of a replica: over its durable log, with the shard's timing and bounds, from where it stood. */
-import { INFLIGHT_APPENDS_MAX, INFLIGHT_BYTES_MAX, PEER_FRAME_BYTES } from '../base/limits.ts'
+import { INFLIGHT_BYTES_MAX } from '../base/limits.ts'
 import type { SnapshotMeta } from '../base/log-entry.ts'
 import { RaftGroup } from '../raft/raft.ts'
 import type { LogStorage, RaftConfig } from '../raft/types.ts'
@@ -10,8 +10,6 @@ import type { Shard } from './shard.ts'
 
 /** Committed entries handed over at once; the core gives no more before they are applied. */
 const APPLY_BYTES_MAX = 4 * 2 ** 20
-/** Room for the heads of frame and envelope. */
-const FRAME_HEAD_BYTES = 1024
 
 export function electionTicks({ timing }: Pick<Shard, 'timing'>): number {
   return Math.max(2, Math.round(timing.electionMs / timing.tickMs))
@@ -48,8 +46,8 @@ function raftConfig(
     preVote: true,
     checkQuorum: true,
     stepDownOnRemoval: true,
-    maxBytesPerMessage: PEER_FRAME_BYTES - FRAME_HEAD_BYTES,
-    maxInflightMessages: INFLIGHT_APPENDS_MAX,
+    maxBytesPerMessage: limits.appendBytes,
+    maxInflightMessages: limits.inflightAppends,
     maxInflightBytes: INFLIGHT_BYTES_MAX,
     maxUncommittedBytes: limits.uncommittedBytes,
     maxCommittedBytesPerReady: APPLY_BYTES_MAX,

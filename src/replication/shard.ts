@@ -1,9 +1,11 @@
 /** What the replicas of one shard share, and how a replica speaks to the shard. */
 import type { Env } from '../base/env.ts'
+import type { NodeId } from '../base/ids.ts'
 import type { StateStore } from '../storage/state/types.ts'
 import type { Wal } from '../storage/wal/types.ts'
 import type { ReplicationEvent } from './events.ts'
 import type { RefusalReason } from './group.ts'
+import type { GroupClock } from './group-clock.ts'
 import type { JobSlots } from './job-slots.ts'
 import type { ReplicationLimits, Timing } from './options.ts'
 import type { Outbox } from './outbox.ts'
@@ -20,6 +22,8 @@ export interface Shard {
   readonly outbox: Outbox
   readonly snapshots: SnapshotSender
   readonly counts: ProposalCounts
+  /** Wall clock of a group whose voters are on `nodes`. */
+  clockOf(nodes: () => readonly NodeId[]): GroupClock
   /** The replica has something to do: it is visited at the end of this turn. */
   mark(replica: Turnable): void
   /** Why no replica of the shard takes a proposal now; undefined when they do. */

@@ -44,6 +44,7 @@ export class Harness {
       onLateness: (_topic, ms) => this.lateness.push(ms),
       onEvent: (event) => this.events.push(event),
     })
+    this.handle.wallMs = () => env.wallMs()
     broker.attachGroup(PARTITION, this.handle)
     return broker
   }

@@ -7,7 +7,7 @@ const HOUR = 3_600_000
 function clockOf(lastAt = 0) {
   const time = new VirtualTime()
   const env = time.env()
-  return { time, env, clock: new LeaderClock(env, lastAt) }
+  return { time, env, clock: new LeaderClock(env, lastAt, () => env.wallMs()) }
 }
 
 test('a new leader begins at the wall clock, or at the last stamp of the view if that is later', () => {

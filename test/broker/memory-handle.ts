@@ -24,6 +24,8 @@ export class MemoryHandle implements GroupHandle<TimerReply, TimerEffect, TimerV
   stale = 0
   /** The next proposals are refused so. */
   refuse: 'OVERLOADED' | 'NOT_LEADER' | undefined
+  /** Follows no clock unless the test gives it one. */
+  wallMs = () => 0
   readOutcome: ReadOutcome = { type: 'ok' }
   #observers: GroupObserver<TimerEffect>[] = []
   #status: GroupStatus = {

@@ -27,6 +27,7 @@ beforeEach(async () => {
   const env = realEnv()
   directory = new FakeDirectory()
   handle = new MemoryHandle()
+  handle.wallMs = () => env.wallMs()
   calls = []
   broker = createBroker({ env, directory, config })
   broker.attachGroup(PARTITION, handle)

@@ -35,8 +35,8 @@ export interface HolderView {
 export class Books {
   readonly #fail: Fail
   readonly #now: () => number
-  /** True time and leaders' time are one: a delay can be measured from outside. */
-  readonly #trueClocks: boolean
+  /** How much earlier than asked a delay may end in true time, ms. */
+  readonly #earlyMsMax: number
   readonly #produced = new Map<string, Produced>()
   readonly #fences = new Map<string, string>()
   /** By partition, group and index: the fence under which it was acknowledged. */
@@ -44,10 +44,10 @@ export class Books {
   readonly #delivered = new Map<string, Set<string>>()
   #stored = 0
 
-  constructor(parts: { readonly fail: Fail; readonly now: () => number; readonly trueClocks: boolean }) {
+  constructor(parts: { readonly fail: Fail; readonly now: () => number; readonly earlyMsMax: number }) {
     this.#fail = parts.fail
     this.#now = parts.now
-    this.#trueClocks = parts.trueClocks
+    this.#earlyMsMax = parts.earlyMsMax
   }
 
   get stored(): number {
@@ -144,9 +144,9 @@ export class Books {
   #checkTime({ partition, due, value, deliveredMs }: HandedOut, what: string): void {
     if (deliveredMs < due) this.#fail('early', `${what} at ${deliveredMs}`)
     const produced = this.#produced.get(`${partition} ${value}`)
-    if (!this.#trueClocks || produced === undefined) return
+    if (produced === undefined) return
     const waited = this.#now() - produced.sentMs
-    // Leader's time counts in whole milliseconds.
-    if (waited < produced.delayMs - 1) this.#fail('early', `${what} after ${waited} ms, asked were ${produced.delayMs}`)
+    if (waited < produced.delayMs - this.#earlyMsMax)
+      this.#fail('early', `${what} after ${waited} ms, asked were ${produced.delayMs}`)
   }
 }

@@ -6,9 +6,10 @@ import type { World } from './world.ts'
 /** Pairs of nodes, from and to. */
 type Cuts = readonly (readonly [number, number])[]
 
-const NEAR_MS = 900
-/** Below the life of producers' sequences (1 h): one leader that is further ahead would end them all. */
-const WILD_MS = 3_000_000
+/** Within what a node may be off. */
+export const NEAR_MS = 900
+/** Above the life of producers' sequences (1 h). */
+const WILD_MS = 7_200_000
 const SLOWNESS = 20
 const BYTES_LEFT_MAX = 3000
 

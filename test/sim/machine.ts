@@ -224,7 +224,8 @@ export class Machine {
     trace.note(`event ${this.id} ${JSON.stringify(event)}`)
     if (event.type === 'role' && event.role === 'leader') {
       const replica: ReplicaId = this.specs.get(event.group)?.replica ?? 0
-      checker.leads(event.group, event.term, { replica, life: process.life }, this.wal?.group(event.group))
+      const commit = this.handle(event.group)?.status().commit ?? Number.POSITIVE_INFINITY
+      checker.leads(event.group, event.term, { replica, life: process.life, commit }, this.wal?.group(event.group))
     }
     if (event.type === 'halted' || event.type === 'damaged' || event.type === 'stateDamaged') {
       checker.fail(event.type, `node ${this.id}: ${JSON.stringify(event)}`)

@@ -5,6 +5,7 @@
 import type { GroupId, NodeId, ReplicaId } from '../../src/base/ids.ts'
 import type { Message } from '../../src/raft/types.ts'
 import { decodeFrame } from '../../src/replication/frame.ts'
+import type { GroupStatus } from '../../src/replication/group.ts'
 import type { GroupLog, Wal, WalWrite } from '../../src/storage/wal/types.ts'
 
 export interface Finding {
@@ -28,6 +29,8 @@ interface GroupFacts {
   readonly applied: Map<number, string[]>
   /** By term: who led, in which life. */
   readonly leaders: Map<number, string>
+  /** By term: what its leader knew to be committed when it began. */
+  readonly inherited: Map<number, number>
 }
 
 export class RaftChecker {
@@ -104,7 +107,7 @@ export class RaftChecker {
   leads(
     group: GroupId,
     term: number,
-    who: { readonly replica: ReplicaId; readonly life: number },
+    who: { readonly replica: ReplicaId; readonly life: number; readonly commit: number },
     log: GroupLog | undefined,
   ): void {
     const facts = this.#facts(group)
@@ -114,6 +117,7 @@ export class RaftChecker {
       this.fail('twoLeaders', `group ${group} has two leaders in term ${term}: ${known} and ${name}`)
     }
     facts.leaders.set(term, name)
+    if (known === undefined) facts.inherited.set(term, who.commit)
     for (let index = facts.committed; index > facts.committed - 8; index--) {
       const entry = facts.entries.get(index)
       if (entry === undefined || entry.byTerm >= term || log === undefined || index <= log.base.index) continue
@@ -159,6 +163,17 @@ export class RaftChecker {
     }
   }
 
+  /** §5.4.2: a leader calls nothing newly committed before an entry of its own term is. */
+  commits(group: GroupId, status: GroupStatus, log: GroupLog | undefined): void {
+    const { role, term, commit } = status
+    const inherited = this.#facts(group).inherited.get(term) ?? Number.POSITIVE_INFINITY
+    if (role !== 'leader' || commit <= inherited || log === undefined || log.base.index >= commit) return
+    const last = log.term(commit)
+    if (last !== undefined && last < term) {
+      this.fail('oldTermCommitted', `the leader of term ${term} of group ${group} commits ${last} at ${commit}`)
+    }
+  }
+
   #checkLog(node: NodeId, log: GroupLog, before: GroupLog): void {
     const { entries, committed } = this.#facts(log.group)
     for (let index = Math.min(before.lastIndex(), committed); index > log.base.index; index--) {
@@ -194,7 +209,7 @@ export class RaftChecker {
   #facts(group: GroupId): GroupFacts {
     let facts = this.#groups.get(group)
     if (facts === undefined) {
-      facts = { committed: 0, entries: new Map(), applied: new Map(), leaders: new Map() }
+      facts = { committed: 0, entries: new Map(), applied: new Map(), leaders: new Map(), inherited: new Map() }
       this.#groups.set(group, facts)
     }
     return facts

@@ -129,6 +129,9 @@ function drawLimits(random: Random): Partial<ReplicationLimits> {
     walPendingBytes: random.pick([4000, 1_000_000]) ?? 1_000_000,
     snapshotChunkBytes: random.pick([300, 2000, 100_000]) ?? 2000,
     snapshotBytesPerSecond: random.pick([20_000, 1_000_000]) ?? 1_000_000,
+    // 1: every entry travels alone.
+    appendBytes: random.pick([1, 1, 500, 200_000]) ?? 200_000,
+    inflightAppends: random.pick([1, 2, 64]) ?? 64,
   }
 }
 

@@ -7,6 +7,7 @@ import { afterPromises, VirtualTime } from '../virtual-env.ts'
 import { Books } from './books.ts'
 import type { ClientWorld, Server } from './clients.ts'
 import { SimConsumer } from './consumer.ts'
+import { NEAR_MS } from './faults.ts'
 import { Machine, type MachineWorld, type SimHandle } from './machine.ts'
 import { Moves } from './moves.ts'
 import { SimNetwork } from './network.ts'
@@ -17,7 +18,8 @@ import { Trace } from './trace.ts'
 
 const REATTACH_MS = 5000
 const MAX_CLOCK_SKEW_MS = 2000
-const NEEDS_CLOCKS: ReadonlySet<string> = new Set(['twoHolders', 'leaseLost'])
+/** Wall clocks and leaders' time count in whole milliseconds; two leaders may differ by what two clocks differ. */
+const EARLY_MS_MAX = { true: 2, near: 2 * NEAR_MS + 2, wild: Number.POSITIVE_INFINITY } as const
 /** How often a client asks the node that really leads. */
 const GOOD_GUESS = 0.8
 
@@ -45,7 +47,7 @@ export class World implements MachineWorld, ClientWorld {
     this.trace = new Trace(() => this.time.nowMs, print)
     this.checker = new RaftChecker(({ kind }) => this.trace.note(`VIOLATION ${kind}`))
     const fail = (kind: string, text: string) => this.fail(kind, text)
-    this.books = new Books({ fail, now: () => this.time.nowMs, trueClocks: swarm.clocks === 'true' })
+    this.books = new Books({ fail, now: () => this.time.nowMs, earlyMsMax: EARLY_MS_MAX[swarm.clocks] })
     this.network = new SimNetwork({
       ...{ time: this.time, random: root.split(), swarm: swarm.network, trace: this.trace },
       onSend: (from, frame) => this.#sent(from, frame),
@@ -67,8 +69,6 @@ export class World implements MachineWorld, ClientWorld {
   }
 
   fail(kind: string, text: string): void {
-    // Leases outlive a failover as long as clocks agree; one that is far off is found out a second later.
-    if (this.swarm.clocks === 'wild' && NEEDS_CLOCKS.has(kind)) return
     this.checker.fail(kind, text)
   }
 
@@ -95,9 +95,12 @@ export class World implements MachineWorld, ClientWorld {
 
   applied(machine: Machine, handle: SimHandle, index: number): void {
     const { group } = handle
+    const status = handle.status()
+    const log = machine.wal?.group(group)
+    this.checker.commits(group, status, log)
     const quorum = Math.floor(this.swarm.replicas / 2) + 1
     const logs = this.machines.map(({ wal }) => wal?.group(group))
-    this.checker.applied(group, index, handle.status().term, machine.wal?.group(group), { logs, quorum })
+    this.checker.applied(group, index, status.term, log, { logs, quorum })
   }
 
   ended(): void {

@@ -89,7 +89,7 @@ class NodeDirectory implements CatalogDirectory {
       partitionOf: (group) => this.#view.partitionOfGroup(group),
       mayLead: (node, ms) => this.#reports.mayLead(node, ms),
     })
-    const leader = new CatalogLeader(env, catalog)
+    const leader = new CatalogLeader(catalog)
     const waiters = new AppliedWaiters(env, catalog)
     const leaderOf = () => this.leaderOf(CATALOG_GROUP)
     this.#changes = new CatalogChanges({ env, self: this.self, control, leader, waiters, leaderOf })

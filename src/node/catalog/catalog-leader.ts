@@ -1,5 +1,4 @@
 /** What this node does when it leads the catalog: proposes commands, its own and forwarded ones, and gives read points. */
-import type { Env } from '../../base/env.ts'
 import type { NodeId } from '../../base/ids.ts'
 import type { ControlProposeOutcome, ControlReadOutcome } from '../../rpc/control-types.ts'
 import { decodeCommand, encodeReply } from '../../views/catalog/command-codec.ts'
@@ -7,11 +6,9 @@ import { UnknownCommandError } from '../../views/view.ts'
 import type { CatalogHandle } from './catalog-handle.ts'
 
 export class CatalogLeader {
-  readonly #env: Env
   readonly #catalog: CatalogHandle
 
-  constructor(env: Env, catalog: CatalogHandle) {
-    this.#env = env
+  constructor(catalog: CatalogHandle) {
     this.#catalog = catalog
   }
 
@@ -30,7 +27,7 @@ export class CatalogLeader {
     }
     if (!this.ready) return Promise.resolve(this.#refused())
     // Time never goes back in a log, whatever the wall clock of a new leader says.
-    const at = Math.max(this.#env.wallMs(), this.#catalog.status().lastAt)
+    const at = Math.max(this.#catalog.wallMs(), this.#catalog.status().lastAt)
     return new Promise((resolve) => {
       this.#catalog.propose({
         at,

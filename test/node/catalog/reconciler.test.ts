@@ -69,7 +69,7 @@ class FakeCatalog {
     const store = this.#store
     return {
       ...{ group: 1, replica: 1, members: [], view: this.view, store, reader: store, status: () => this.#status() },
-      ...{ propose: none, read: none, transferLeadership: none, observe },
+      ...{ propose: none, read: none, transferLeadership: none, observe, wallMs: () => 0 },
     }
   }
 
