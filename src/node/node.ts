@@ -11,6 +11,7 @@ import { Closers, type Context, listening } from './context.ts'
 import { prepareDataFolder } from './data-folder.ts'
 import { createIdentityStore } from './formation/identity-file.ts'
 import { type Formation, runFormation } from './formation/run-formation.ts'
+import { adviceOnLog, adviceOnState, diskErrorCode } from './observe/disk-advice.ts'
 import type { Log } from './observe/log.ts'
 import { createMetrics } from './observe/metrics.ts'
 import { type Health, Readiness } from './observe/readiness.ts'
@@ -87,11 +88,21 @@ async function openData({ config, env, log, health, metrics, closers, fail }: Co
     walRetainBytes: config.walRetainBytes,
     diskReserveBytes: config.diskReserveBytes,
     onFatal: fail,
-    onWalState: (state) => {
+    onWalState: (state, cause) => {
       health.walOk = state === 'ok'
+      if (cause !== undefined && state !== 'ok') metrics.diskError('log', diskErrorCode(cause))
+      const error = cause === undefined ? {} : { error: String(cause) }
+      log[state === 'failed' ? 'error' : 'warn']('wal_state', {
+        state,
+        ...error,
+        action: adviceOnLog(state, cause, config.data),
+      })
     },
     onBatch: ({ fsyncMs }) => metrics.walSync(fsyncMs),
-    onStateError: (error) => log.error('state_write_failed', { error: String(error) }),
+    onStateError: (error) => {
+      metrics.diskError('state', diskErrorCode(error))
+      log.error('state_write_failed', { error: String(error), action: adviceOnState(error, config.data) })
+    },
   })
   for (const damage of storage.damage) log.error('wal_damaged', { ...damage })
   closers.push(() => storage.close())

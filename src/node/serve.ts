@@ -66,7 +66,7 @@ export async function serve(context: Context, opened: Opened): Promise<ReadyInfo
     catalog,
     replicas: () => shard.handles(),
     control,
-    accepts: () => health.walOk && health.clockOk && !health.stopping,
+    accepts: () => health.walOk && shard.fitToLead && health.clockOk && !health.stopping,
   })
   parts.directory = directory
   closers.push(() => directory.close())
@@ -89,7 +89,12 @@ export async function serve(context: Context, opened: Opened): Promise<ReadyInfo
     onError: (group, action, error) => log.error('replica_failed', { group, action, error: String(error) }),
   })
   closers.push(() => reconciler.close())
-  metrics.connect({ broker: () => broker.stats(), raft: () => shard.stats(), wal: () => storage.wal.stats() })
+  metrics.connect({
+    broker: () => broker.stats(),
+    raft: () => shard.stats(),
+    wal: () => storage.wal.stats(),
+    peers: () => directory.nodes().filter(({ id }) => id !== identity.nodeId),
+  })
   const { api, port } = await openApi(context, broker, directory)
   const advertised = (p: number) => `${config.advertiseAddr}:${p}`
   const own = { grpc: advertised(port), http: advertised(side.port), raft: advertised(peers.port) }

@@ -24,7 +24,7 @@ export interface StorageOptions {
   readonly walRetainBytes: number
   readonly diskReserveBytes: number
   readonly onFatal: (error: Error) => void
-  readonly onWalState: (state: WalState) => void
+  readonly onWalState: (state: WalState, cause: unknown) => void
   readonly onBatch: (stats: WalBatchStats) => void
   readonly onStateError: (error: unknown) => void
 }

@@ -22,4 +22,3 @@ export type ReplicationEvent =
   | { readonly type: 'badFrame'; readonly from: NodeId; readonly reason: string }
   | { readonly type: 'peerDown'; readonly node: NodeId }
   | { readonly type: 'clock'; readonly verdict: 'ok' | 'skewed' | 'unknown'; readonly offsetMs: number }
-  | { readonly type: 'walState'; readonly state: 'ok' | 'full' | 'failed' }

@@ -11,7 +11,7 @@ import type { ReplicationEvent } from './events.ts'
 import { decodeFrame, decodeSnapshotHeader, type Frame } from './frame.ts'
 import type { GroupHandle, GroupSpec, Member, ProposalOutcome, RefusalReason } from './group.ts'
 import { GroupClock } from './group-clock.ts'
-import { Housekeeping } from './housekeeping.ts'
+import { Housekeeping, handOver } from './housekeeping.ts'
 import { JobSlots } from './job-slots.ts'
 import type { MemberChange } from './member-change.ts'
 import { MemoryGuard } from './memory-guard.ts'
@@ -77,7 +77,7 @@ export class MultiRaft implements PeerReceiver {
     const maxSkewMs = options.maxClockSkewMs ?? MAX_CLOCK_SKEW_MS
     this.#memory = new MemoryGuard(limits.memoryBytes)
     this.#housekeeping = new Housekeeping({
-      ...{ clocks: this.#clocks, outbox, wal, event, maxSkewMs, peers: () => this.#peers() },
+      ...{ clocks: this.#clocks, outbox, wal, state, limits, event, maxSkewMs, peers: () => this.#peers() },
     })
     this.#loop = new TurnLoop({
       ...{ env, outbox, fatal, tickMs: timing.tickMs, sliceMs: limits.sliceMs },
@@ -157,6 +157,11 @@ export class MultiRaft implements PeerReceiver {
     return { groups, leaders, damaged: [...this.#damaged], proposals: { ...this.#counts }, elections: this.#elections }
   }
 
+  /** Whether this node may be given leaderships: its clock, its log and its checkpoints are well. */
+  get fitToLead(): boolean {
+    return this.#housekeeping.fitToLead
+  }
+
   /** The clocks of the peers, as their frames carried them. */
   clocks(): ReadonlyMap<NodeId, PeerClock> {
     return this.#clocks.all()
@@ -220,6 +225,7 @@ export class MultiRaft implements PeerReceiver {
     if (save) await this.#leave([replica])
     await replica.stop(save)
     this.#replicas.delete(group)
+    this.#housekeeping.forget(group)
   }
 
   /** Hands leaderships over, as far as somebody can take them, for a bounded time. */
@@ -255,10 +261,7 @@ export class MultiRaft implements PeerReceiver {
 
   #refusal(): RefusalReason | undefined {
     if (this.#closing || this.#dead) return 'SHUTTING_DOWN'
-    const { wal, limits } = this.#shard
-    const { state, pendingBytes } = wal.stats()
-    if (state !== 'ok') return state === 'full' ? 'DISK_FULL' : 'SHUTTING_DOWN'
-    return pendingBytes > limits.walPendingBytes || this.#memory.full ? 'OVERLOADED' : undefined
+    return this.#housekeeping.refusal ?? (this.#memory.full ? 'OVERLOADED' : undefined)
   }
 
   #tick(): void {
@@ -282,6 +285,7 @@ export class MultiRaft implements PeerReceiver {
   #event(event: ReplicationEvent): void {
     if (event.type === 'role' && event.role === 'leader') this.#elections++
     if (event.type === 'damaged') this.#damaged.add(event.group)
+    this.#housekeeping.note(event)
     this.#options.onEvent?.(event)
   }
 
@@ -291,11 +295,4 @@ export class MultiRaft implements PeerReceiver {
     this.#loop.stop()
     this.#options.onFatal(error instanceof Error ? error : new Error(String(error)))
   }
-}
-
-/** Whether some leadership is still on its way to somebody else. */
-function handOver(replicas: Iterable<AnyReplica>): boolean {
-  let moving = false
-  for (const replica of replicas) if (replica.handOver()) moving = true
-  return moving
 }

@@ -129,7 +129,6 @@ describe('a proposal', () => {
         ? ['before', 'pending', 'after']
         : expect.arrayContaining(['before', 'after'])
     expect(await old.texts()).toEqual(kept)
-    expect(old.events).toContainEqual({ type: 'walState', state: 'full' })
   })
 
   test('during the close of its node is refused with SHUTTING_DOWN; leaderships move and what waited is answered', async () => {

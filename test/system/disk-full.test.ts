@@ -2,7 +2,7 @@
  * The leader's disk fills up to the last byte while it works. The data of each node lies on a small file system of its
  * own, mounted where only the node sees it (user and mount namespaces: no root needed).
  */
-import { closeSync, existsSync, openSync, rmSync, writeSync } from 'node:fs'
+import { closeSync, existsSync, openSync, rmSync, statfsSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, expect, test } from 'vitest'
 import { Cluster } from '../../chaos/harness/cluster.ts'
@@ -29,14 +29,16 @@ function dataOf(running: Cluster, name: string): string {
   return join('/proc', String(running.node(name).pid), 'root', running.folder, name)
 }
 
-/** Takes every byte that is left. */
-function fill(path: string): void {
+/** Takes every byte but `left`. */
+function fill(path: string, left = 0): void {
   const file = openSync(path, 'w')
+  const { bavail, bsize } = statfsSync(path)
+  let wanted = bavail * bsize - left
   const zeros = new Uint8Array(MIB)
   try {
-    for (let size = zeros.byteLength; size >= 4096; ) {
+    for (let size = zeros.byteLength; size >= 4096 && wanted > 0; ) {
       try {
-        writeSync(file, zeros, 0, size)
+        wanted -= writeSync(file, zeros, 0, Math.min(size, left > 0 ? wanted : size))
       } catch (error) {
         if (!(error instanceof Error && 'code' in error && error.code === 'ENOSPC')) throw error
         size /= 2
@@ -57,7 +59,7 @@ async function produceBulk(client: SandglassClient): Promise<void> {
   await producer.close()
 }
 
-test('the leader’s disk is full: others lead, nothing is lost, and with room again it catches up and leads', async () => {
+async function onSmallDisks(): Promise<{ running: Cluster; client: SandglassClient }> {
   const running = await Cluster.create({
     flags: { disk_reserve_bytes: '8MiB', wal_retain_bytes: '64MiB' },
     wrapper: (data) => ['unshare', '-rm', 'sh', '-c', MOUNT, data],
@@ -68,6 +70,11 @@ test('the leader’s disk is full: others lead, nothing is lost, and with room a
   for (const topic of [TOPIC, 'bulk']) {
     await client.topics.create({ name: topic, partitions: 1, replicationFactor: 3 })
   }
+  return { running, client }
+}
+
+test('the leader’s disk is full: others lead, nothing is lost, and with room again it catches up and leads', async () => {
+  const { running, client } = await onSmallDisks()
   const ledger = new Ledger({ client, topic: TOPIC, callers: 16 })
   await ledger.more(200)
   const name = await running.leader(client, TOPIC, 0)
@@ -97,6 +104,31 @@ test('the leader’s disk is full: others lead, nothing is lost, and with room a
   const books = await booksLedBy(name, { cluster: running, client, ledger, topic: TOPIC })
   expect(books).toMatchObject({ lost: 0, wrong: [] })
   expect(books.acked).toBeGreaterThan(1100)
+})
+
+test('little room on all disks: proposals are refused before a write fails, and served again when there is room', async () => {
+  const { running, client } = await onSmallDisks()
+  const ledger = new Ledger({ client, topic: TOPIC, callers: 16 })
+  await ledger.more(200)
+  const ballasts = running.nodes.map(({ name }) => join(dataOf(running, name), 'ballast'))
+  // Below the watermark of two reserves, above what the work needs.
+  for (const ballast of ballasts) fill(ballast, 12 * MIB)
+  for (const node of running.nodes) {
+    await eventually(`the watermark of ${node.name}`, 10_000, () => lastWalState(node.log()) === 'full')
+  }
+  const producer = (await running.client({ timeoutMs: 2000 })).producer()
+  await expect(producer.produce(TOPIC, { value: 'refused' })).rejects.toMatchObject({ reason: 'DISK_FULL' })
+  for (const { name } of running.nodes) {
+    // No write has failed: the reserve is still there.
+    expect(existsSync(join(dataOf(running, name), 'shard-0/wal/reserve')), name).toBe(true)
+  }
+  for (const ballast of ballasts) rmSync(ballast)
+  for (const node of running.nodes) {
+    await eventually(`room on ${node.name}`, 10_000, () => lastWalState(node.log()) === 'ok')
+  }
+  await ledger.more(500, 30_000)
+  await ledger.stop()
+  expect(await ledger.settle(running.addrs())).toMatchObject({ lost: 0, wrong: [] })
 })
 
 /** As its log says it, 'ok' before it said anything. */

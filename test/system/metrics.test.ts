@@ -27,6 +27,8 @@ const NAMES = [
   'raft_proposals_total',
   'wal_fsync_seconds',
   'wal_bytes',
+  'wal_state',
+  'disk_errors_total',
   'checkpoint_seconds',
   'clock_gap_seconds',
   'event_loop_lag_seconds',

@@ -54,20 +54,28 @@ static int inside(const char *path) {
   return length > 0 && strncmp(path, data, length) == 0 && (path[length] == '/' || path[length] == 0);
 }
 
-/* Whether the open file is one of the data folder's files or folders. */
-static int watched(int fd, struct stat *st) {
-  char link[64], path[PATH_MAX];
+/* Whether the open file is one of the data folder's files or folders; its path. */
+static int watched_at(int fd, struct stat *st, char path[PATH_MAX]) {
+  char link[64];
   int saved = errno;
   int answer = 0;
   if (fd >= 0 && fstat(fd, st) == 0 && (S_ISREG(st->st_mode) || S_ISDIR(st->st_mode))) {
     snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
-    ssize_t length = readlink(link, path, sizeof path - 1);
+    ssize_t length = readlink(link, path, PATH_MAX - 1);
     path[length < 0 ? 0 : length] = 0;
     answer = inside(path);
   }
   errno = saved;
   return answer;
 }
+
+static int watched(int fd, struct stat *st) {
+  char path[PATH_MAX];
+  return watched_at(fd, st, path);
+}
+
+/* Without a folder for the journal only faults are made. */
+static int journaling(void) { return getenv(JOURNAL_ENV) != NULL; }
 
 /* The path with its folder resolved, or 0 if that is not in the data folder. */
 static int watched_path(const char *path, char out[PATH_MAX]) {
@@ -84,12 +92,11 @@ static int watched_path(const char *path, char out[PATH_MAX]) {
 }
 
 static void in_journal_folder(char out[PATH_MAX], const char *name) {
-  const char *folder = getenv(JOURNAL_ENV);
-  if (folder == NULL) die(JOURNAL_ENV " is not set");
-  snprintf(out, PATH_MAX, "%s/%s", folder, name);
+  snprintf(out, PATH_MAX, "%s/%s", getenv(JOURNAL_ENV), name);
 }
 
 static void append(struct record record, const void *payload) {
+  if (!journaling()) return;
   if (journal < 0) {
     char path[PATH_MAX];
     in_journal_folder(path, "journal");
@@ -107,6 +114,7 @@ static void append(struct record record, const void *payload) {
 static void keep(int fd, uint64_t offset, uint64_t bytes) {
   struct stat st;
   int saved = errno;
+  if (!journaling()) return;
   if (fstat(fd, &st) != 0) die("fstat");
   uint64_t size = st.st_size;
   uint64_t old = offset >= size ? 0 : offset + bytes > size ? size - offset : bytes;
@@ -126,6 +134,7 @@ static void keep(int fd, uint64_t offset, uint64_t bytes) {
 /* A second name keeps a file that loses its last one; called under the lock, before the record with this position. */
 static void keep_file(const char *path) {
   char name[32], kept[PATH_MAX];
+  if (!journaling()) return;
   snprintf(name, sizeof name, "%llu", (unsigned long long)tail);
   in_journal_folder(kept, name);
   if (link(path, kept) != 0) die("link");

@@ -2,14 +2,15 @@
  * Preloaded into a node by power-cut.ts: an undo journal of everything the process changes in its data folder
  * (POWER_CUT_DATA). SIGKILL loses nothing of it, because a written page lives on in the page cache; a power cut is made
  * afterwards by undoing what no later sync covered. The journal and hard links to removed files lie in
- * POWER_CUT_JOURNAL, outside of that folder, on the same file system.
+ * POWER_CUT_JOURNAL, outside of that folder, on the same file system; without it nothing is kept. It also makes operations
+ * fail on demand (power-cut-faults.h).
  *
  * Invariant: a record of old bytes stands in the journal before they are overwritten, and one lock holds over record and
  * change. A sync covers what the journal held when it began, so a change that runs beside it stays unsynced.
  * Ways to change a file that are not watched here (shared mappings, sendfile, raw system calls) end the process.
  */
 #define _GNU_SOURCE
-#include "power-cut-journal.h"
+#include "power-cut-faults.h"
 #include <stdarg.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
@@ -28,41 +29,65 @@ static uint64_t place(int fd, const struct stat *st) {
   return appends ? (uint64_t)st->st_size : (uint64_t)lseek(fd, 0, SEEK_CUR);
 }
 
-/* Runs `change` after the old bytes of a watched file were kept. */
-#define KEPT(type, fd, at, bytes, change)              \
-  do {                                                 \
-    struct stat st;                                    \
-    if (!watched(fd, &st)) return change;              \
-    pthread_mutex_lock(&lock);                         \
-    fstat(fd, &st);                                    \
-    keep(fd, at, bytes);                               \
-    type result = change;                              \
-    pthread_mutex_unlock(&lock);                       \
-    return result;                                     \
-  } while (0)
+static ssize_t really_put(int fd, const struct iovec *parts, int count, off_t at) {
+  if (at < 0) return REAL(ssize_t, writev, int, const struct iovec *, int)(fd, parts, count);
+  return REAL(ssize_t, pwritev, int, const struct iovec *, int, off_t)(fd, parts, count, at);
+}
+
+/* Writes after the old bytes of a watched file were kept. at -1: where the file stands. */
+static ssize_t put(int fd, const struct iovec *parts, int count, off_t at) {
+  struct stat st;
+  char path[PATH_MAX];
+  if (!watched_at(fd, &st, path)) return really_put(fd, parts, count, at);
+  if (fails(WRITING, path)) return -1;
+  struct iovec half = {parts[0].iov_base, (parts[0].iov_len + 1) / 2};
+  if (fault_of(WRITING, path) == SHORT) {
+    /* Whoever tries the rest at once, as libuv does, learns why. */
+    static __thread int tried;
+    tried = !tried;
+    if (!tried) {
+      errno = ENOSPC;
+      return -1;
+    }
+    parts = &half;
+    count = 1;
+  }
+  pthread_mutex_lock(&lock);
+  fstat(fd, &st);
+  keep(fd, at < 0 ? place(fd, &st) : (uint64_t)at, total(parts, count));
+  ssize_t result = really_put(fd, parts, count, at);
+  pthread_mutex_unlock(&lock);
+  return result;
+}
 
 ssize_t write(int fd, const void *from, size_t bytes) {
-  KEPT(ssize_t, fd, place(fd, &st), bytes, (REAL(ssize_t, write, int, const void *, size_t)(fd, from, bytes)));
+  struct stat st;
+  if (!watched(fd, &st)) return REAL(ssize_t, write, int, const void *, size_t)(fd, from, bytes);
+  return put(fd, &(struct iovec){(void *)from, bytes}, 1, -1);
 }
 
-ssize_t writev(int fd, const struct iovec *parts, int count) {
-  KEPT(ssize_t, fd, place(fd, &st), total(parts, count),
-       (REAL(ssize_t, writev, int, const struct iovec *, int)(fd, parts, count)));
-}
+ssize_t writev(int fd, const struct iovec *parts, int count) { return put(fd, parts, count, -1); }
 
 ssize_t pwrite(int fd, const void *from, size_t bytes, off_t at) {
-  KEPT(ssize_t, fd, at, bytes, (REAL(ssize_t, pwrite, int, const void *, size_t, off_t)(fd, from, bytes, at)));
+  return put(fd, &(struct iovec){(void *)from, bytes}, 1, at);
 }
 ssize_t pwrite64(int fd, const void *from, size_t bytes, off64_t at) { return pwrite(fd, from, bytes, at); }
 
-ssize_t pwritev(int fd, const struct iovec *parts, int count, off_t at) {
-  KEPT(ssize_t, fd, at, total(parts, count),
-       (REAL(ssize_t, pwritev, int, const struct iovec *, int, off_t)(fd, parts, count, at)));
-}
+ssize_t pwritev(int fd, const struct iovec *parts, int count, off_t at) { return put(fd, parts, count, at); }
 ssize_t pwritev64(int fd, const struct iovec *parts, int count, off64_t at) { return pwritev(fd, parts, count, at); }
 
 /* What is beyond the new end is lost; without such bytes only the size is. */
-int ftruncate(int fd, off_t size) { KEPT(int, fd, size, INT64_MAX / 2, (REAL(int, ftruncate, int, off_t)(fd, size))); }
+int ftruncate(int fd, off_t size) {
+  struct stat st;
+  char path[PATH_MAX];
+  int inside = watched_at(fd, &st, path);
+  if (inside && fails(CHANGING, path)) return -1;
+  if (inside) pthread_mutex_lock(&lock);
+  if (inside) keep(fd, size, INT64_MAX / 2);
+  int result = REAL(int, ftruncate, int, off_t)(fd, size);
+  if (inside) pthread_mutex_unlock(&lock);
+  return result;
+}
 int ftruncate64(int fd, off64_t size) { return ftruncate(fd, size); }
 
 /* LevelDB writes through stdio, whose own write() cannot be replaced: nothing is left in a stream's buffer. */
@@ -92,9 +117,11 @@ size_t fwrite_unlocked(const void *from, size_t size, size_t count, FILE *stream
 #define SYNCED(fd, change)                    \
   do {                                        \
     struct stat st;                           \
-    if (!watched(fd, &st)) return change;     \
+    char path[PATH_MAX];                      \
+    if (!watched_at(fd, &st, path)) return change; \
+    if (fails(SYNCING, path)) return -1;      \
     uint64_t begun = position();              \
-    usleep(SYNC_MICROSECONDS);                \
+    if (journaling()) usleep(SYNC_MICROSECONDS); \
     int result = change;                      \
     if (result == 0) note_sync(&st, begun);   \
     return result;                            \
@@ -105,6 +132,7 @@ int fdatasync(int fd) { SYNCED(fd, (REAL(int, fdatasync, int)(fd))); }
 
 static int open_watched(const char *path, int flags, mode_t mode) {
   struct stat st;
+  if (fails(CHANGING, path)) return -1;
   pthread_mutex_lock(&lock);
   int existed = stat(path, &st) == 0;
   int fd = REAL(int, open, const char *, int, ...)(path, flags & ~O_TRUNC, mode);
@@ -122,14 +150,18 @@ int open(const char *path, int flags, ...) {
   va_start(rest, flags);
   mode_t mode = flags & (O_CREAT | O_TMPFILE) ? va_arg(rest, mode_t) : 0;
   va_end(rest);
-  if ((flags & (O_CREAT | O_TRUNC)) && watched_path(path, full)) return open_watched(full, flags, mode);
+  int inside = watched_path(path, full);
+  if (inside && fails(OPENING, full)) return -1;
+  if (inside && (flags & (O_CREAT | O_TRUNC))) return open_watched(full, flags, mode);
   return REAL(int, open, const char *, int, ...)(path, flags, mode);
 }
 int open64(const char *path, int flags, ...) __attribute__((alias("open")));
 
 FILE *fopen(const char *path, const char *mode) {
   char full[PATH_MAX];
-  if ((mode[0] != 'w' && mode[0] != 'a') || !watched_path(path, full)) {
+  int inside = watched_path(path, full);
+  if (inside && fails(OPENING, full)) return NULL;
+  if (!inside || (mode[0] != 'w' && mode[0] != 'a')) {
     return REAL(FILE *, fopen, const char *, const char *)(path, mode);
   }
   int access = strchr(mode, '+') == NULL ? O_WRONLY : O_RDWR;
@@ -142,6 +174,7 @@ int unlink(const char *path) {
   char full[PATH_MAX];
   struct stat st;
   if (!watched_path(path, full)) return REAL(int, unlink, const char *)(path);
+  if (fails(CHANGING, full)) return -1;
   pthread_mutex_lock(&lock);
   int exists = lstat(full, &st) == 0 && !S_ISDIR(st.st_mode);
   if (exists) keep_file(full);
@@ -159,6 +192,7 @@ int rename(const char *from, const char *to) {
   if (!watched_path(from, paths) || !watched_path(to, target)) {
     return REAL(int, rename, const char *, const char *)(from, to);
   }
+  if (fails(CHANGING, paths)) return -1;
   uint64_t first = strlen(paths) + 1;
   memcpy(paths + first, target, strlen(target) + 1);
   pthread_mutex_lock(&lock);

@@ -9,12 +9,14 @@ import { VERSION } from '../../base/version.ts'
 import type { GroupCounters, TopicStats } from '../../broker/stats.ts'
 import type { BrokerStats } from '../../broker/types.ts'
 import type { MultiRaftStats } from '../../replication/multi-raft.ts'
-import type { WalStats } from '../../storage/wal/types.ts'
+import type { WalState, WalStats } from '../../storage/wal/types.ts'
 
 export interface MetricsSources {
   readonly broker: () => BrokerStats
   readonly raft: () => MultiRaftStats
   readonly wal: () => WalStats
+  /** The other nodes. */
+  readonly peers: () => readonly { readonly name: string; readonly alive: boolean }[]
 }
 
 export interface Metrics {
@@ -25,6 +27,8 @@ export interface Metrics {
   lateness(topic: string, ms: number): void
   walSync(ms: number): void
   checkpoint(ms: number): void
+  /** An operation of the disk failed. `part`: log or state; `code`: ENOSPC, EIO, ... */
+  diskError(part: 'log' | 'state', code: string): void
   call(method: string, code: number, ms: number): void
   close(): void
 }
@@ -35,6 +39,7 @@ const SYNC_BUCKETS = [
   0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.0075, 0.01, 0.015, 0.02, 0.025, 0.035, 0.05, 0.1, 0.25, 1,
 ]
 const CALL_BUCKETS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10]
+const WAL_STATES: readonly WalState[] = ['ok', 'full', 'stuck', 'failed']
 const NS_PER_S = 1e9
 const MS_PER_S = 1000
 const LOOP_RESOLUTION_MS = 10
@@ -63,6 +68,12 @@ export function createMetrics(node: string): Metrics {
   const sync = histogram('wal_fsync_seconds', 'Duration of one fdatasync of the log.', SYNC_BUCKETS)
   const checkpoint = histogram('checkpoint_seconds', 'Duration of one checkpoint.', CALL_BUCKETS)
   const calls = histogram('grpc_server_handling_seconds', 'Handling of one call.', CALL_BUCKETS, ['method', 'code'])
+  const diskErrors = new Counter({
+    name: 'sandglass_disk_errors_total',
+    help: 'Operations of the disk that failed, by part (log, state) and code of the error.',
+    labelNames: ['part', 'code'],
+    registers: [registry],
+  })
   return {
     render: () => registry.metrics(),
     connect: (given) => {
@@ -71,6 +82,7 @@ export function createMetrics(node: string): Metrics {
     lateness: (topic, ms) => lateness.observe({ topic }, ms / MS_PER_S),
     walSync: (ms) => sync.observe(ms / MS_PER_S),
     checkpoint: (ms) => checkpoint.observe(ms / MS_PER_S),
+    diskError: (part, code) => diskErrors.inc({ part, code }),
     call: (method, code, ms) => calls.observe({ method, code: String(code) }, ms / MS_PER_S),
     close: () => loop.disable(),
   }
@@ -161,6 +173,15 @@ function registerPulled(registry: Registry, from: From): void {
   counter('raft_elections_total', 'Elections this node won.', [], (s) => [[{}, s.raft().elections]])
   counter('raft_proposals_total', 'Raft proposals by how they were answered.', ['outcome'], (s) =>
     Object.entries(s.raft().proposals).map(([outcome, n]): Sample => [{ outcome }, n]),
+  )
+  gauge(
+    'wal_state',
+    'Whether the log on disk is ok, full, stuck or failed: 1 for the state it is in.',
+    ['state'],
+    (s) => WAL_STATES.map((state): Sample => [{ state }, s.wal().state === state ? 1 : 0]),
+  )
+  gauge('peer_up', 'Whether another node was heard of lately.', ['peer'], (s) =>
+    s.peers().map(({ name, alive }): Sample => [{ peer: name }, alive ? 1 : 0]),
   )
   gauge('wal_bytes', 'Size of the log on disk.', [], (s) => [[{}, s.wal().bytes]])
   gauge('clock_gap_seconds', 'Wall clock minus leader time, largest distance of the partitions led here.', [], (s) => [

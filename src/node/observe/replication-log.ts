@@ -18,7 +18,6 @@ const LEVELS = {
   badFrame: 'warn',
   peerDown: 'warn',
   clock: 'warn',
-  walState: 'warn',
 } as const satisfies Record<ReplicationEvent['type'], Level>
 
 export function logReplication(log: Log, event: ReplicationEvent): void {

@@ -36,8 +36,8 @@ export interface WalOptions {
   readonly cacheBytes?: number
   /** Default true. false only for proving that tests notice. */
   readonly fsync?: boolean
-  /** 'full': refuse proposals, hand over leaderships; nothing is confirmed until 'ok' again. */
-  readonly onState: (state: WalState) => void
+  /** 'full', 'stuck': refuse proposals, hand over leaderships; nothing is sure to be confirmed until 'ok' again. */
+  readonly onState: (state: WalState, cause: unknown) => void
   /** A sync failed: what is durable is unknown, the process must stop. Called at most once. */
   readonly onFatal: (error: Error) => void
   /** After every durable batch. */

@@ -44,6 +44,8 @@ export class SegmentFiles {
   #sequence: number
   #nextNumber: number
   #floor: number
+  /** Their names are gone, perhaps not durably. */
+  readonly #deleted = new WeakSet<Segment>()
 
   constructor(options: SegmentFilesOptions) {
     this.#options = options
@@ -117,11 +119,14 @@ export class SegmentFiles {
     this.#floor = segment.number + 1
   }
 
-  /** Deletes a detached segment for good; one after the other, since a hole between segments means damage. */
+  /** Deletes a detached segment for good; may be tried again when the sync failed; one after the other, since a hole between segments means damage. */
   async delete(segment: Segment): Promise<void> {
     const { disk, dir } = this.#options
-    await segment.file.close()
-    await disk.remove(segment.path)
+    if (!this.#deleted.has(segment)) {
+      await segment.file.close()
+      await disk.remove(segment.path)
+      this.#deleted.add(segment)
+    }
     await disk.syncDir(dir)
   }
 

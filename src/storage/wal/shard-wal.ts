@@ -13,11 +13,12 @@ import { laggards, planRelease, type ReleasePlan } from './release.ts'
 import type { SegmentFiles, WrittenFrame } from './segment-files.ts'
 import type { Space } from './space.ts'
 import type { GroupLog, LogPosition, Wal, WalBatchStats, WalState, WalStats, WalWrite } from './types.ts'
-import { isNoSpace } from './write-all.ts'
+import { Watchdog } from './watchdog.ts'
+import { isNoSpace, mayPass } from './write-all.ts'
 
 /** Silence after which an empty batch proves the last one. */
 const IDLE_MS = 20
-/** Between tries while the disk is full. */
+/** Between tries while the disk is full, or there are no file handles. */
 const RETRY_MS = 500
 
 export interface ShardWalOptions {
@@ -27,7 +28,7 @@ export interface ShardWalOptions {
   readonly segmentBytes: number
   readonly retainBytes: number
   readonly cacheBytes: number
-  readonly onState: (state: WalState) => void
+  readonly onState: (state: WalState, cause: unknown) => void
   readonly onFatal: (error: Error) => void
   readonly onBatch: ((stats: WalBatchStats) => void) | undefined
   /** Runs once, when the first batch with records is durable. */
@@ -53,9 +54,13 @@ export class ShardWal implements Wal {
   #batches = 0
   #background: Promise<void> = Promise.resolve()
   #onIdle: (() => void) | undefined
+  readonly #watchdog: Watchdog
+  /** Why it is not 'ok', if an error said so. */
+  #cause: unknown
 
   constructor(options: ShardWalOptions) {
     this.#options = options
+    this.#watchdog = new Watchdog(options.env, () => this.judge())
     this.#cache = new RecentCache(options.cacheBytes)
   }
 
@@ -114,6 +119,7 @@ export class ShardWal implements Wal {
     this.#closing = true
     this.#timer?.cancel()
     await this.#flush()
+    this.#watchdog.stop()
     await this.#space?.stop()
     await this.#background
     await this.#options.files.close()
@@ -123,7 +129,9 @@ export class ShardWal implements Wal {
   fail(error: unknown): void {
     if (this.#failed) return
     this.#failed = true
+    this.#cause = error
     this.#timer?.cancel()
+    this.#watchdog.stop()
     this.#collector.drop()
     this.judge()
     this.#options.onFatal(error instanceof Error ? error : new Error('Cannot write the log', { cause: error }))
@@ -132,11 +140,16 @@ export class ShardWal implements Wal {
 
   /** Tells the outside if the state is another one now. */
   judge(): void {
-    const full = this.#blocked || this.#space?.low
-    const state = this.#failed ? 'failed' : full ? 'full' : 'ok'
+    const state = this.#judged()
     if (state === this.#state) return
     this.#state = state
-    this.#options.onState(state)
+    this.#options.onState(state, this.#cause)
+  }
+
+  #judged(): WalState {
+    if (this.#failed) return 'failed'
+    if (this.#watchdog.stuck) return 'stuck'
+    return this.#blocked || this.#space?.low ? 'full' : 'ok'
   }
 
   #plan(): ReleasePlan | undefined {
@@ -153,16 +166,20 @@ export class ShardWal implements Wal {
 
   async #turn(): Promise<void> {
     try {
+      this.#watchdog.begin()
       await this.#step()
     } catch (error) {
-      if (isNoSpace(error)) this.#block()
+      if (mayPass(error)) this.#block(error)
       else this.fail(error)
       return
+    } finally {
+      this.#watchdog.end()
     }
     if (this.#failed) return
     this.#running = false
     if (this.#blocked) {
       this.#blocked = false
+      this.#cause = undefined
       this.judge()
     }
     if (!this.#collector.empty || this.#proofDue || this.#plan()) this.#wake()
@@ -201,17 +218,29 @@ export class ShardWal implements Wal {
   #delete({ segment }: ReleasePlan): void {
     const { files } = this.#options
     files.detachOldest(segment)
-    this.#inBackground(() => files.delete(segment))
+    this.#inBackground(() => this.#untilItPasses(() => files.delete(segment)))
   }
 
   #inBackground(job: () => Promise<void>): void {
     this.#background = this.#background.then(job).catch((error: unknown) => this.fail(error))
   }
 
+  async #untilItPasses(job: () => Promise<void>): Promise<void> {
+    for (;;) {
+      try {
+        return await job()
+      } catch (error) {
+        if (!mayPass(error) || this.#closing) throw error
+        await new Promise<void>((resolve) => this.#options.env.after(RETRY_MS, resolve))
+      }
+    }
+  }
+
   /** No room: the batch is kept, nothing is confirmed, the reserve goes to whoever can make room. */
-  #block(): void {
+  #block(error: unknown): void {
     this.#blocked = true
-    this.#space?.exhausted()
+    this.#cause = error
+    if (isNoSpace(error)) this.#space?.exhausted()
     this.judge()
     if (this.#closing) this.#onIdle?.()
     else this.#timer = this.#options.env.after(RETRY_MS, () => void this.#turn())

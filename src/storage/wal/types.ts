@@ -40,7 +40,8 @@ export interface GroupLog {
   bytesFrom(index: number): number
 }
 
-export type WalState = 'ok' | 'full' | 'failed'
+/** full: no room for more, in bytes or in file handles. stuck: the disk does not answer. failed: for good. */
+export type WalState = 'ok' | 'full' | 'stuck' | 'failed'
 
 export interface Wal {
   /** Joins the batch that the end of this turn closes. `done` runs once this batch is durable, in order of append. */

@@ -18,6 +18,13 @@ export function isNoSpace(error: unknown): boolean {
   return code === 'ENOSPC' || code === 'EDQUOT'
 }
 
+/** True if it failed for want of room or of file handles, with nothing done: it is simply done again. */
+export function mayPass(error: unknown): boolean {
+  if (isNoSpace(error)) return true
+  const code = error instanceof Error && 'code' in error ? error.code : undefined
+  return code === 'EMFILE' || code === 'ENFILE'
+}
+
 /** One write of all `buffers`; rejects with ShortWriteError if not everything arrived. */
 export function writeAll(file: DiskFile, buffers: readonly Uint8Array[], position: number): Promise<void> {
   let bytes = 0

@@ -177,6 +177,35 @@ describe('a log on a full disk', () => {
     expect(wal.stats().segments).toBe(2)
   })
 
+  it.each(['EMFILE', 'ENFILE'])('waits for file handles when it gets %s, and keeps its reserve', async (code) => {
+    const disk = new SimulatedDisk()
+    const { wal, env, states, fatal } = await openLog(disk, { segmentBytes: 2048, retainBytes: 0, reserveBytes: 8192 })
+    await settle()
+    await write(wal, { group: 1, replica: 1, entries: entries(1, 1, 1, 3000) })
+    disk.fault = (operation, path) =>
+      (operation === 'open' && path.endsWith('.new')) || operation === 'syncDir' ? { type: 'error', code } : undefined
+    let confirmed = false
+    wal.append({ group: 1, replica: 1, entries: entries(2, 1, 1, 3000) }, () => {
+      confirmed = true
+    })
+    await settle()
+    expect([confirmed, states, reserveOn(disk)]).toEqual([false, ['full'], true])
+    disk.fault = () => undefined
+    env.advance(600)
+    await settle()
+    expect([confirmed, states]).toEqual([true, ['full', 'ok']])
+
+    disk.fault = (operation) => (operation === 'syncDir' ? { type: 'error', code } : undefined)
+    wal.release(1, { index: 2, term: 1 }, 3)
+    await settle(60)
+    disk.fault = () => undefined
+    env.advance(600)
+    await settle()
+    await wal.close()
+    expect(fatal).toEqual([])
+    expect((await openLog(disk, {}, 2)).damage).toEqual([])
+  })
+
   it('closes without confirming what never found room', async () => {
     const disk = new SimulatedDisk()
     const { wal } = await openLog(disk)
@@ -190,6 +219,46 @@ describe('a log on a full disk', () => {
     expect(confirmed).toBe(false)
     disk.capacity = Number.POSITIVE_INFINITY
     expect((await openLog(disk, {}, 2)).wal.group(1)?.lastIndex()).toBe(1)
+  })
+})
+
+describe('a log on a disk that does not answer', () => {
+  it('says so after about two seconds, and is well again when the answer comes', async () => {
+    let held: (() => void)[] | undefined
+    const disk = new SimulatedDisk((run) => (held ? held.push(run) : setImmediate(run)))
+    const { wal, env, states } = await openLog(disk)
+    const passing = async (looks: number) => {
+      for (let i = 0; i < looks; i++) {
+        env.advance(250)
+        await settle(2)
+      }
+    }
+    held = []
+    let confirmed = false
+    wal.append({ group: 1, replica: 1, entries: entries(1, 1) }, () => {
+      confirmed = true
+    })
+    await settle()
+    await passing(7)
+    expect(states).toEqual([])
+    await passing(2)
+    expect([states, wal.stats().state, confirmed]).toEqual([['stuck'], 'stuck', false])
+    const [write] = held
+    held = undefined
+    write?.()
+    await settle()
+    expect([states, confirmed]).toEqual([['stuck', 'ok'], true])
+  })
+
+  it('does not blame the disk for the sleep of the process', async () => {
+    const disk = new SimulatedDisk()
+    const { wal, env, states } = await openLog(disk)
+    disk.fault = faults('datasync', { type: 'hang' })
+    wal.append({ group: 1, replica: 1, entries: entries(1, 1) }, () => undefined)
+    await settle()
+    env.advance(60_000)
+    await settle()
+    expect(states).toEqual([])
   })
 })
 
