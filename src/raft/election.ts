@@ -34,7 +34,7 @@ export function startElection(r: RaftState, kind: CampaignKind): void {
 /** Only a voter whose state is whole may run. */
 export function isPromotable(r: RaftState): boolean {
   const own = r.progress.get(r.id)
-  return own !== undefined && !own.learner && r.log.unstable.snapshot === undefined
+  return own !== undefined && !own.learner && !r.log.stateLost && r.log.unstable.snapshot === undefined
 }
 
 /** An answer to this replica's own campaign, which it is still in. */

@@ -116,7 +116,7 @@ type TransferEvent =
   | {
       readonly type: 'transferIgnored'
       readonly to: number
-      readonly reason: 'learner' | 'inProgress' | 'alreadyLeader'
+      readonly reason: 'learner' | 'stateLost' | 'inProgress' | 'alreadyLeader'
     }
   | { readonly type: 'transferReplaced'; readonly previous: number; readonly to: number }
   | { readonly type: 'transferStarted'; readonly to: number }

@@ -2,6 +2,7 @@
  * Heartbeats (§5.2): they hold elections off, carry the commit index and confirm reads. A heartbeat's commit index
  * never exceeds what the replica is known to have.
  */
+import { askForSnapshot } from './lost-state.ts'
 import type { RaftState } from './state.ts'
 import { send } from './state.ts'
 import type { Message } from './types.ts'
@@ -19,5 +20,5 @@ export function broadcastHeartbeat(r: RaftState): void {
 
 export function handleHeartbeat(r: RaftState, m: Message): void {
   r.log.commitTo(m.commit)
-  send(r, 'heartbeatResponse', m.from, { context: m.context })
+  send(r, 'heartbeatResponse', m.from, { context: m.context, ...askForSnapshot(r) })
 }

@@ -14,12 +14,15 @@ export interface RaftLogOptions {
   readonly storage: LogStorage
   readonly maxApplyingBytes: number
   readonly applyUnstable: boolean
+  readonly stateLost: boolean
   readonly onTruncate: OnTruncate
 }
 
 export class RaftLog {
   readonly unstable: Unstable
   readonly window: ApplyWindow
+  /** There is no state that entries could be applied to, until a snapshot is installed. */
+  stateLost: boolean
   readonly #storage: LogStorage
   readonly #applyUnstable: boolean
   #committed: number
@@ -27,6 +30,7 @@ export class RaftLog {
   constructor(options: RaftLogOptions) {
     this.#storage = options.storage
     this.#applyUnstable = options.applyUnstable
+    this.stateLost = options.stateLost
     const first = options.storage.firstIndex()
     this.unstable = new Unstable(options.storage.lastIndex() + 1, options.onTruncate)
     this.#committed = first - 1
@@ -99,8 +103,10 @@ export class RaftLog {
     return limitBytes([...durable, ...this.unstable.slice(offset, hi)], bytesMax)
   }
 
-  snapshot(): SnapshotMeta | undefined {
-    return this.unstable.snapshot ?? this.#storage.snapshot()
+  /** The newest one that can be sent, if it ends at `atLeast` or later. */
+  snapshot(atLeast = 0): SnapshotMeta | undefined {
+    const newest = this.unstable.snapshot ?? this.#storage.snapshot(atLeast)
+    return newest !== undefined && newest.index >= atLeast ? newest : undefined
   }
 
   /** Appends behind, or in place of, what is there. Never touches committed entries. */
@@ -150,6 +156,6 @@ export class RaftLog {
 
   #canApply(): boolean {
     // While a snapshot waits to be installed there is no state to apply anything to.
-    return !this.window.paused && this.unstable.snapshot === undefined
+    return !this.window.paused && !this.stateLost && this.unstable.snapshot === undefined
   }
 }

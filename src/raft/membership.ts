@@ -69,7 +69,10 @@ export function hasUnappliedConfChange(r: RaftState): boolean {
 }
 
 function mostAdvancedVoter(r: RaftState): number {
-  const matchOf = (id: number): number => r.progress.get(id)?.match ?? 0
+  const matchOf = (id: number): number => {
+    const peer = r.progress.get(id)
+    return peer === undefined || peer.stateLost ? 0 : peer.match
+  }
   return r.conf.voters.reduce((best, id) => (matchOf(id) > matchOf(best) ? id : best), r.conf.voters[0] ?? 0)
 }
 

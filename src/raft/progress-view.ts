@@ -12,6 +12,7 @@ export function viewProgress(peer: PeerProgress): Progress {
     recentActive: peer.recentActive,
     paused: peer.paused,
     learner: peer.learner,
+    stateLost: peer.stateLost,
     inflight: peer.inflights.count,
     inflightFull: peer.inflights.full,
   }

@@ -24,6 +24,10 @@ export class PeerProgress {
   /** Heard from since the last quorum check. */
   recentActive = false
   learner: boolean
+  /** Its last answer to a heartbeat said that it has a log but no state: it votes, but cannot lead. */
+  stateLost = false
+  /** A snapshot that replaces the lost state is on its way; its log needs none. */
+  replacing = false
   /** An append or probe is out and nothing more goes until an answer, or a heartbeat's. */
   flowPaused = false
 

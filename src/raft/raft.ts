@@ -31,7 +31,8 @@ export class RaftGroup {
 
   /**
    * Starts as a follower from what is durable: `hard` and the log in `storage`, of which the state machine has everything
-   * up to `applied`, whose configuration is `confState`. `observe` is told of what happens inside, for tracing.
+   * up to `applied`, whose configuration is `confState`; with `needsSnapshot` the log alone. `observe` is told of what
+   * happens inside, for tracing.
    */
   constructor(config: RaftConfig, observe?: (event: RaftEvent) => void) {
     const r = new RaftState(config, observe)
@@ -176,6 +177,7 @@ export class RaftGroup {
       leader: r.leader,
       role: r.role,
       transferee: r.transferee,
+      needsSnapshot: r.log.stateLost,
       confState: r.conf,
     }
   }

@@ -20,12 +20,21 @@ interface InFlight {
   readonly toSelf: readonly Message[]
 }
 
+interface Changes {
+  soft?: SoftState
+  hard?: HardState
+  snapshot?: SnapshotMeta
+  keepsLog: boolean
+}
+
 export class ReadyQueue {
   readonly #raft: RaftState
   #soft: SoftState
   #hard: HardState
   #lastToken = 0
   #inFlight: InFlight[] = []
+  /** Of a lost state, the last one handed out. */
+  #replacement: SnapshotMeta | undefined
 
   constructor(raft: RaftState) {
     this.#raft = raft
@@ -42,6 +51,7 @@ export class ReadyQueue {
       r.reads.heartbeatDue ||
       r.log.unstable.hasNewEntries ||
       r.log.unstable.hasNewSnapshot ||
+      r.replacement !== this.#replacement ||
       r.log.hasCommittedToApply() ||
       this.#hardChanged() ||
       this.#softChanged()
@@ -55,13 +65,9 @@ export class ReadyQueue {
     const { unstable } = r.log
     const entries = unstable.newEntries()
     const committed = r.log.committedToApply()
-    const snapshot = unstable.hasNewSnapshot ? unstable.snapshot : undefined
     const token = ++this.#lastToken
     const changes = this.#changes()
     const waiting = r.afterPersist
-    const writes = entries.length > 0 || snapshot !== undefined || changes.hard !== undefined || waiting.length > 0
-    // What lies before a write is durable with it, also what an earlier Ready of another term handed out.
-    const mark = writes && unstable.count > 0 ? r.log.last : undefined
     const toSelf = waiting.filter((m) => m.to === r.id)
     const ready = {
       entries,
@@ -71,12 +77,8 @@ export class ReadyQueue {
       readStates: r.readStates,
       token,
       ...changes,
-      ...(snapshot === undefined ? {} : { snapshot }),
     }
-    if (mark !== undefined || snapshot !== undefined || toSelf.length > 0) {
-      this.#inFlight.push({ token, term: r.term, mark, snapshot, toSelf })
-    }
-    r.observe?.({ type: 'awaitsPersist', token, term: r.term, messages: waiting, mark })
+    this.#awaitPersist(ready, waiting, toSelf)
     r.messages = []
     r.afterPersist = []
     r.readStates = []
@@ -94,6 +96,22 @@ export class ReadyQueue {
     }
   }
 
+  /** Notes what the confirmation of `ready` will mean; `waiting` is all that waits for it, `toSelf` the replica's own. */
+  #awaitPersist(
+    { token, entries, snapshot, hard }: Ready,
+    waiting: readonly Message[],
+    toSelf: readonly Message[],
+  ): void {
+    const r = this.#raft
+    const writes = entries.length > 0 || snapshot !== undefined || hard !== undefined || waiting.length > 0
+    // What lies before a write is durable with it, also what an earlier Ready of another term handed out.
+    const mark = writes && r.log.unstable.count > 0 ? r.log.last : undefined
+    if (mark !== undefined || snapshot !== undefined || toSelf.length > 0) {
+      this.#inFlight.push({ token, term: r.term, mark, snapshot, toSelf })
+    }
+    r.observe?.({ type: 'awaitsPersist', token, term: r.term, messages: waiting, mark })
+  }
+
   #confirm(done: InFlight): void {
     const r = this.#raft
     // The term check on these drops acknowledgements of a leadership, and votes of an election, that are over.
@@ -106,6 +124,8 @@ export class ReadyQueue {
     }
     if (done.snapshot !== undefined) {
       r.log.unstable.stableSnapshotTo(done.snapshot.index)
+      r.log.stateLost = false
+      r.replacement = this.#replacement = undefined
       r.appliedConf = done.snapshot.confState
       appliedTo(r, done.snapshot.index)
     }
@@ -117,10 +137,17 @@ export class ReadyQueue {
     this.#raft.observe?.({ type: 'supersededWriteIgnored', mark, term: unstable.term(mark.index) })
   }
 
-  #changes(): { soft?: SoftState; hard?: HardState } {
-    const changes: { soft?: SoftState; hard?: HardState } = {}
+  #changes(): Changes {
+    const changes: Changes = { keepsLog: false }
     if (this.#softChanged()) changes.soft = this.#soft = softState(this.#raft)
     if (this.#hardChanged()) changes.hard = this.#hard = this.#raft.hard
+    const { replacement, log } = this.#raft
+    if (log.unstable.hasNewSnapshot && log.unstable.snapshot !== undefined) {
+      changes.snapshot = log.unstable.snapshot
+    } else if (replacement !== undefined && replacement !== this.#replacement) {
+      changes.snapshot = this.#replacement = replacement
+      changes.keepsLog = true
+    }
     return changes
   }
 

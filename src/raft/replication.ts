@@ -5,6 +5,7 @@
 import { broadcastAppend, trySendAppend } from './append-entries.ts'
 import { maybeCommit } from './commit.ts'
 import { findConflictByTerm } from './log-match.ts'
+import { trySendReplacement } from './lost-state.ts'
 import type { PeerProgress } from './progress.ts'
 import { viewProgress } from './progress-view.ts'
 import { confirmReads, releaseEarlyReads } from './read-index.ts'
@@ -23,6 +24,8 @@ export function handleHeartbeatResponse(r: RaftState, peer: PeerProgress, m: Mes
   peer.flowPaused = false
   // An empty append gets through a window whose appends were all lost, and brings a probe that is up to date back.
   if (peer.match < r.log.lastIndex || peer.state === 'probe') trySendAppend(r, peer, true)
+  peer.stateLost = m.reject
+  if (m.reject) trySendReplacement(r, peer, m.index)
   confirmReads(r, m)
 }
 
@@ -33,6 +36,8 @@ export function handleUnreachable(r: RaftState, peer: PeerProgress): void {
 }
 
 export function handleSnapshotStatus(r: RaftState, peer: PeerProgress, ok: boolean): void {
+  // However it went: as long as its state is lost the replica asks again.
+  peer.replacing = false
   if (peer.state !== 'snapshot') return
   // A failed snapshot was not applied: probing starts from what was known before it.
   if (!ok) peer.pendingSnapshot = 0

@@ -5,6 +5,7 @@
 import { assert } from '../base/assert.ts'
 import type { SnapshotMeta } from '../base/log-entry.ts'
 import { members } from './configuration.ts'
+import { replaceState, replacesState } from './lost-state.ts'
 import { restoreConfiguration } from './membership.ts'
 import type { RaftState } from './state.ts'
 import { send } from './state.ts'
@@ -16,16 +17,22 @@ export function handleSnapshot(r: RaftState, m: Message): void {
   assert(snapshot !== undefined, 'installSnapshot carries a snapshot')
   const installed = restore(r, snapshot)
   r.observe?.({ type: 'snapshotHandled', snapshot, installed })
-  const index = installed ? r.log.lastIndex : r.log.committed
-  send(r, 'appendEntriesResponse', m.from, { index })
+  send(r, 'appendEntriesResponse', m.from, { index: r.log.committed })
 }
 
 function restore(r: RaftState, snapshot: SnapshotMeta): boolean {
-  if (snapshot.index <= r.log.committed) return false
+  const replaces = replacesState(r, snapshot)
+  if (snapshot.index <= r.log.committed && !replaces) return false
+  // One that takes the place of a lost state is under way; it asks again if it needs another.
+  if (r.replacement !== undefined) return false
   assert(r.role === 'follower', 'only a follower installs a snapshot')
   if (!members(snapshot.confState).includes(r.id)) {
     r.observe?.({ type: 'snapshotStranger', snapshot })
     return false
+  }
+  if (replaces) {
+    replaceState(r, snapshot)
+    return true
   }
   const { index, term } = snapshot
   const last = r.log.last

@@ -36,6 +36,9 @@ export class RaftState {
   heartbeatElapsed = 0
   randomizedElectionTicks = 0
 
+  /** The snapshot that takes the place of a lost state, while it is being installed. */
+  replacement: SnapshotMeta | undefined
+
   /** Who leadership is being handed to; 0: nobody. */
   transferee = 0
   /** No configuration change is proposed before everything up to here is applied (§6). */
@@ -60,6 +63,7 @@ export class RaftState {
       storage: config.storage,
       maxApplyingBytes: config.maxCommittedBytesPerReady,
       applyUnstable: config.applyUnstable ?? false,
+      stateLost: config.needsSnapshot ?? false,
       onTruncate: (from, all) => this.observe?.({ type: 'unstableReplaced', from, all }),
     })
   }

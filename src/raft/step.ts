@@ -49,9 +49,10 @@ function comesFromLeader(m: Message): boolean {
 }
 
 function answerLowerTerm(r: RaftState, m: Message): void {
-  if ((r.config.checkQuorum || r.config.preVote) && (m.type === 'heartbeat' || m.type === 'appendEntries')) {
-    // A replica that was cut off holds a higher term, which lease and pre-vote keep it from spreading by votes: told of
-    // it, the leader steps down and a new election frees the replica.
+  const mute = r.config.checkQuorum || r.config.preVote || r.log.stateLost
+  if (mute && (m.type === 'heartbeat' || m.type === 'appendEntries')) {
+    // A replica that was cut off holds a higher term, which lease and pre-vote, or having no state, keep it from
+    // spreading by votes: told of it, the leader steps down and a new election frees the replica.
     send(r, 'appendEntriesResponse', m.from)
   } else if (m.type === 'requestPreVote') {
     // Silence would leave candidates of a lower term with the longer log waiting for each other.

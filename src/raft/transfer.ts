@@ -33,6 +33,10 @@ function startTransfer(r: RaftState, to: number): void {
     r.observe?.({ type: 'transferIgnored', to, reason: 'learner' })
     return
   }
+  if (heir.stateLost) {
+    r.observe?.({ type: 'transferIgnored', to, reason: 'stateLost' })
+    return
+  }
   if (r.transferee === to) {
     r.observe?.({ type: 'transferIgnored', to, reason: 'inProgress' })
     return

@@ -39,6 +39,7 @@ export interface Message {
   readonly logTerm: number
   readonly commit: number
   readonly entries: readonly Entry[]
+  /** Of a heartbeat's answer: the replica's state is lost, and it asks for a snapshot at `index` or later. */
   readonly reject: boolean
   readonly rejectHint: number
   /** ReadIndex request that a heartbeat confirms; on a vote request 1 = campaign by leadership transfer. 0: none. */
@@ -59,8 +60,10 @@ export interface Ready {
   readonly hard?: HardState
   /** To append to the log; an entry at index i replaces everything from i on. */
   readonly entries: readonly Entry[]
-  /** To install before `entries`: the log restarts behind it. */
+  /** To install before `entries`: the log restarts behind it, unless `keepsLog`. */
   readonly snapshot?: SnapshotMeta
+  /** The snapshot replaces a damaged state only: the log has its last entry and goes on as it is. */
+  readonly keepsLog: boolean
   /** Durable here and committed: to apply in order; then `applied(index)`. */
   readonly committed: readonly Entry[]
   /** May leave at once, before anything is durable. */
@@ -83,8 +86,8 @@ export interface LogStorage {
   term(index: number): number | undefined
   /** Entries in [lo, hi), at least one, then up to `maxBytes`. */
   entries(lo: number, hi: number, maxBytes: number): readonly Entry[]
-  /** The newest snapshot that can be sent; undefined while one is being prepared. */
-  snapshot(): SnapshotMeta | undefined
+  /** The newest snapshot that can be sent, if it ends at `atLeast` or later; undefined while one is being prepared. */
+  snapshot(atLeast: number): SnapshotMeta | undefined
 }
 
 export interface RaftConfig {
@@ -94,6 +97,11 @@ export interface RaftConfig {
   readonly hard?: HardState
   readonly confState: ConfState
   readonly applied: number
+  /**
+   * The log is whole but the state behind it is lost: the replica votes and takes entries, applies nothing and does not
+   * run until a leader's snapshot has replaced the state. `applied` is then the position before the log's first entry.
+   */
+  readonly needsSnapshot?: boolean
   readonly electionTicks: number
   readonly heartbeatTicks: number
   readonly preVote: boolean
@@ -143,6 +151,8 @@ export interface RaftStatus {
   readonly role: Role
   /** The replica that leadership is being handed to; 0: none. */
   readonly transferee: number
+  /** Its state is lost, and a snapshot that replaces it is not installed yet. */
+  readonly needsSnapshot: boolean
   readonly confState: ConfState
 }
 
@@ -157,6 +167,8 @@ export interface Progress {
   readonly recentActive: boolean
   readonly paused: boolean
   readonly learner: boolean
+  /** It has its log but lost its state: it cannot take over. */
+  readonly stateLost: boolean
   readonly inflight: number
   readonly inflightFull: boolean
 }

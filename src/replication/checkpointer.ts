@@ -24,6 +24,8 @@ interface CheckpointerParts {
   readonly view: View
   readonly slots: JobSlots
   readonly limits: ReplicationLimits
+  /** Durable already; undefined before the first, and when it is lost: then none is made before {@link Checkpointer.enable}. */
+  readonly last: CheckpointMeta | undefined
   /** What memory stands for now. */
   readonly meta: () => CheckpointMeta
   /** Empty unless this replica leads. */
@@ -48,7 +50,7 @@ export class Checkpointer {
   constructor(parts: CheckpointerParts, replica: number) {
     this.#parts = parts
     this.#replica = replica
-    this.#last = parts.state.meta
+    this.#last = parts.last
   }
 
   /** Position of the last durable checkpoint. */

@@ -103,13 +103,13 @@ export class Leadership<R, E> {
     return own < 0 ? voters.length : (own - from - 1 + voters.length) % voters.length
   }
 
-  /** The voter furthest in the log of those that were heard from lately. */
+  /** The voter furthest in the log of those that were heard from lately and can lead. */
   #successor(): ReplicaId | undefined {
     const { raft, handle } = this.#parts
     const { voters } = raft.status().confState
     let best: { readonly id: ReplicaId; readonly match: number } | undefined
-    for (const { id, match, recentActive } of raft.progress()) {
-      if (id === handle.replica || !recentActive || !voters.includes(id)) continue
+    for (const { id, match, recentActive, stateLost } of raft.progress()) {
+      if (id === handle.replica || !recentActive || stateLost || !voters.includes(id)) continue
       if (best === undefined || match > best.match) best = { id, match }
     }
     return best?.id

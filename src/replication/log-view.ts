@@ -8,11 +8,11 @@ export class LogView implements LogStorage {
   readonly #wal: Wal
   readonly #group: GroupId
   readonly #start: LogPosition
-  readonly #snapshot: () => SnapshotMeta | undefined
+  readonly #snapshot: (atLeast: number) => SnapshotMeta | undefined
   #log: GroupLog | undefined
 
   /** `start` holds until the log's first record; `snapshot` answers with what can be sent now. */
-  constructor(wal: Wal, group: GroupId, start: LogPosition, snapshot: () => SnapshotMeta | undefined) {
+  constructor(wal: Wal, group: GroupId, start: LogPosition, snapshot: (atLeast: number) => SnapshotMeta | undefined) {
     this.#wal = wal
     this.#group = group
     this.#start = start
@@ -37,8 +37,8 @@ export class LogView implements LogStorage {
     return this.#current()?.entries(lo, hi, maxBytes) ?? []
   }
 
-  snapshot(): SnapshotMeta | undefined {
-    return this.#snapshot()
+  snapshot(atLeast: number): SnapshotMeta | undefined {
+    return this.#snapshot(atLeast)
   }
 
   #current(): GroupLog | undefined {

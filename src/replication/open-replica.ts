@@ -3,32 +3,45 @@ import { SandglassError } from '../base/errors.ts'
 import type { GroupState } from '../storage/state/types.ts'
 import type { View } from '../views/view.ts'
 import type { GroupSpec } from './group.ts'
-import { recover } from './recovery.ts'
+import { type Recovered, recover, recoverLog } from './recovery.ts'
 import { Replica } from './replica.ts'
 import type { Shard } from './shard.ts'
 
-/** Rejects when log and checkpoint do not fit together, or the state is damaged and the log cannot replace it. */
+interface Opened {
+  readonly state: GroupState
+  readonly recovered: Recovered
+}
+
+/** Rejects when log and checkpoint do not fit together, or the state is damaged and neither log nor leader can replace it. */
 export async function openReplica<R, E, V extends View<R, E>>(
   spec: GroupSpec,
   createView: () => V,
   shard: Shard,
 ): Promise<Replica<R, E, V>> {
-  const state = await openState(spec, shard)
-  const recovered = await recover(spec, shard.wal, state.meta)
+  const { state, recovered } = await open(spec, shard)
   const view = createView()
-  await view.load(state)
+  if (recovered.lostBefore === undefined) await view.load(state)
   return new Replica<R, E, V>({ spec, view, state, shard, recovered })
 }
 
-/** A damaged state is made anew from the log, if that still begins at the first entry. */
-async function openState({ group }: GroupSpec, { state, wal, event }: Shard): Promise<GroupState> {
-  const opened = await state.group(group)
-  if (opened.damage === undefined) return opened
-  event({ type: 'stateDamaged', group, reason: opened.damage })
+/**
+ * A lost state is made anew from the log, if that still begins at the first entry; otherwise from a leader's snapshot, and
+ * until it is installed what lies on disk is left as it is.
+ */
+async function open(spec: GroupSpec, { state: store, wal, event }: Shard): Promise<Opened> {
+  const { group } = spec
+  const state = await store.group(group)
   const log = wal.group(group)
-  if (log === undefined || log.base.index > 0) {
-    throw new SandglassError('INTERNAL', `Cannot start group ${group}: its state is damaged (${opened.damage})`)
+  const gone = state.meta === undefined && log !== undefined && log.base.index > 0
+  const damage = state.damage ?? (gone ? 'its checkpoint is gone' : undefined)
+  if (damage === undefined) return { state, recovered: await recover(spec, wal, state.meta) }
+  event({ type: 'stateDamaged', group, reason: damage })
+  if (log?.base.index === 0) {
+    await store.remove(group)
+    const fresh = await store.group(group)
+    return { state: fresh, recovered: await recover(spec, wal, fresh.meta) }
   }
-  await state.remove(group)
-  return state.group(group)
+  const recovered = recoverLog(spec, wal)
+  if (recovered !== undefined) return { state, recovered }
+  throw new SandglassError('INTERNAL', `Cannot start group ${group}: its state is damaged (${damage})`)
 }

@@ -56,7 +56,10 @@ export class Persister {
     this.#held = [pending]
   }
 
-  /** The snapshot's state is in place: writes its mark and what waited; `durable` runs once the mark is. */
+  /**
+   * The snapshot's state is in place: writes its mark, if the log does not go on as it is, and what waited; `durable` runs
+   * once the mark is durable.
+   */
   resume(durable: () => void): void {
     const held = this.#held ?? []
     this.#held = undefined
@@ -70,9 +73,11 @@ export class Persister {
   }
 
   #write(pending: Pending, durable?: () => void): void {
-    const { hard, entries, snapshot } = pending.ready
+    const { hard, entries, keepsLog } = pending.ready
+    const snapshot = keepsLog ? undefined : pending.ready.snapshot
     if (hard === undefined && snapshot === undefined && entries.length === 0) {
       pending.durable = true
+      durable?.()
       this.#confirm()
       return
     }

@@ -1,6 +1,6 @@
 /** Builds the core of a replica: over its durable log, with the shard's timing and bounds, from where it stood. */
 import { INFLIGHT_BYTES_MAX } from '../base/limits.ts'
-import type { SnapshotMeta } from '../base/log-entry.ts'
+import type { ConfState, SnapshotMeta } from '../base/log-entry.ts'
 import { RaftGroup } from '../raft/raft.ts'
 import type { LogStorage, RaftConfig } from '../raft/types.ts'
 import type { GroupSpec } from './group.ts'
@@ -8,6 +8,7 @@ import { LogView } from './log-view.ts'
 import type { Recovered } from './recovery.ts'
 import type { Shard } from './shard.ts'
 
+const NOBODY: ConfState = { voters: [], votersOutgoing: [], learners: [], learnersNext: [], autoLeave: false }
 /** Committed entries handed over at once; the core gives no more before they are applied. */
 const APPLY_BYTES_MAX = 4 * 2 ** 20
 
@@ -15,12 +16,12 @@ export function electionTicks({ timing }: Pick<Shard, 'timing'>): number {
   return Math.max(2, Math.round(timing.electionMs / timing.tickMs))
 }
 
-/** `snapshot` answers with what can be sent to a follower now. */
+/** `snapshot` answers with what can be sent to a follower now, if it reaches as far as asked. */
 export function createCore(
   spec: GroupSpec,
   shard: Pick<Shard, 'env' | 'timing' | 'limits' | 'wal'>,
   recovered: Recovered,
-  snapshot: () => SnapshotMeta | undefined,
+  snapshot: (atLeast: number) => SnapshotMeta | undefined,
 ): RaftGroup {
   const { applied: index, term } = recovered.meta
   return new RaftGroup(
@@ -31,7 +32,7 @@ export function createCore(
 function raftConfig(
   spec: GroupSpec,
   shard: Pick<Shard, 'env' | 'timing' | 'limits'>,
-  { meta, hard }: Recovered,
+  { meta, hard, lostBefore }: Recovered,
   storage: LogStorage,
 ): RaftConfig {
   const { env, timing, limits } = shard
@@ -39,8 +40,10 @@ function raftConfig(
     id: spec.replica,
     storage,
     ...(hard !== undefined && { hard }),
-    confState: meta.confState,
-    applied: meta.applied,
+    // Its members are known only from the snapshot that replaces a lost state.
+    confState: lostBefore === undefined ? meta.confState : NOBODY,
+    applied: lostBefore?.index ?? meta.applied,
+    needsSnapshot: lostBefore !== undefined,
     electionTicks: electionTicks(shard),
     heartbeatTicks: Math.max(1, Math.round(timing.heartbeatMs / timing.tickMs)),
     preVote: true,

@@ -5,7 +5,7 @@
 import { SandglassError } from '../base/errors.ts'
 import type { ConfState, HardState } from '../base/log-entry.ts'
 import type { CheckpointMeta } from '../storage/state/types.ts'
-import type { GroupLog, Wal } from '../storage/wal/types.ts'
+import type { GroupLog, LogPosition, Wal } from '../storage/wal/types.ts'
 import type { GroupSpec } from './group.ts'
 
 export interface Recovered {
@@ -13,13 +13,15 @@ export interface Recovered {
   readonly meta: CheckpointMeta
   /** Absent for a replica that never wrote anything. */
   readonly hard: HardState | undefined
+  /** Where the log begins, if the state up to there is lost: a leader's snapshot has to replace it. `meta` is then empty. */
+  readonly lostBefore: LogPosition | undefined
 }
 
 /** Rejects when the log cannot continue the checkpoint. May restart the log behind the checkpoint, durably. */
 export async function recover(spec: GroupSpec, wal: Wal, checkpoint: CheckpointMeta | undefined): Promise<Recovered> {
   const meta = checkpoint ?? { applied: 0, term: 0, confState: initialConfState(spec), lastAt: 0 }
   const log = wal.group(spec.group)
-  if (log === undefined) return { meta, hard: startOf(meta) }
+  if (log === undefined) return { meta, hard: startOf(meta), lostBefore: undefined }
   if (log.base.index > meta.applied) {
     throw damaged(spec, `its log begins behind ${log.base.index}, its checkpoint is at ${meta.applied}`)
   }
@@ -29,9 +31,26 @@ export async function recover(spec: GroupSpec, wal: Wal, checkpoint: CheckpointM
     // branch that was never committed.
     await restartLog(spec, wal, meta, hard)
   }
-  const { lastIndex } = after(wal, spec, meta)
+  checkEnd(spec, hard, after(wal, spec, meta).lastIndex)
+  return { meta, hard, lostBefore: undefined }
+}
+
+/**
+ * What a replica starts from whose state is lost and whose log, which begins behind entries that are gone, is whole:
+ * the log alone. Undefined when there is no such log, or nobody else who could have the state.
+ */
+export function recoverLog(spec: GroupSpec, wal: Wal): Recovered | undefined {
+  const log = wal.group(spec.group)
+  if (log === undefined || log.base.index === 0 || spec.members.length < 2) return undefined
+  const { index, term } = log.base
+  const meta = { applied: 0, term: 0, confState: initialConfState(spec), lastAt: 0 }
+  const hard = joined(log.hard, { ...meta, applied: index, term })
+  checkEnd(spec, hard, log.lastIndex())
+  return { meta, hard, lostBefore: { index, term } }
+}
+
+function checkEnd(spec: GroupSpec, hard: HardState, lastIndex: number): void {
   if (hard.commit > lastIndex) throw damaged(spec, `its log ends at ${lastIndex}, committed is ${hard.commit}`)
-  return { meta, hard }
 }
 
 function initialConfState({ members }: GroupSpec): ConfState {

@@ -54,7 +54,7 @@ export class Replica<R, E, V extends View<R, E>> implements Turnable {
     const { meta } = recovered
     this.#parts = parts
     this.#shard = shard
-    const raft = createCore(spec, shard, recovered, () => this.#sendable())
+    const raft = createCore(spec, shard, recovered, (atLeast) => this.#sendable(atLeast))
     const proposals = new Proposals<R>(shard.counts)
     const reads = new Reads({ max: shard.limits.readsMax, timeoutTicks: 2 * electionTicks(shard) }, shard.env.random())
     const observers = this.#observers
@@ -64,7 +64,9 @@ export class Replica<R, E, V extends View<R, E>> implements Turnable {
     const onConfChange = (change: ConfChange, confState: ConfState) =>
       this.handle.setMembers(membersAfter(this.handle.members, change, confState))
     this.#applier = new Applier({ raft, view, store: state, proposals, observers, onConfChange }, meta)
-    this.#checkpointer = this.#createCheckpointer()
+    this.#checkpointer = this.#createCheckpointer(recovered)
+    // What lies on disk stands for nothing before a snapshot has replaced it.
+    if (recovered.lostBefore !== undefined) this.#checkpointer.disable()
     this.#persister = new Persister(shard.wal, spec, (ready) => this.#confirmed(ready))
     const watch = new RoleWatch()
     const stopped = () => this.#stopped
@@ -237,20 +239,21 @@ export class Replica<R, E, V extends View<R, E>> implements Turnable {
     this.#shard.mark(this)
   }
 
-  /** The last checkpoint, if it can bring a follower into today's configuration; else one is made. */
-  #sendable(): SnapshotMeta | undefined {
+  /** The last checkpoint, if it ends late enough and can bring a follower into today's configuration; else one is made. */
+  #sendable(atLeast: number): SnapshotMeta | undefined {
     const { last } = this.#checkpointer
-    if (last !== undefined && last.index >= this.#applier.confIndex) return last
+    if (last !== undefined && last.index >= Math.max(atLeast, this.#applier.confIndex)) return last
     this.#checkpointer.request()
     return undefined
   }
 
-  #createCheckpointer(): Checkpointer {
+  #createCheckpointer({ lostBefore }: Recovered): Checkpointer {
     const { spec, view, state, shard } = this.#parts
     return new Checkpointer(
       {
         ...{ group: spec.group, env: shard.env, wal: shard.wal, state, view },
         ...{ slots: shard.slots, limits: shard.limits },
+        last: lostBefore === undefined ? state.meta : undefined,
         meta: () => this.#applier.meta,
         progress: () => (this.#stopped ? [] : this.#raft.progress()),
         frozen: () => this.#applier.checkpointed(),

@@ -3,6 +3,7 @@ import { BROKER_MUTANTS } from './broker.ts'
 import type { Mutant } from './mutant.ts'
 import { ELECTION_MUTANTS } from './raft/elections.ts'
 import { LOG_MUTANTS } from './raft/log.ts'
+import { LOST_STATE_MUTANTS } from './raft/lost-state.ts'
 import { MEMBERSHIP_MUTANTS } from './raft/membership.ts'
 import { REPLICATION_MUTANTS } from './replication.ts'
 import { STORAGE_MUTANTS } from './storage.ts'
@@ -12,6 +13,7 @@ export const MUTANTS: readonly Mutant[] = [
   ...ELECTION_MUTANTS,
   ...LOG_MUTANTS,
   ...MEMBERSHIP_MUTANTS,
+  ...LOST_STATE_MUTANTS,
   ...STORAGE_MUTANTS,
   ...VIEW_MUTANTS,
   ...REPLICATION_MUTANTS,

@@ -14,6 +14,7 @@ function logOf(terms: readonly number[]): { log: RaftLog; disk: MemoryLog } {
     storage: disk,
     maxApplyingBytes: UNLIMITED,
     applyUnstable: false,
+    stateLost: false,
     onTruncate: () => undefined,
   })
   return { log, disk }
@@ -60,6 +61,7 @@ class LogUnderTest {
     storage: this.disk,
     maxApplyingBytes: 60,
     applyUnstable: false,
+    stateLost: false,
     onTruncate: () => undefined,
   })
   readonly model: Model = { list: [], committed: 0 }

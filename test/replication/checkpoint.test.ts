@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import { recover } from '../../src/replication/recovery.ts'
 import type { GroupState } from '../../src/storage/state/types.ts'
 import { Cluster, GROUP, type Node, type Outcome } from './cluster.ts'
 import { ListView, text } from './list-view.ts'
@@ -160,8 +161,13 @@ describe('a start', () => {
     const { cluster, node } = await single()
     await cluster.propose(node, 'a')
     node.logDisk.logs.get(GROUP)?.release(2)
+    const confState = { voters: [10], votersOutgoing: [], learners: [], learnersNext: [], autoLeave: false }
+    const older = { applied: 1, term: 1, confState, lastAt: 0 }
+    await expect(recover(cluster.spec(1), node.wal, older)).rejects.toThrow(
+      'its log begins behind 2, its checkpoint is at 1',
+    )
     node.crash()
-    await expect(node.restart()).rejects.toThrow('its log begins behind 2, its checkpoint is at 0')
+    await expect(node.restart()).rejects.toThrow('its state is damaged (its checkpoint is gone)')
   })
 
   test('refuses a log that ends before what was committed', async () => {

@@ -6,7 +6,7 @@ import { MultiRaft } from '../../src/replication/multi-raft.ts'
 import type { MultiRaftOptions, ReplicationLimits } from '../../src/replication/options.ts'
 import { MemoryDisk } from '../../src/storage/state/memory-database.ts'
 import { memoryStateStore } from '../../src/storage/state/store.ts'
-import type { StateStore } from '../../src/storage/state/types.ts'
+import type { CheckpointMeta, GroupState, StateStore } from '../../src/storage/state/types.ts'
 import type { WalDamage } from '../../src/storage/wal/types.ts'
 import { type VirtualEnv, VirtualTime } from '../virtual-env.ts'
 import { ListView, text } from './list-view.ts'
@@ -86,8 +86,8 @@ export class Node {
     return this.state.stats().layerBytes
   }
 
-  /** The next open of the state finds damage, until the group is removed. */
-  breakState(damage: string): void {
+  /** The next open of the state finds damage, until the group is removed or a snapshot installed. */
+  breakState(damage: string | undefined): void {
     this.#stateDamage = damage
   }
 
@@ -96,15 +96,32 @@ export class Node {
     const { group: open, remove } = { group: store.group.bind(store), remove: store.remove.bind(store) }
     store.group = async (group) => {
       const state = await open(group)
-      if (this.#stateDamage === undefined) return state
-      const { meta } = state
-      return new Proxy(state, { get: (_, key) => (key === 'damage' ? this.#stateDamage : meta) })
+      return this.#stateDamage === undefined ? state : this.#damaged(state)
     }
     store.remove = (group) => {
       this.#stateDamage = undefined
       return remove(group)
     }
     return store
+  }
+
+  /** Damaged until a snapshot is installed. */
+  #damaged(state: GroupState): GroupState {
+    const beginInstall = async () => {
+      const sink = await state.beginInstall()
+      const commit = async (meta: CheckpointMeta) => {
+        await sink.commit(meta)
+        this.#stateDamage = undefined
+      }
+      return { write: sink.write.bind(sink), abort: sink.abort.bind(sink), commit }
+    }
+    const get = (_: GroupState, key: keyof GroupState) => {
+      if (key === 'damage') return this.#stateDamage
+      if (key === 'beginInstall') return beginInstall
+      const value = state[key]
+      return typeof value === 'function' ? value.bind(state) : value
+    }
+    return new Proxy(state, { get: (target, key) => get(target, key as keyof GroupState) })
   }
 
   #open(): MultiRaft {

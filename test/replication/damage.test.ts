@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import { memoryStateStore } from '../../src/storage/state/store.ts'
 import { Cluster, GROUP, type Node } from './cluster.ts'
 
 const named = { file: '00000003.wal', offset: 512, reason: 'a batch is damaged', groups: [GROUP], everyGroup: false }
@@ -58,7 +59,7 @@ describe('a replica whose state was damaged', () => {
     expect(node.events).toContainEqual({ type: 'stateDamaged', group: GROUP, reason: 'a row is damaged' })
   })
 
-  test('does not start when the log begins later', async () => {
+  test('does not start when the log begins later and nobody else has the state', async () => {
     const cluster = await Cluster.start({ nodes: 1, limits: { checkpointBytes: 100 } })
     const node = await cluster.leader()
     for (const value of ['a', 'b']) await cluster.propose(node, value)
@@ -68,3 +69,107 @@ describe('a replica whose state was damaged', () => {
     await expect(node.restart()).rejects.toThrow('its state is damaged (a row is damaged)')
   })
 })
+
+describe('a replica whose state was damaged, with a log that begins later', () => {
+  const LIMITS = { checkpointBytes: 2000, walRetainBytes: 500, snapshotChunkBytes: 2000 }
+  const installed = (node: Node) => node.events.filter(({ type }) => type === 'snapshotInstalled').length
+
+  /** Ten thousand bytes later, so that the beginning of every log is gone; `pick` goes down and comes back damaged. */
+  async function broken(
+    seed: number,
+    pick: (leader: Node, others: Node[]) => Node | undefined,
+  ): Promise<{ cluster: Cluster; node: Node; values: string[] }> {
+    const cluster = await Cluster.start({ seed, limits: LIMITS })
+    const leader = await cluster.leader()
+    const values = Array.from({ length: 20 }, (_, i) => `${i}-${'x'.repeat(500)}`)
+    for (const value of values) await cluster.propose(leader, value)
+    await cluster.settled()
+    await cluster.time.run(300)
+    const node = pick(leader, cluster.others(leader))
+    if (node === undefined) throw new Error('nobody was picked')
+    expect(node.logDisk.logs.get(GROUP)?.base.index).toBeGreaterThan(5)
+    node.crash()
+    node.breakState('a row is damaged')
+    return { cluster, node, values }
+  }
+
+  test.each(['follower', 'leader'])('is healed in place by a snapshot when it was the %s', async (role) => {
+    const { cluster, node, values } = await broken(1, (leader, [other]) => (role === 'leader' ? leader : other))
+    const { logs } = node.logDisk
+    const before = { base: logs.get(GROUP)?.base, last: logs.get(GROUP)?.lastIndex() ?? 0 }
+    await cluster.leader(cluster.others(node))
+    await expect(node.restart()).resolves.toBeUndefined()
+    expect(node.events).toContainEqual({ type: 'stateDamaged', group: GROUP, reason: 'a row is damaged' })
+    expect(node.handle.status().applied).toBe(0)
+    await cluster.time.until(() => installed(node) === 1, 10_000)
+    // Its log was whole: it goes on as it was, under the same replica id.
+    expect(node.wal.handed.some(({ snapshot }) => snapshot !== undefined)).toBe(false)
+    await cluster.settled()
+    expect(await node.texts()).toEqual(values)
+    expect(node.logDisk.logs.get(GROUP)?.lastIndex()).toBeGreaterThanOrEqual(before.last)
+    await cluster.propose(await cluster.leader(), 'after')
+    await cluster.settled()
+    expect(await node.texts()).toEqual([...values, 'after'])
+    node.crash()
+    await node.restart()
+    await cluster.settled()
+    expect(installed(node)).toBe(1)
+    expect(await node.texts()).toEqual([...values, 'after'])
+  })
+
+  test('counts for the quorum before it is healed, and never leads', async () => {
+    const { cluster, node, values } = await broken(2, (_, [other]) => other)
+    const [leader, third] = await leaderAndThird(cluster, node)
+    third.crash()
+    cluster.network.onChunk = () => {
+      throw new Error('no snapshot gets through')
+    }
+    await node.restart()
+    expect(await cluster.propose(leader, 'with two')).toMatchObject({ type: 'applied' })
+    expect(installed(node)).toBe(0)
+    leader.crash()
+    await cluster.time.run(5000)
+    expect(node.leads).toBe(false)
+    cluster.network.onChunk = () => undefined
+    await leader.restart()
+    await third.restart()
+    await cluster.settled()
+    for (const one of cluster.nodes) expect(await one.texts()).toEqual([...values, 'with two'])
+  })
+
+  test('that crashes at any moment of the healing comes back and is healed', async () => {
+    for (let step = 0; step < 16; step++) {
+      const { cluster, node, values } = await broken(step, (_, [other]) => other)
+      await node.restart()
+      let chunks = 0
+      cluster.network.onChunk = () => {
+        chunks++
+      }
+      await cluster.time.until(() => chunks >= 1, 10_000)
+      await cluster.time.run(step * 1.5)
+      node.crash()
+      await cluster.time.run(50)
+      await node.restart()
+      await cluster.settled()
+      expect(await node.texts()).toEqual(values)
+    }
+  })
+
+  test('and whose checkpoint is gone altogether is healed as well', async () => {
+    const { cluster, node, values } = await broken(3, (_, [other]) => other)
+    node.breakState(undefined)
+    await cluster.time.during(memoryStateStore(cluster.time.env(), node.stateDisk).remove(GROUP))
+    await node.restart()
+    expect(node.events).toContainEqual({ type: 'stateDamaged', group: GROUP, reason: 'its checkpoint is gone' })
+    await cluster.settled()
+    expect(installed(node)).toBe(1)
+    expect(await node.texts()).toEqual(values)
+  })
+})
+
+async function leaderAndThird(cluster: Cluster, node: Node): Promise<[Node, Node]> {
+  const leader = await cluster.leader(cluster.others(node))
+  const third = cluster.nodes.find((one) => one !== node && one !== leader)
+  if (third === undefined) throw new Error('there are only two nodes')
+  return [leader, third]
+}

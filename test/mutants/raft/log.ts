@@ -144,7 +144,7 @@ export const LOG_MUTANTS: readonly Mutant[] = [
     name: 'older-snapshot-replaces-committed-log',
     breaks: '§7: a snapshot older than the commit index is ignored',
     file: 'raft/snapshot.ts',
-    find: 'if (snapshot.index <= r.log.committed) return false',
+    find: 'if (snapshot.index <= r.log.committed && !replaces) return false',
     replace: '',
     killers: snapshot('one that ends before what was compacted here is ignored too'),
   },

@@ -57,8 +57,8 @@ export class MemoryLog implements LogStorage {
   }
 
   /** What a Ready asks to be made durable, in its order. */
-  write(ready: Pick<Ready, 'hard' | 'entries' | 'snapshot'>): void {
-    if (ready.snapshot !== undefined) this.install(ready.snapshot)
+  write(ready: Pick<Ready, 'hard' | 'entries' | 'snapshot' | 'keepsLog'>): void {
+    if (ready.snapshot !== undefined && !ready.keepsLog) this.install(ready.snapshot)
     this.append(ready.entries)
     if (ready.hard !== undefined) this.hard = ready.hard
   }

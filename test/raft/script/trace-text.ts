@@ -157,6 +157,7 @@ const TEXTS: { readonly [T in RaftEvent['type']]: Text<T> } = {
   transferIgnored: (e, s, id) => {
     const to = e.to.toString(16)
     if (e.reason === 'learner') return ['DEBUG', `${id} is learner. Ignored transferring leadership`]
+    if (e.reason === 'stateLost') return ['INFO', `${id} [term ${s.term}] ${to} has no state and cannot take over`]
     if (e.reason === 'alreadyLeader')
       return ['DEBUG', `${id} is already leader. Ignored transferring leadership to self`]
     const what = `transfer leadership to ${to} is in progress, ignores request to same node ${to}`

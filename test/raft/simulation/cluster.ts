@@ -148,8 +148,22 @@ export class Cluster implements World {
     const node = this.#faults.chance(0.4) ? this.#leader() : this.#up()
     if (node?.raft === undefined) return
     node.crash()
+    if (this.#faults.chance(this.swarm.stateLoss) && this.#mayLoseState(node)) node.stateLost = true
     const { life } = node
     this.timeline.after(this.#faults.between(1, 800), () => node.life === life && node.start())
+  }
+
+  /** A member of a group that can do without it, and nobody else at the time: without a state nobody can lead. */
+  #mayLoseState({ conf, id }: SimNode): boolean {
+    const others = [...this.#nodes.values()].some((node) => node.stateLost)
+    return !others && conf.voters.includes(id) && this.#sparesOne()
+  }
+
+  /** Whether every configuration that any node may be in has a quorum without any one voter. */
+  #sparesOne(): boolean {
+    const confs = [...this.#nodes.values()].map((node) => node.conf)
+    const halves = confs.flatMap((conf) => [conf.voters, conf.votersOutgoing]).filter((half) => half.length > 0)
+    return halves.every((half) => half.length >= 3)
   }
 
   #partition(): void {
@@ -242,11 +256,10 @@ export class Cluster implements World {
 
   /** One node whose loss leaves a quorum in every configuration that may be in force; conservative while any node is behind. */
   #expendable(): SimNode | undefined {
-    const confs = [...this.#nodes.values()].map((node) => node.conf).filter((conf) => conf.voters.length > 0)
-    const halves = confs.flatMap((conf) => [conf.voters, conf.votersOutgoing]).filter((half) => half.length > 0)
-    if (this.swarm.confChangeEvery > 0) return undefined
-    const minority = halves.every((half) => half.length >= 3)
-    return minority ? this.#faults.pick([...this.#nodes.values()]) : undefined
+    // One without a state cannot lead, and no other may have what it has.
+    const lost = [...this.#nodes.values()].some((node) => node.stateLost)
+    if (this.swarm.confChangeEvery > 0 || lost) return undefined
+    return this.#sparesOne() ? this.#faults.pick([...this.#nodes.values()]) : undefined
   }
 
   #settled(target: number): boolean {

@@ -8,7 +8,7 @@ import { decodeConfChange } from '../../../src/raft/conf-change.ts'
 import { RaftGroup } from '../../../src/raft/raft.ts'
 import type { Message, Ready } from '../../../src/raft/types.ts'
 import { text } from '../harness/entries.ts'
-import { MemoryLog } from '../harness/memory-log.ts'
+import { MemoryLog, NOBODY } from '../harness/memory-log.ts'
 import { type Checker, Violation } from './checker.ts'
 import type { Random } from './random.ts'
 import type { Swarm } from './swarm.ts'
@@ -31,6 +31,8 @@ export class SimNode {
   raft: RaftGroup | undefined
   applied = 0
   conf: ConfState
+  /** Its applied state is gone, though the log is whole; until a snapshot is installed. */
+  stateLost = false
   /** Counts lives; what belongs to an earlier one does nothing. */
   life = 0
   readonly #world: World
@@ -54,8 +56,8 @@ export class SimNode {
   start(): void {
     const { swarm, random } = this.#world
     this.life++
-    this.applied = this.#checkpoint.index
-    this.conf = this.#checkpoint.confState
+    this.applied = this.stateLost ? this.log.base.index : this.#checkpoint.index
+    this.conf = this.stateLost ? NOBODY : this.#checkpoint.confState
     if (this.log.hard.commit > this.log.lastIndex()) {
       throw new Violation(`${this.id} starts with commit ${this.log.hard.commit} and log up to ${this.log.lastIndex()}`)
     }
@@ -65,6 +67,7 @@ export class SimNode {
       hard: this.log.hard,
       confState: this.conf,
       applied: this.applied,
+      needsSnapshot: this.stateLost,
       electionTicks: 10,
       heartbeatTicks: 2,
       preVote: swarm.preVote,
@@ -121,7 +124,8 @@ export class SimNode {
   /** Everything applied is durable without the log, which may then be cut. */
   checkpoint(keep: number): void {
     const term = this.log.term(this.applied)
-    if (this.raft === undefined || term === undefined || this.applied <= this.#checkpoint.index) return
+    if (this.raft === undefined || this.stateLost || term === undefined || this.applied <= this.#checkpoint.index)
+      return
     this.#checkpoint = { index: this.applied, term, confState: this.conf }
     const cut = this.applied - keep
     const cutTerm = this.log.term(cut)
@@ -218,6 +222,7 @@ export class SimNode {
   #write(ready: Ready): void {
     this.log.write(ready)
     if (ready.snapshot === undefined) return
+    this.stateLost = false
     this.#checkpoint = ready.snapshot
     this.applied = ready.snapshot.index
     this.conf = ready.snapshot.confState

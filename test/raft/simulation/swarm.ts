@@ -21,6 +21,8 @@ export interface Swarm {
   readonly checkpointEvery: number
   readonly confChangeEvery: number
   readonly whimEvery: number
+  /** Whether what a crashed node had applied may be lost, so that only its log is left. */
+  readonly stateLoss: number
   /** Entries kept before a checkpoint; 0 makes every lagging follower need a snapshot. */
   readonly keep: number
 }
@@ -47,5 +49,6 @@ export function drawSwarm(random: Random): Swarm {
     confChangeEvery: sometimes(0.35, () => random.between(150, 900)),
     whimEvery: sometimes(0.3, () => random.between(100, 900)),
     keep: random.pick([0, 3, 20]) ?? 0,
+    stateLoss: sometimes(0.3, () => random.next()),
   }
 }
