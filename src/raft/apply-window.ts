@@ -1,5 +1,5 @@
 /**
- * How far committed entries were handed out and applied, and how many bytes of them are under way: a state machine
+ * How far committed entries were handed out and applied (§5.3), and how many bytes of them are under way: a state machine
  * that falls behind is not given more than the bound.
  */
 import { assert } from '../base/assert.ts'

@@ -1,6 +1,6 @@
 /**
- * Appends on their way to one replica: a ring of (last index, bytes), bounded in messages and bytes. It grows as it is
- * used, since most replicas never fill it.
+ * Appends on their way to one replica (pipelining, §10.2 of the dissertation): a ring of (last index, bytes), bounded in
+ * messages and bytes. It grows as it is used, since most replicas never fill it.
  */
 import { assert } from '../base/assert.ts'
 

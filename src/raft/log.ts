@@ -41,8 +41,9 @@ export class RaftLog {
     return this.#committed
   }
 
+  /** 0 while the state is lost. */
   get applied(): number {
-    return this.window.applied
+    return this.stateLost ? 0 : this.window.applied
   }
 
   get lastIndex(): number {

@@ -1,6 +1,7 @@
 /**
- * What the host has to do next, and its confirmations. A Ready hands everything new out once; what depends on it being
- * durable waits under its token. Tokens are confirmed in order, because the log is written in order.
+ * What the host has to do next, and its confirmations (§5.1; §10.2 of the dissertation: the disk works beside the network).
+ * A Ready hands everything new out once; what depends on it being durable waits under its token. Tokens are confirmed in
+ * order, because the log is written in order.
  */
 import { assert } from '../base/assert.ts'
 import type { HardState, SnapshotMeta } from '../base/log-entry.ts'

@@ -144,7 +144,7 @@ export interface RaftStatus {
   readonly term: number
   readonly vote: number
   readonly commit: number
-  /** What the host confirmed with `applied`. */
+  /** What the host confirmed with `applied`; 0 while its state is lost. */
   readonly applied: number
   readonly lastIndex: number
   readonly leader: number

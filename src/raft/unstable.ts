@@ -1,5 +1,5 @@
 /**
- * The end of the log that is not known to be durable: entries from `offset` on, perhaps behind a snapshot to be
+ * The end of the log (§5.3) that is not known to be durable: entries from `offset` on, perhaps behind a snapshot to be
  * installed first. Each part is either new, in progress (handed out in a Ready) or, once confirmed, no longer here.
  */
 import { assert } from '../base/assert.ts'

@@ -67,8 +67,8 @@ export const BROKER_MUTANTS: readonly Mutant[] = [
     name: 'leader-time-below-the-view',
     breaks: "a new leader begins at max(wall clock, the view's last at')",
     file: 'broker/leader-clock.ts',
-    find: 'Math.max(env.wallMs(), lastAt)',
-    replace: 'env.wallMs()',
+    find: 'Math.max(wallMs(), lastAt)',
+    replace: 'wallMs()',
     killers: clock('a new leader begins at the wall clock, or at the last stamp of the view if that is later'),
   },
   {
