@@ -67,6 +67,8 @@ export class PullTurn {
 
 export class Pull implements LiveSession {
   readonly id: string
+  /** There is no stream to mark: the caller counts from its request. */
+  readonly mark = 0
   readonly leaseMs: number
   readonly seat: number
   readonly credit: number
@@ -120,7 +122,7 @@ export class Pull implements LiveSession {
     return this.#state === 'live' && !this.#finishing && this.#proposed === 0 && this.#turn.freeFor(this)
   }
 
-  deliver(deliveredMs: number, messages: readonly DeliveredMessage[]): void {
+  deliver(deliveredMs: number, _mark: number, messages: readonly DeliveredMessage[]): void {
     // Nobody waits any more: its session is being detached, and these return with it.
     if (this.#state !== 'live') return
     this.#end({ type: 'pulled', deliveredMs, leaseMs: this.leaseMs, messages }, true)

@@ -14,7 +14,7 @@ export interface DeliveryBatch {
   readonly deliveredMs: number
   /** Infinity: endless. */
   readonly leaseMs: number
-  /** Newest mark echoed so far. */
+  /** Newest mark echoed when the leases were proposed. */
   readonly mark: number
   readonly messages: readonly DeliveredMessage[]
 }
@@ -72,6 +72,10 @@ export class Session implements LiveSession, MarkReceiver {
     host.submit(command, (answer) => this.#attached(answer))
   }
 
+  get mark(): number {
+    return this.#mark
+  }
+
   get credit(): number {
     return this.#credit
   }
@@ -125,10 +129,10 @@ export class Session implements LiveSession, MarkReceiver {
     else this.#cleanWhenAttached = clean
   }
 
-  deliver(deliveredMs: number, messages: readonly DeliveredMessage[]): void {
+  deliver(deliveredMs: number, mark: number, messages: readonly DeliveredMessage[]): void {
     if (this.#state !== 'live') return
     for (const part of parts(messages)) {
-      this.#sink.deliveries({ deliveredMs, leaseMs: this.leaseMs, mark: this.#mark, messages: part })
+      this.#sink.deliveries({ deliveredMs, leaseMs: this.leaseMs, mark, messages: part })
     }
   }
 

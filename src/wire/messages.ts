@@ -223,7 +223,7 @@ export interface Deliveries<B = Body> {
   readonly deliveredMs: number
   /** 0: endless */
   readonly leaseMs: number
-  /** newest mark echoed so far */
+  /** newest mark echoed when the leases were proposed */
   readonly mark: number
   readonly deliveries: readonly Delivery<B>[]
 }

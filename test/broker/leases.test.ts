@@ -262,3 +262,23 @@ test('marks are echoed only when a quorum confirmed the leader', async () => {
   await h.time.run(10)
   expect(consumer.batches[0]?.mark).toBe(3)
 })
+
+test('a delivery names the newest mark echoed when its lease was stamped, not when it was stored', async () => {
+  const h = new Harness()
+  const consumer = h.consumer('a', spec)
+  await h.time.run(10)
+  consumer.session.marked(1)
+  h.handle.manual = true
+  const produced = h.produce(1)
+  await h.time.run(10)
+  h.handle.applyNext()
+  await h.time.during(produced)
+  await h.time.run(10)
+  expect(h.handle.waiting).toHaveLength(1)
+  consumer.session.marked(2)
+  await h.time.run(2500)
+  h.handle.applyNext()
+  await h.time.run(10)
+  expect(consumer.marks).toEqual([1, 2])
+  expect(consumer.batches.map(({ mark }) => mark)).toEqual([1])
+})

@@ -21,6 +21,7 @@ import type { VirtualTime } from '../virtual-env.ts'
 import { checkedView } from './checked-view.ts'
 import type { Server } from './clients.ts'
 import { SimDirectory } from './directory.ts'
+import type { LeaderChecker } from './leader-checker.ts'
 import type { SimNetwork } from './network.ts'
 import type { RaftChecker } from './raft-checker.ts'
 import { SimDisk } from './sim-disk.ts'
@@ -35,12 +36,15 @@ export interface MachineWorld {
   readonly swarm: Swarm
   readonly network: SimNetwork
   readonly checker: RaftChecker
+  readonly leaders: LeaderChecker
   readonly trace: Trace
   readonly brokerConfig: BrokerConfig
   /** Where all replicas of the group are. */
   everybody(group: GroupId): readonly Member[]
   /** An entry was applied somewhere. */
   applied(machine: Machine, handle: SimHandle, index: number): void
+  /** A leader on node `id` begins at time `now`. */
+  begins(id: NodeId, now: number): void
   /** A process ended: streams to it break. */
   ended(): void
 }
@@ -206,11 +210,13 @@ export class Machine {
   }
 
   #watch(wal: Wal): void {
-    const { checker } = this.#world
+    const { checker, leaders } = this.#world
     checker.reopened(this.id, wal, this.wal)
     this.wal = wal
     const append = wal.append.bind(wal)
     wal.append = (write, done) => {
+      const status = this.handle(write.group)?.status()
+      if (status !== undefined) leaders.writes(write, status)
       append(write, () => {
         checker.durable(write)
         done()
@@ -234,6 +240,10 @@ export class Machine {
 
   #brokerEvent(process: Process, event: BrokerEvent): void {
     if (!process.env.alive) return
+    if (event.type === 'leaderGained') {
+      const now = process.partition(event.partition)?.now()
+      if (now !== undefined) this.#world.begins(this.id, now)
+    }
     if (event.type === 'early' || event.type === 'readFailed') {
       const error = event.type === 'readFailed' ? describe(event.error) : ''
       this.#world.checker.fail(event.type, `node ${this.id}: ${JSON.stringify(event)} ${error}`)

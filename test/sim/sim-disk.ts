@@ -14,6 +14,9 @@ interface Armed {
   readonly fault: Fault
 }
 
+/** Once the faults are over, an operation takes so long at most. */
+const CALM_MS = 2
+
 export class SimDisk {
   /** Its operations take place when their time comes: at once. */
   readonly inner = new SimulatedDisk((run) => run())
@@ -23,6 +26,7 @@ export class SimDisk {
   #armed: Armed[] = []
   #stuckUntilMs = 0
   #struck = false
+  #calm = false
 
   constructor(time: VirtualTime, random: Random, swarm: DiskSwarm) {
     this.#time = time
@@ -56,6 +60,7 @@ export class SimDisk {
   }
 
   heal(): void {
+    this.#calm = true
     this.#armed = []
     this.#stuckUntilMs = 0
     this.makeRoom()
@@ -116,7 +121,8 @@ export class SimDisk {
   /** Half of an operation's time. The disk works on while the process stands still; what it says waits. */
   #later(env: SimEnv, operation: DiskOperation, run: () => void): void {
     const { writeMs, syncMs } = this.#swarm
-    const mean = operation === 'datasync' || operation === 'sync' || operation === 'syncDir' ? syncMs : writeMs
+    const usual = operation === 'datasync' || operation === 'sync' || operation === 'syncDir' ? syncMs : writeMs
+    const mean = this.#calm ? Math.min(usual, CALM_MS) : usual
     const stuckMs = Math.max(0, this.#stuckUntilMs - this.#time.nowMs)
     env.after(stuckMs + this.#random.next() * mean, run)
   }

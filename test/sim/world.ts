@@ -1,13 +1,15 @@
 /** A whole cluster with its clients in virtual time from one seed: machines, network, producers, consumers, and who checks them. */
-import { CATALOG_GROUP, FIRST_FREE_ID, type GroupId } from '../../src/base/ids.ts'
+import { CATALOG_GROUP, FIRST_FREE_ID, type GroupId, type NodeId, type ReplicaId } from '../../src/base/ids.ts'
 import type { BrokerConfig } from '../../src/broker/config.ts'
 import type { Member } from '../../src/replication/group.ts'
+import type { GroupLog } from '../../src/storage/wal/types.ts'
 import { Random } from '../raft/simulation/random.ts'
 import { afterPromises, VirtualTime } from '../virtual-env.ts'
 import { Books } from './books.ts'
 import type { ClientWorld, Server } from './clients.ts'
 import { SimConsumer } from './consumer.ts'
 import { NEAR_MS } from './faults.ts'
+import { LeaderChecker } from './leader-checker.ts'
 import { Machine, type MachineWorld, type SimHandle } from './machine.ts'
 import { Moves } from './moves.ts'
 import { SimNetwork } from './network.ts'
@@ -20,6 +22,7 @@ const REATTACH_MS = 5000
 const MAX_CLOCK_SKEW_MS = 2000
 /** Wall clocks and leaders' time count in whole milliseconds; two leaders may differ by what two clocks differ. */
 const EARLY_MS_MAX = { true: 2, near: 2 * NEAR_MS + 2, wild: Number.POSITIVE_INFINITY } as const
+const NEED_TIME: ReadonlySet<string> = new Set(['twoHolders', 'leaseLost'])
 /** How often a client asks the node that really leads. */
 const GOOD_GUESS = 0.8
 
@@ -28,6 +31,7 @@ export class World implements MachineWorld, ClientWorld {
   readonly random: Random
   readonly trace: Trace
   readonly checker: RaftChecker
+  readonly leaders: LeaderChecker
   readonly network: SimNetwork
   readonly books: Books
   readonly moves: Moves
@@ -38,6 +42,8 @@ export class World implements MachineWorld, ClientWorld {
   readonly consumers: SimConsumer[] = []
   readonly swarm: Swarm
   calm = false
+  /** A leader began so late that its leases may end early under the next one (docs/decisions/007). */
+  #tooLate = false
 
   constructor(seed: number, swarm: Swarm, print: boolean) {
     const root = new Random(seed ^ 0x5eed)
@@ -47,6 +53,7 @@ export class World implements MachineWorld, ClientWorld {
     this.trace = new Trace(() => this.time.nowMs, print)
     this.checker = new RaftChecker(({ kind }) => this.trace.note(`VIOLATION ${kind}`))
     const fail = (kind: string, text: string) => this.fail(kind, text)
+    this.leaders = new LeaderChecker(fail)
     this.books = new Books({ fail, now: () => this.time.nowMs, earlyMsMax: EARLY_MS_MAX[swarm.clocks] })
     this.network = new SimNetwork({
       ...{ time: this.time, random: root.split(), swarm: swarm.network, trace: this.trace },
@@ -69,6 +76,7 @@ export class World implements MachineWorld, ClientWorld {
   }
 
   fail(kind: string, text: string): void {
+    if (this.#tooLate && NEED_TIME.has(kind)) return
     this.checker.fail(kind, text)
   }
 
@@ -98,9 +106,26 @@ export class World implements MachineWorld, ClientWorld {
     const status = handle.status()
     const log = machine.wal?.group(group)
     this.checker.commits(group, status, log)
+    this.leaders.matches(group, status, (replica) => this.#logOf(group, replica))
     const quorum = Math.floor(this.swarm.replicas / 2) + 1
     const logs = this.machines.map(({ wal }) => wal?.group(group))
     this.checker.applied(group, index, status.term, log, { logs, quorum })
+  }
+
+  #logOf(group: GroupId, replica: ReplicaId): GroupLog | undefined {
+    const node = this.everybody(group).find((member) => member.replica === replica)?.node
+    const log = this.machines[(node ?? 0) - 1]?.wal?.group(group)
+    return log?.replica === replica ? log : undefined
+  }
+
+  /** Leaders' time against true time: never further ahead than the skew allowed, behind only with a clock that is far behind. */
+  begins(id: NodeId, now: number): void {
+    const offMs = now - this.time.startMs - this.time.nowMs
+    this.trace.note(`begins ${id} ${offMs}`)
+    if (offMs > MAX_CLOCK_SKEW_MS) this.fail('leaderAhead', `a leader on ${id} begins ${offMs} ms ahead`)
+    if (offMs >= -MAX_CLOCK_SKEW_MS - 1) return
+    if (this.swarm.clocks === 'wild') this.#tooLate = true
+    else this.fail('leaderLate', `a leader on ${id} begins ${-offMs} ms late`)
   }
 
   ended(): void {

@@ -12,12 +12,16 @@ export class Flight {
   readonly #name: GroupName
   readonly #after: Position
   readonly #hands: readonly Hand<LiveSession>[]
+  /** Of each session's hand. */
+  readonly #marks: readonly number[]
 
   constructor(name: GroupName, after: Position, to: Position, deal: Deal<LiveSession>) {
     this.#name = name
     this.#after = after
     this.to = to
     this.#hands = deal.hands.filter((hand) => hand.fresh.length + hand.again.length > 0)
+    // Leases are stamped now: a mark echoed while the command is on its way must not lengthen what the consumer counts.
+    this.#marks = this.#hands.map(({ session }) => session.mark)
     this.freshCount = this.#hands.reduce((n, hand) => n + hand.fresh.length, 0)
     this.lastSeat = deal.last?.seat ?? -1
   }
@@ -49,6 +53,11 @@ export class Flight {
 
   hand(session: string): Hand<LiveSession> | undefined {
     return this.#hands.find((hand) => hand.session.id === session)
+  }
+
+  /** The newest mark that the hand's session had echoed when this was proposed. */
+  markOf(hand: Hand<LiveSession>): number {
+    return this.#marks[this.#hands.indexOf(hand)] ?? 0
   }
 
   /** Joins what apply granted with the bodies at hand, in order of position; `read` finds one that is not. */

@@ -252,7 +252,7 @@ export class GroupDispatch implements DispatchedGroup {
         if (count === 1 || due > now) this.#context.onLateness(now - due)
       }
       // A stream that ended meanwhile keeps these leases as it keeps the others.
-      if (messages.length > 0) hand.session.deliver(now, messages)
+      if (messages.length > 0) hand.session.deliver(now, flight.markOf(hand), messages)
     }
   }
 

@@ -16,6 +16,8 @@ export interface LiveSession {
   readonly id: string
   /** Infinity: endless. */
   readonly leaseMs: number
+  /** Newest mark echoed so far; 0 for none. */
+  readonly mark: number
   /** Order of arrival: whose turn comes after whose. */
   readonly seat: number
   /** Deliveries that may be in flight in all. */
@@ -26,8 +28,8 @@ export interface LiveSession {
   toldCaughtUp: boolean
   /** False while its stream takes no more. */
   writable(): boolean
-  /** Does nothing once its stream has ended. */
-  deliver(deliveredMs: number, messages: readonly DeliveredMessage[]): void
+  /** Does nothing once its stream has ended. `mark`: the newest one echoed when the leases were proposed. */
+  deliver(deliveredMs: number, mark: number, messages: readonly DeliveredMessage[]): void
   caughtUp(at: number): void
   /** The stream ends after it; the session is no longer known here. */
   end(error: SandglassError): void
