@@ -28,6 +28,7 @@ describe('a replica that lost its state', () => {
     const node = damaged()
     expect(node.drain()).toEqual([])
     expect(node.ticks(50)).toEqual([])
+    expect(node.applied).toEqual([])
     expect(node.raft.status()).toMatchObject({ role: 'follower', needsSnapshot: true, commit: 7, applied: 0 })
     const refused = node.receive(messageOf('requestVote', 1, 3, 3, { index: 8, logTerm: 2 }))
     expect(refused).toMatchObject([{ reject: true }])

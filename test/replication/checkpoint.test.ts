@@ -163,7 +163,7 @@ describe('a start', () => {
     node.logDisk.logs.get(GROUP)?.release(2)
     const confState = { voters: [10], votersOutgoing: [], learners: [], learnersNext: [], autoLeave: false }
     const older = { applied: 1, term: 1, confState, lastAt: 0 }
-    await expect(recover(cluster.spec(1), node.wal, older)).rejects.toThrow(
+    await expect(cluster.time.during(recover(cluster.spec(1), node.wal, older))).rejects.toThrow(
       'its log begins behind 2, its checkpoint is at 1',
     )
     node.crash()
