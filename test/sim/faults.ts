@@ -16,7 +16,7 @@ const BYTES_LEFT_MAX = 3000
 export class Faults {
   readonly #world: World
   #healed = false
-  /** Whose wall clock is far off: a minority at a time. */
+  /** Whose wall clock is far off: always the same one, since what others read of a clock outlives its error by seconds. */
   #wild: Machine | undefined
 
   constructor(world: World, events: readonly FaultEvent[]) {
@@ -132,15 +132,15 @@ export class Faults {
   }
 
   #moveClock({ node, ms, amount }: FaultEvent): void {
-    const machine = this.#world.machines[node - 1]
     const { clocks } = this.#world.swarm
-    if (machine === undefined || clocks === 'true') return
+    const chosen = this.#world.machines[node - 1]
+    if (chosen === undefined || clocks === 'true') return
     if (clocks === 'near') {
-      machine.wallOffsetMs = (2 * amount - 1) * NEAR_MS
+      chosen.wallOffsetMs = (2 * amount - 1) * NEAR_MS
       return
     }
-    if (this.#wild !== undefined) this.#wild.wallOffsetMs = 0
-    this.#wild = machine
+    this.#wild ??= chosen
+    const machine = this.#wild
     machine.wallOffsetMs = (2 * amount - 1) * WILD_MS
     this.#world.time.after(ms, () => {
       machine.wallOffsetMs = 0

@@ -1,5 +1,6 @@
 /** A whole cluster with its clients in virtual time from one seed: machines, network, producers, consumers, and who checks them. */
 import { CATALOG_GROUP, FIRST_FREE_ID, type GroupId, type NodeId, type ReplicaId } from '../../src/base/ids.ts'
+import { PRODUCER_TTL_MS } from '../../src/base/limits.ts'
 import type { BrokerConfig } from '../../src/broker/config.ts'
 import type { Member } from '../../src/replication/group.ts'
 import type { GroupLog } from '../../src/storage/wal/types.ts'
@@ -22,7 +23,8 @@ const REATTACH_MS = 5000
 const MAX_CLOCK_SKEW_MS = 2000
 /** Wall clocks and leaders' time count in whole milliseconds; two leaders may differ by what two clocks differ. */
 const EARLY_MS_MAX = { true: 2, near: 2 * NEAR_MS + 2, wild: Number.POSITIVE_INFINITY } as const
-const NEED_TIME: ReadonlySet<string> = new Set(['twoHolders', 'leaseLost'])
+const LEASES_LOST: ReadonlySet<string> = new Set(['twoHolders', 'leaseLost'])
+const SEQUENCES_LOST: ReadonlySet<string> = new Set(['forgotten', 'storedTwice', 'twoPositions', 'moved'])
 /** How often a client asks the node that really leads. */
 const GOOD_GUESS = 0.8
 
@@ -42,8 +44,8 @@ export class World implements MachineWorld, ClientWorld {
   readonly consumers: SimConsumer[] = []
   readonly swarm: Swarm
   calm = false
-  /** A leader began so late that its leases may end early under the next one (docs/decisions/007). */
-  #tooLate = false
+  /** How late the latest leader began, ms: the next one's time may step by so much (docs/decisions/007). */
+  #lateMs = 0
 
   constructor(seed: number, swarm: Swarm, print: boolean) {
     const root = new Random(seed ^ 0x5eed)
@@ -76,7 +78,8 @@ export class World implements MachineWorld, ClientWorld {
   }
 
   fail(kind: string, text: string): void {
-    if (this.#tooLate && NEED_TIME.has(kind)) return
+    if (this.#lateMs > MAX_CLOCK_SKEW_MS && LEASES_LOST.has(kind)) return
+    if (this.#lateMs > PRODUCER_TTL_MS && SEQUENCES_LOST.has(kind)) return
     this.checker.fail(kind, text)
   }
 
@@ -124,7 +127,7 @@ export class World implements MachineWorld, ClientWorld {
     this.trace.note(`begins ${id} ${offMs}`)
     if (offMs > MAX_CLOCK_SKEW_MS) this.fail('leaderAhead', `a leader on ${id} begins ${offMs} ms ahead`)
     if (offMs >= -MAX_CLOCK_SKEW_MS - 1) return
-    if (this.swarm.clocks === 'wild') this.#tooLate = true
+    if (this.swarm.clocks === 'wild') this.#lateMs = Math.max(this.#lateMs, -offMs)
     else this.fail('leaderLate', `a leader on ${id} begins ${-offMs} ms late`)
   }
 
