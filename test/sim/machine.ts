@@ -58,6 +58,8 @@ class Process implements Server {
   readonly life: number
   multi: MultiRaft | undefined
   broker: Broker | undefined
+  /** Every replica that was wanted here has started. */
+  started = false
   /** On its way out in order. */
   stopping = false
 
@@ -96,7 +98,7 @@ export class Machine {
   }
 
   get up(): boolean {
-    return this.process?.multi !== undefined
+    return this.process?.started === true
   }
 
   handle(group: GroupId): SimHandle | undefined {
@@ -207,6 +209,7 @@ export class Machine {
     })
     process.multi = multi
     for (const group of this.specs.keys()) await this.start(group)
+    process.started = true
   }
 
   #watch(wal: Wal): void {

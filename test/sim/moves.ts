@@ -13,6 +13,8 @@ interface Move {
   readonly from: Member
   readonly to: Member
   step: 'start' | 'learner' | 'swap' | 'remove' | 'done'
+  /** The process that is removing it, however long that takes. */
+  remover: Machine['process']
 }
 
 export interface MovesWorld {
@@ -64,7 +66,7 @@ export class Moves {
     const leader = this.#world.leader(group)?.id
     const from = members.find((member) => member.node !== leader)
     if (leader === undefined || from === undefined) return
-    const move: Move = { group, from, to: { replica: this.#nextReplica++, node }, step: 'start' }
+    const move: Move = { group, from, to: { replica: this.#nextReplica++, node }, step: 'start', remover: undefined }
     this.#moves.set(group, move)
     this.#everybody.set(group, [...this.everybody(group), move.to])
     this.#look(move)
@@ -130,6 +132,8 @@ export class Moves {
     const machine = this.#machine(move.from.node)
     if (machine?.up !== true || machine.handle(move.group) === undefined) return
     const { process } = machine
+    if (move.remover === process) return
+    move.remover = process
     machine.remove(move.group).then(
       () => {
         move.step = 'done'
