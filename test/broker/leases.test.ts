@@ -1,14 +1,20 @@
 /** When leases end, and when they must not: deadlines, take-over, streams that go and come back. */
 import { expect, test } from 'vitest'
-import { Harness } from './harness.ts'
+import { type Consumer, Harness } from './harness.ts'
 
 const spec = { leaseMs: 10_000 }
 const group = { channel: 'master', group: 'g' }
 
-test('a leased message whose lease runs out is delivered again', async () => {
+/** A consumer that holds all `count` messages there are. */
+async function leased(count = 1): Promise<{ h: Harness; consumer: Consumer }> {
   const h = new Harness()
   const consumer = h.consumer('a', spec)
-  await h.produced(1)
+  await h.produced(count)
+  return { h, consumer }
+}
+
+test('a leased message whose lease runs out is delivered again', async () => {
+  const { h, consumer } = await leased()
   await h.time.run(9990)
   expect(consumer.got).toHaveLength(1)
   await h.time.run(100)
@@ -19,9 +25,7 @@ test('a leased message whose lease runs out is delivered again', async () => {
 })
 
 test('time that runs fast ends no lease early', async () => {
-  const h = new Harness()
-  const consumer = h.consumer('a', spec)
-  await h.produced(1)
+  const { h, consumer } = await leased()
   await h.time.run(1)
   h.env.wallOffsetMs = 3_600_000
   h.broker.followForwardStep(h.env.wallMs())
@@ -34,9 +38,7 @@ test('time that runs fast ends no lease early', async () => {
 })
 
 test('an extend counts from when it was applied', async () => {
-  const h = new Harness()
-  const consumer = h.consumer('a', spec)
-  await h.produced(1)
+  const { h, consumer } = await leased()
   await h.time.run(8000)
   consumer.session.extend(1, consumer.held, 10_000)
   await h.time.run(9900)
@@ -46,9 +48,7 @@ test('an extend counts from when it was applied', async () => {
 })
 
 test('an extend that is applied while time runs fast runs its whole length', async () => {
-  const h = new Harness()
-  const consumer = h.consumer('a', spec)
-  await h.produced(1)
+  const { h, consumer } = await leased()
   await h.time.run(8000)
   consumer.session.extend(1, consumer.held, 10_000)
   await h.time.run(1)
@@ -70,9 +70,7 @@ test('an endless lease does not end', async () => {
 })
 
 test('after a take-over a lease whose stream came back runs until min(remaining + clock skew, its length)', async () => {
-  const h = new Harness()
-  const consumer = h.consumer('a', spec)
-  await h.produced(1)
+  const { h, consumer } = await leased()
   await h.time.run(6000)
   h.takeOver()
   expect(consumer.ended?.reason).toBe('NOT_LEADER')
@@ -85,9 +83,7 @@ test('after a take-over a lease whose stream came back runs until min(remaining 
 })
 
 test('after a take-over no lease runs longer than its length', async () => {
-  const h = new Harness()
-  const consumer = h.consumer('a', spec)
-  await h.produced(1)
+  const { h, consumer } = await leased()
   await h.time.run(100)
   h.takeOver()
   const back = h.consumer('a', { ...spec, holds: consumer.held })
@@ -111,9 +107,7 @@ test('after a take-over a session that does not come back loses its leases after
 })
 
 test('a reattaching stream keeps what it lists, and the rest is delivered again at once', async () => {
-  const h = new Harness()
-  const consumer = h.consumer('a', spec)
-  await h.produced(3)
+  const { h, consumer } = await leased(3)
   await h.time.run(100)
   h.takeOver()
   const back = h.consumer('a', { ...spec, holds: consumer.held.slice(0, 1) })
@@ -123,9 +117,7 @@ test('a reattaching stream keeps what it lists, and the rest is delivered again 
 })
 
 test('a stream that breaks keeps its leases for the grace, then they return', async () => {
-  const h = new Harness()
-  const consumer = h.consumer('a', spec)
-  await h.produced(1)
+  const { h, consumer } = await leased()
   await h.time.run(10)
   consumer.session.close(false)
   const other = h.consumer('b', spec)
@@ -148,9 +140,7 @@ test('a lease that ends before the grace does not wait for it', async () => {
 })
 
 test('a consumer that unsubscribes gives everything back at once', async () => {
-  const h = new Harness()
-  const consumer = h.consumer('a', spec)
-  await h.produced(2)
+  const { h, consumer } = await leased(2)
   await h.time.run(10)
   consumer.session.close(true)
   const other = h.consumer('b', spec)
@@ -159,9 +149,7 @@ test('a consumer that unsubscribes gives everything back at once', async () => {
 })
 
 test('a detach that is refused is tried again', async () => {
-  const h = new Harness()
-  const consumer = h.consumer('a', spec)
-  await h.produced(1)
+  const { h, consumer } = await leased()
   await h.time.run(10)
   h.handle.refuse = 'OVERLOADED'
   consumer.session.close(true)
@@ -192,9 +180,7 @@ test('an attachment that is applied after the leadership it was made in ends wit
 })
 
 test('a session that comes back within the grace is not detached later', async () => {
-  const h = new Harness()
-  const consumer = h.consumer('a', spec)
-  await h.produced(1)
+  const { h, consumer } = await leased()
   await h.time.run(10)
   consumer.session.close(false)
   await h.time.run(4999)
@@ -206,9 +192,7 @@ test('a session that comes back within the grace is not detached later', async (
 })
 
 test('a session whose attachment is on its way when its grace ends is not detached behind it', async () => {
-  const h = new Harness()
-  const consumer = h.consumer('a', spec)
-  await h.produced(1)
+  const { h, consumer } = await leased()
   await h.time.run(10)
   consumer.session.close(false)
   await h.time.run(4990)

@@ -1,6 +1,11 @@
-/** Runs sandctl in this process against a server, with streams of the test's own. */
+/** Runs sandctl in this process against a server in memory, with streams of the test's own. */
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { Readable, Writable } from 'node:stream'
+import { afterAll, beforeAll, beforeEach } from 'vitest'
 import { runSandctl } from '../../src/cli/sandctl/run.ts'
+import { type MemoryServer, startMemoryServer } from '../client/memory-server.ts'
 
 export class Sink extends Writable {
   text = ''
@@ -20,6 +25,42 @@ export interface Ran {
   readonly code: number
   readonly stdout: string
   readonly stderr: string
+}
+
+/** One server and one temporary folder for a file's tests, a topic of three partitions for each test. */
+export class Surroundings {
+  readonly folder = mkdtempSync(join(tmpdir(), 'sandctl-test-'))
+  topic = ''
+  #server: MemoryServer | undefined
+  #tests = 0
+
+  constructor() {
+    beforeAll(async () => {
+      this.#server = await startMemoryServer()
+    })
+    beforeEach(async () => {
+      this.topic = `t${++this.#tests}`
+      this.server.refuse = undefined
+      await this.run('topics', 'create', this.topic, '--num_partitions', '3', '--replication-factor=1')
+    })
+    afterAll(() => {
+      this.server.close()
+      rmSync(this.folder, { recursive: true })
+    })
+  }
+
+  get server(): MemoryServer {
+    if (this.#server === undefined) throw new Error('the server has not started')
+    return this.#server
+  }
+
+  start(args: readonly string[], input = ''): ReturnType<typeof startSandctl> {
+    return startSandctl(this.server.addr, args, input)
+  }
+
+  run(...args: string[]): Promise<Ran> {
+    return this.start(args).ended
+  }
 }
 
 export function startSandctl(

@@ -1,55 +1,31 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Readable, Writable } from 'node:stream'
-import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
+import { expect, test } from 'vitest'
 import { VERSION } from '../../src/base/version.ts'
 import { runSandctl } from '../../src/cli/sandctl/run.ts'
-import { type MemoryServer, startMemoryServer } from '../client/memory-server.ts'
-import { errorOf, lines, type Ran, Sink, startSandctl } from './run-sandctl.ts'
+import { errorOf, lines, Sink, Surroundings } from './run-sandctl.ts'
 
-let server: MemoryServer
-let topic = ''
-let tests = 0
-const folder = mkdtempSync(join(tmpdir(), 'sandctl-test-'))
-
-beforeAll(async () => {
-  server = await startMemoryServer()
-})
-beforeEach(async () => {
-  topic = `t${++tests}`
-  server.refuse = undefined
-  await run('topics', 'create', topic, '--num_partitions', '3', '--replication-factor=1')
-})
-afterAll(() => {
-  server.close()
-  rmSync(folder, { recursive: true })
-})
-
-function start(args: readonly string[], input = ''): ReturnType<typeof startSandctl> {
-  return startSandctl(server.addr, args, input)
-}
-
-function run(...args: string[]): Promise<Ran> {
-  return start(args).ended
-}
+const here = new Surroundings()
 
 test('topics are described in the documented shape', async () => {
-  const ran = await run('topics', 'describe', topic, '-o', 'json')
+  const ran = await here.run('topics', 'describe', here.topic, '-o', 'json')
   const partitions = [0, 1, 2].map((id) => ({ id, leader: 'n1', replicas: ['n1'] }))
-  expect(lines(ran)).toEqual([{ name: topic, kind: 'timer', partitions, replicationFactor: 1 }])
-  expect(lines(await run('topics', 'list', '-o', 'json'))[0]).toMatchObject({ topics: expect.arrayContaining([topic]) })
-  expect((await run('topics', 'describe', topic)).stdout).toContain('PARTITION  LEADER  REPLICAS')
+  expect(lines(ran)).toEqual([{ name: here.topic, kind: 'timer', partitions, replicationFactor: 1 }])
+  expect(lines(await here.run('topics', 'list', '-o', 'json'))[0]).toMatchObject({
+    topics: expect.arrayContaining([here.topic]),
+  })
+  expect((await here.run('topics', 'describe', here.topic)).stdout).toContain('PARTITION  LEADER  REPLICAS')
 })
 
 test('a deleted topic is gone', async () => {
-  expect((await run('topics', 'delete', topic)).code).toBe(0)
-  const ran = await run('topics', 'describe', topic)
+  expect((await here.run('topics', 'delete', here.topic)).code).toBe(0)
+  const ran = await here.run('topics', 'describe', here.topic)
   expect([ran.code, ran.stdout, errorOf(ran).reason]).toEqual([1, '', 'TOPIC_NOT_FOUND'])
 })
 
 test('produce tells the offsets with jsonl, and the sums with json', async () => {
-  const each = lines(await run('produce', topic, 'hello', '-n', '3', '-o', 'jsonl', '--partition', '1'))
+  const each = lines(await here.run('produce', here.topic, 'hello', '-n', '3', '-o', 'jsonl', '--partition', '1'))
   expect(each).toHaveLength(3)
   expect(each[0]).toEqual({
     offset: expect.stringMatching(/^[0-9A-Z]{26}$/),
@@ -57,13 +33,13 @@ test('produce tells the offsets with jsonl, and the sums with json', async () =>
     index: 1,
     dueMs: expect.any(Number),
   })
-  const sums = lines(await run('produce', topic, 'hello', '-n', '5000', '-o', 'json'))
-  expect(sums).toEqual([{ topic, produced: 5000, failed: 0, unknown: 0, elapsedMs: expect.any(Number) }])
+  const sums = lines(await here.run('produce', here.topic, 'hello', '-n', '5000', '-o', 'json'))
+  expect(sums).toEqual([{ topic: here.topic, produced: 5000, failed: 0, unknown: 0, elapsedMs: expect.any(Number) }])
 })
 
 test('consume prints what is due in the documented shape, acknowledges, and ends', async () => {
-  await run('produce', topic, 'hello', '--key', 'k', '--channel', 'c')
-  const ran = await run('consume', topic, '--channel', 'c', '-o', 'jsonl')
+  await here.run('produce', here.topic, 'hello', '--key', 'k', '--channel', 'c')
+  const ran = await here.run('consume', here.topic, '--channel', 'c', '-o', 'jsonl')
   expect(ran.code).toBe(0)
   expect(lines(ran)).toEqual([
     {
@@ -80,66 +56,66 @@ test('consume prints what is due in the documented shape, acknowledges, and ends
       fence: expect.any(Number),
     },
   ])
-  expect(await run('consume', topic, '--channel', 'c')).toEqual({ code: 0, stdout: '', stderr: '' })
+  expect(await here.run('consume', here.topic, '--channel', 'c')).toEqual({ code: 0, stdout: '', stderr: '' })
 })
 
 test('consume drains thousands over all partitions, each once', async () => {
   const all = Array.from({ length: 3000 }, (_, n) => JSON.stringify({ value: `v${n}` })).join('\n')
-  expect((await start(['produce', topic, '--file', '-'], all).ended).code).toBe(0)
-  const ran = await run('consume', topic, '--consumer_group', 'g', '--consumer_name', 'me')
+  expect((await here.start(['produce', here.topic, '--file', '-'], all).ended).code).toBe(0)
+  const ran = await here.run('consume', here.topic, '--consumer_group', 'g', '--consumer_name', 'me')
   const values = ran.stdout.trimEnd().split('\n')
   expect([ran.code, values.length, new Set(values).size]).toEqual([0, 3000, 3000])
 })
 
 test('without acks everything is given back', async () => {
-  await run('produce', topic, 'x')
-  expect((await run('consume', topic, '--no-ack')).stdout).toBe('x\n')
-  expect(lines(await run('consume', topic, '-o', 'jsonl'))[0]).toMatchObject({ value: 'x', deliveryCount: 2 })
+  await here.run('produce', here.topic, 'x')
+  expect((await here.run('consume', here.topic, '--no-ack')).stdout).toBe('x\n')
+  expect(lines(await here.run('consume', here.topic, '-o', 'jsonl'))[0]).toMatchObject({ value: 'x', deliveryCount: 2 })
 })
 
 test('a value that is not text comes as base64', async () => {
   const { SandglassClient } = await import('../../src/client/index.ts')
-  const client = await SandglassClient.connect({ addrs: [server.addr] })
-  await client.producer().produce(topic, { value: Uint8Array.from([255, 0]) })
+  const client = await SandglassClient.connect({ addrs: [here.server.addr] })
+  await client.producer().produce(here.topic, { value: Uint8Array.from([255, 0]) })
   await client.close()
-  const [printed] = lines(await run('consume', topic, '-o', 'jsonl'))
+  const [printed] = lines(await here.run('consume', here.topic, '-o', 'jsonl'))
   expect(printed).toMatchObject({ valueBase64: '/wA=' })
   expect(printed).not.toHaveProperty('value')
 })
 
 test('-f goes on until interrupted, and that is no failure', async () => {
-  const following = start(['consume', topic, '-f'])
-  await run('produce', topic, 'first')
+  const following = here.start(['consume', here.topic, '-f'])
+  await here.run('produce', here.topic, 'first')
   await following.stdout.shows('first')
-  await run('produce', topic, 'second')
+  await here.run('produce', here.topic, 'second')
   await following.stdout.shows('second')
   following.interrupt()
   expect(await following.ended).toMatchObject({ code: 0, stdout: 'first\nsecond\n', stderr: '' })
 })
 
 test('--limit ends after that many, or fails at the timeout', async () => {
-  await run('produce', topic, 'x', '-n', '5')
-  expect((await run('consume', topic, '-f', '--limit', '3')).stdout).toBe('x\nx\nx\n')
-  const late = await run('consume', topic, '-f', '--limit', '3', '--timeout', '300ms')
+  await here.run('produce', here.topic, 'x', '-n', '5')
+  expect((await here.run('consume', here.topic, '-f', '--limit', '3')).stdout).toBe('x\nx\nx\n')
+  const late = await here.run('consume', here.topic, '-f', '--limit', '3', '--timeout', '300ms')
   expect([late.code, late.stdout, errorOf(late).reason]).toEqual([3, 'x\nx\n', 'DEADLINE'])
 })
 
 test('a closed stdout ends the program quietly, and what was not written is not acknowledged', async () => {
-  await run('produce', topic, 'x', '-n', '3', '--partition', '0')
+  await here.run('produce', here.topic, 'x', '-n', '3', '--partition', '0')
   const broken = new Writable({
     write: (_chunk, _encoding, done) => done(Object.assign(new Error('closed'), { code: 'EPIPE' })),
   })
   const stderr = new Sink()
-  const environment = { SANDGLASS_ADDRS: server.addr }
+  const environment = { SANDGLASS_ADDRS: here.server.addr }
   const interrupt = new AbortController().signal
   const surroundings = { stdin: Readable.from([]), stdout: broken, stderr, environment, interrupt }
-  expect(await runSandctl(['consume', '-f', topic], surroundings)).toBe(0)
+  expect(await runSandctl(['consume', '-f', here.topic], surroundings)).toBe(0)
   expect(stderr.text).toBe('')
-  expect((await run('consume', topic)).stdout).toBe('x\nx\nx\n')
+  expect((await here.run('consume', here.topic)).stdout).toBe('x\nx\nx\n')
 })
 
 test('a file says for each message what the flags do not', async () => {
-  const file = join(folder, 'messages.jsonl')
+  const file = join(here.folder, 'messages.jsonl')
   const at = Date.now() - 1000
   const messages = [
     { value: 'text', key: 'k', headers: { h: '1' } },
@@ -147,15 +123,15 @@ test('a file says for each message what the flags do not', async () => {
     { value: 'later', delayMs: 3_600_000 },
   ]
   writeFileSync(file, messages.map((m) => JSON.stringify(m)).join('\n'))
-  expect((await run('produce', topic, '--file', file)).code).toBe(0)
-  const consumed = lines(await run('consume', topic, '-o', 'jsonl'))
+  expect((await here.run('produce', here.topic, '--file', file)).code).toBe(0)
+  const consumed = lines(await here.run('consume', here.topic, '-o', 'jsonl'))
   expect(new Set(consumed.map((m) => m.value))).toEqual(new Set(['text', '{"any":["json",1]}']))
   expect(consumed.find((m) => m.key === 'k')?.headers).toEqual({ h: '1' })
 })
 
 test('a bad line is refused with its number, the others are stored', async () => {
   const input = '{"value":"a"}\nnot json\n{"value":"b","delayMs":"soon"}\n{"valu":"c"}\n\n{"value":"d"}\n'
-  const ran = await start(['produce', topic, '--file', '-', '-o', 'json'], input).ended
+  const ran = await here.start(['produce', here.topic, '--file', '-', '-o', 'json'], input).ended
   expect(lines(ran)[0]).toMatchObject({ produced: 2, failed: 3, unknown: 0 })
   expect([ran.code, errorOf(ran)]).toEqual([
     1,
@@ -164,53 +140,56 @@ test('a bad line is refused with its number, the others are stored', async () =>
 })
 
 test('a message is found by its offset with its state', async () => {
-  const [produced] = lines(await run('produce', topic, 'x', '--delay', '1h', '-o', 'jsonl'))
+  const [produced] = lines(await here.run('produce', here.topic, 'x', '--delay', '1h', '-o', 'jsonl'))
   const offset = String(produced?.offset)
-  expect(lines(await run('messages', 'get', offset, '-o', 'json'))[0]).toMatchObject({
-    topic,
+  expect(lines(await here.run('messages', 'get', offset, '-o', 'json'))[0]).toMatchObject({
+    topic: here.topic,
     offset,
     value: 'x',
     state: 'scheduled',
   })
-  const [none] = [await run('messages', 'get', '0'.repeat(26), '--topic', topic)]
+  const [none] = [await here.run('messages', 'get', '0'.repeat(26), '--topic', here.topic)]
   expect([none.code, errorOf(none).reason]).toEqual([1, 'MESSAGE_NOT_FOUND'])
-  const bad = await run('messages', 'get', 'nonsense')
+  const bad = await here.run('messages', 'get', 'nonsense')
   expect([bad.code, errorOf(bad)]).toEqual([1, expect.objectContaining({ reason: 'INVALID', field: 'offset' })])
 })
 
 test('groups and the cluster are shown in the documented shape', async () => {
-  await run('produce', topic, 'x')
-  await run('consume', topic, '--group', `g${topic}`)
-  const group = `g${topic}`
-  expect(lines(await run('groups', 'list', '--topic', topic, '-o', 'json'))[0]).toMatchObject({
-    groups: expect.arrayContaining([{ group, topic, channel: 'master' }]),
+  await here.run('produce', here.topic, 'x')
+  await here.run('consume', here.topic, '--group', `g${here.topic}`)
+  const group = `g${here.topic}`
+  expect(lines(await here.run('groups', 'list', '--topic', here.topic, '-o', 'json'))[0]).toMatchObject({
+    groups: expect.arrayContaining([{ group, topic: here.topic, channel: 'master' }]),
   })
-  const [described] = lines(await run('groups', 'describe', group, '-o', 'json'))
-  expect(described).toMatchObject({ group, topic, channel: 'master' })
-  expect(lines(await run('groups', 'describe', topic, group, '-o', 'json'))[0]).toMatchObject({ group, topic })
+  const [described] = lines(await here.run('groups', 'describe', group, '-o', 'json'))
+  expect(described).toMatchObject({ group, topic: here.topic, channel: 'master' })
+  expect(lines(await here.run('groups', 'describe', here.topic, group, '-o', 'json'))[0]).toMatchObject({
+    group,
+    topic: here.topic,
+  })
   expect(described?.partitions).toHaveLength(3)
-  const [status] = lines(await run('cluster', 'status', '-o', 'json'))
-  expect(status).toMatchObject({ clusterId: 'memory', nodes: [{ name: 'n1', grpc: server.addr, alive: true }] })
+  const [status] = lines(await here.run('cluster', 'status', '-o', 'json'))
+  expect(status).toMatchObject({ clusterId: 'memory', nodes: [{ name: 'n1', grpc: here.server.addr, alive: true }] })
   expect(status?.partitions).toContainEqual({
-    topic,
+    topic: here.topic,
     id: 0,
     leader: 'n1',
     term: 1,
     commit: expect.any(Number),
     applied: { n1: expect.any(Number) },
   })
-  expect(lines(await run('cluster', 'nodes', '-o', 'json'))[0]).toMatchObject({
+  expect(lines(await here.run('cluster', 'nodes', '-o', 'json'))[0]).toMatchObject({
     nodes: [{ name: 'n1', version: '0.1.0' }],
   })
 })
 
 test('bench keeps its books', async () => {
   for (const load of ['produce', 'consume']) {
-    const ran = await run(
+    const ran = await here.run(
       'bench',
       load,
       '--topic',
-      topic,
+      here.topic,
       '-n',
       '500',
       '--bytes',
@@ -242,27 +221,27 @@ test('every command has help with examples', async () => {
   ]
   for (const command of COMMANDS) {
     const words = command.split(' ').filter((word) => word !== '')
-    const help = await run(...words, '--help')
+    const help = await here.run(...words, '--help')
     expect([command, help.code, help.stderr]).toEqual([command, 0, ''])
     expect(help.stdout).toMatch(new RegExp(`Examples:\\n +sandctl ${command}`))
   }
 })
 
 test('the version and the completion script are printed', async () => {
-  expect((await run('version')).stdout).toBe(`${VERSION}\n`)
-  expect(await run('--version')).toEqual({ code: 0, stdout: `${VERSION}\n`, stderr: '' })
-  expect((await run('completion')).stdout).toContain('sandctl')
+  expect((await here.run('version')).stdout).toBe(`${VERSION}\n`)
+  expect(await here.run('--version')).toEqual({ code: 0, stdout: `${VERSION}\n`, stderr: '' })
+  expect((await here.run('completion')).stdout).toContain('sandctl')
 })
 
 test('flags may be written with underscores, values keep theirs', async () => {
-  await run('produce', topic, 'a_b', '--key=k_1')
-  expect(lines(await run('consume', topic, '--consumer_group=g_1', '-o', 'jsonl'))[0]).toMatchObject({
+  await here.run('produce', here.topic, 'a_b', '--key=k_1')
+  expect(lines(await here.run('consume', here.topic, '--consumer_group=g_1', '-o', 'jsonl'))[0]).toMatchObject({
     key: 'k_1',
     value: 'a_b',
   })
 })
 
 test('a payload that begins with a dash stands after two', async () => {
-  expect((await run('produce', topic, '--', '-x --y')).code).toBe(0)
-  expect((await run('consume', topic)).stdout).toBe('-x --y\n')
+  expect((await here.run('produce', here.topic, '--', '-x --y')).code).toBe(0)
+  expect((await here.run('consume', here.topic)).stdout).toBe('-x --y\n')
 })
