@@ -208,7 +208,11 @@ export class Machine {
       onEvent: (event) => this.#brokerEvent(process, event),
     })
     process.multi = multi
-    for (const group of this.specs.keys()) await this.start(group)
+    for (const group of this.specs.keys()) {
+      // An orderly stop may come before everything has started, here as on a real node.
+      if (process.stopping) return
+      await this.start(group)
+    }
     process.started = true
   }
 
