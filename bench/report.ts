@@ -3,6 +3,8 @@ export interface Row {
   readonly load: string
   readonly concurrency?: number
   readonly bytes?: number
+  /** How many there are by then. */
+  readonly messages?: number
   readonly ratePerS?: number
   readonly p50Ms?: number
   readonly p99Ms?: number
@@ -10,6 +12,15 @@ export interface Row {
   /** Of the three nodes during the load: CPU in percent of one core, resident memory in MiB. */
   readonly cpuPercent?: readonly number[]
   readonly rssMiB?: readonly number[]
+  /** Resident memory over the whole load, and what of `rssMiB` is mapped from files. */
+  readonly peakMiB?: readonly number[]
+  readonly meanMiB?: readonly number[]
+  readonly fileMiB?: readonly number[]
+  /** On each node's disk: state for each message, and the log. */
+  readonly stateBytesEach?: readonly number[]
+  readonly logMiB?: readonly number[]
+  /** From starting the process to its ready line. */
+  readonly readyMs?: number
   /** 99th percentile of fdatasync over the load, upper bound of its histogram bucket; and checkpoints made meanwhile. */
   readonly fsyncP99Ms?: number
   readonly checkpoints?: number
@@ -22,12 +33,19 @@ const COLUMNS = [
   'load',
   'concurrency',
   'bytes',
+  'messages',
   'ratePerS',
   'p50Ms',
   'p99Ms',
   'maxMs',
   'cpuPercent',
   'rssMiB',
+  'peakMiB',
+  'meanMiB',
+  'fileMiB',
+  'stateBytesEach',
+  'logMiB',
+  'readyMs',
   'fsyncP99Ms',
   'checkpoints',
   'books',
@@ -46,14 +64,15 @@ export class Report {
     return this.#rows.every((row) => row.books === 'ok')
   }
 
-  /** Markdown, as docs/benchmarks.md has it. */
+  /** Markdown, as docs/benchmarks.md has it: the columns that some row fills. */
   table(): string {
+    const columns = COLUMNS.filter((column) => this.#rows.some((row) => row[column] !== undefined))
     const cell = (row: Row, column: (typeof COLUMNS)[number]): string => {
       const value = row[column]
       return Array.isArray(value) ? value.join(' / ') : value === undefined ? '' : String(value)
     }
-    const lines = this.#rows.map((row) => `| ${COLUMNS.map((column) => cell(row, column)).join(' | ')} |`)
-    return [`| ${COLUMNS.join(' | ')} |`, `|${COLUMNS.map(() => '---').join('|')}|`, ...lines].join('\n')
+    const lines = this.#rows.map((row) => `| ${columns.map((column) => cell(row, column)).join(' | ')} |`)
+    return [`| ${columns.join(' | ')} |`, `|${columns.map(() => '---').join('|')}|`, ...lines].join('\n')
   }
 }
 

@@ -1,16 +1,17 @@
 /**
  * `npm run bench`: three node processes on this machine, every load once, books checked. JSON lines on stdout as they
- * come, the table at the end. Options: --only NAME,... (produce, checkpoints, latency, failover, restart), --seconds N.
+ * come, the table at the end. A word chooses something else: single loads by name, or one of the long ones (--help).
  */
-import { cpus } from 'node:os'
-import yargs from 'yargs'
+import yargs, { type Argv } from 'yargs'
 import { hideBin } from 'yargs/helpers'
-import { Cluster } from '../chaos/harness/cluster.ts'
+import type { Cluster } from '../chaos/harness/cluster.ts'
 import type { SandglassClient } from '../src/client/index.ts'
 import { failover } from './failover.ts'
 import { drain, fill, latency, produceLoad } from './loads.ts'
 import { NodeUsage } from './node-usage.ts'
-import { Report, rounded } from './report.ts'
+import { type Report, rounded } from './report.ts'
+import { scheduledCommand } from './scheduled.ts'
+import { withCluster } from './with-cluster.ts'
 
 const BYTES = 256
 const CHECKPOINT_BYTES = 4096
@@ -143,33 +144,40 @@ const LOADS = {
 } as const
 type LoadName = keyof typeof LOADS
 
-async function main(): Promise<number> {
-  const names = Object.keys(LOADS) as LoadName[]
-  const { only, seconds } = await yargs(hideBin(process.argv))
-    .option('only', { type: 'string', describe: `comma-separated: ${names.join(', ')}`, default: names.join(',') })
-    .option('seconds', { type: 'number', describe: 'length of each timed load', default: 8 })
-    .strict()
-    .parseAsync()
-  const chosen = only.split(',')
-  const unknown = chosen.filter((name) => !(name in LOADS))
-  if (unknown.length > 0) throw new Error(`no such load: ${unknown.join(', ')}`)
-  process.stderr.write(
-    `${cpus().length} x ${cpus()[0]?.model ?? 'cpu'}, node ${process.version}, ${new Date().toISOString()}\n`,
-  )
-  const cluster = await Cluster.create()
-  process.once('SIGINT', () => void cluster.destroy().finally(() => process.exit(130)))
-  try {
-    await cluster.start()
-    const bench = { cluster, client: await cluster.client({ timeoutMs: 30_000 }), report: new Report(), seconds }
-    for (const name of names.filter((n) => chosen.includes(n))) {
-      process.stderr.write(`${name} ...\n`)
-      await LOADS[name](bench)
-    }
-    process.stdout.write(`\n${bench.report.table()}\n`)
-    return bench.report.ok ? 0 : 1
-  } finally {
-    await cluster.destroy()
-  }
+const NAMES = Object.keys(LOADS) as LoadName[]
+
+const standardCommand = {
+  command: '$0 [loads..]',
+  describe: `the standard loads, or some of them: ${NAMES.join(', ')}`,
+  builder: (argv: Argv) =>
+    argv
+      .positional('loads', { type: 'string', array: true, default: [], describe: 'which; default: all' })
+      .option('only', { type: 'string', describe: 'the same, separated by commas' })
+      .option('seconds', { type: 'number', describe: 'length of each timed load', default: 8 })
+      .strict(),
+  handler: async (options: { loads: string[]; only?: string | undefined; seconds: number }): Promise<void> => {
+    const { seconds } = options
+    const named = [...options.loads, ...(options.only?.split(',') ?? [])]
+    const unknown = named.filter((name) => !(name in LOADS))
+    if (unknown.length > 0) throw new Error(`no such load: ${unknown.join(', ')}`)
+    const chosen = NAMES.filter((name) => named.length === 0 || named.includes(name))
+    process.exitCode = await withCluster(async (cluster, report) => {
+      const bench = { cluster, client: await cluster.client({ timeoutMs: 30_000 }), report, seconds }
+      for (const name of chosen) {
+        process.stderr.write(`${name} ...\n`)
+        await LOADS[name](bench)
+      }
+    })
+  },
 }
 
-process.exit(await main())
+await yargs(hideBin(process.argv))
+  .scriptName('npm run bench --')
+  .command(standardCommand)
+  .command(scheduledCommand)
+  .strict()
+  .fail((message, error) => {
+    throw error ?? new Error(message)
+  })
+  .parseAsync()
+process.exit()
