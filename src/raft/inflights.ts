@@ -22,6 +22,10 @@ export class Inflights {
     return this.#count
   }
 
+  get bytes(): number {
+    return this.#bytes
+  }
+
   /** The bytes bound is crossed by the message that reaches it, never by the one after. 0 bytes: no such bound. */
   get full(): boolean {
     return this.#count >= this.#countMax || (this.#bytesMax > 0 && this.#bytes >= this.#bytesMax)

@@ -14,6 +14,7 @@ export function viewProgress(peer: PeerProgress): Progress {
     learner: peer.learner,
     stateLost: peer.stateLost,
     inflight: peer.inflights.count,
+    inflightBytes: peer.inflights.bytes,
     inflightFull: peer.inflights.full,
   }
 }

@@ -169,6 +169,8 @@ export interface Progress {
   readonly learner: boolean
   /** It has its log but lost its state: it cannot take over. */
   readonly stateLost: boolean
+  /** Appends on their way, and the bytes of their entries. */
   readonly inflight: number
+  readonly inflightBytes: number
   readonly inflightFull: boolean
 }

@@ -4,6 +4,7 @@
  * can no longer tell (stepped down, passed by a snapshot, shutting down).
  */
 import type { GroupId, NodeId, ReplicaId } from '../base/ids.ts'
+import type { Progress, RaftStatus } from '../raft/types.ts'
 import type { Reader, Store, View } from '../views/view.ts'
 
 export interface Member {
@@ -53,6 +54,13 @@ export interface GroupStatus {
   readonly lastAt: number
   /** On the leader: matchIndex by replica. */
   readonly match: ReadonlyMap<ReplicaId, number>
+}
+
+/** What the core of a replica knows, for whoever looks from outside. */
+export interface CoreView {
+  readonly status: RaftStatus
+  /** Ascending by replica; empty unless this one leads. */
+  readonly progress: readonly Progress[]
 }
 
 export interface GroupObserver<E> {

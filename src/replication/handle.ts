@@ -9,6 +9,7 @@ import type { CheckpointMeta, GroupState } from '../storage/state/types.ts'
 import type { Reader, Store, View } from '../views/view.ts'
 import { encodeEntryData } from './entry-data.ts'
 import type {
+  CoreView,
   GroupHandle,
   GroupObserver,
   GroupSpec,
@@ -109,6 +110,12 @@ export class Handle<R, E, V extends View<R, E>> implements GroupHandle<R, E, V> 
         return gone || role !== 'leader' ? NO_MATCH : new Map(raft.progress().map(({ id, match }) => [id, match]))
       },
     }
+  }
+
+  /** What the core knows now. */
+  inspect(): CoreView {
+    const { raft } = this.#parts
+    return { status: raft.status(), progress: raft.progress() }
   }
 
   wallMs(): number {

@@ -35,6 +35,8 @@ export const FAULT_TYPES = [
   'stall',
   'leave',
   'die',
+  // The power of a node goes, and what it had applied of a group is damaged or gone; its log is whole.
+  'loseState',
 ] as const
 
 export type FaultType = (typeof FAULT_TYPES)[number]

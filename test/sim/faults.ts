@@ -78,6 +78,9 @@ export class Faults {
       case 'die':
         this.#strikeConsumer(event)
         return
+      case 'loseState':
+        this.#loseState(event)
+        return
       default:
         this.#strikeDisk(event)
     }
@@ -121,6 +124,15 @@ export class Faults {
       disk?.fill(Math.floor(amount * BYTES_LEFT_MAX))
       this.#world.time.after(ms, () => disk?.makeRoom())
     }
+  }
+
+  /** One replica of a group at a time, and none while they move: somebody must have both the state and the newest log. */
+  #loseState({ node, partition, ms, amount }: FaultEvent): void {
+    const { machines, moves } = this.#world
+    const group = this.#world.partitions[partition] ?? 0
+    const machine = machines[node - 1]
+    if (machine?.specs.has(group) !== true || moves.isMoving(group)) return
+    if (!machines.some(({ stateLost }) => stateLost.has(group))) machine.loseState(group, amount, ms)
   }
 
   #strikeConsumer({ type, ms, amount }: FaultEvent): void {

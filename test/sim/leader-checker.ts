@@ -1,48 +1,48 @@
 /**
- * What holds of leaders alone, watched from outside: a leader only appends to its log (§5.3), and what it believes its
- * followers to have (matchIndex) lies on their disks.
+ * What holds of a leader's own writes, watched from outside: it only appends to its log (§5.3), and what it appended and
+ * nobody has applied is bounded, however long no quorum answers.
  */
-import type { GroupId, ReplicaId } from '../../src/base/ids.ts'
-import type { GroupStatus } from '../../src/replication/group.ts'
-import type { GroupLog, WalWrite } from '../../src/storage/wal/types.ts'
+import type { ReplicaId } from '../../src/base/ids.ts'
+import type { RaftStatus } from '../../src/raft/types.ts'
+import type { WalWrite } from '../../src/storage/wal/types.ts'
+
+interface Written {
+  readonly term: number
+  last: number
+  /** Of its term and not applied when it was last looked at: index and bytes of payload, ascending. */
+  open: { readonly index: number; readonly bytes: number }[]
+}
 
 export class LeaderChecker {
   readonly #fail: (kind: string, text: string) => void
-  /** By replica: up to where it wrote as the leader of a term. */
-  readonly #written = new Map<ReplicaId, { readonly term: number; readonly last: number }>()
+  readonly #openBytesMax: number
+  readonly #written = new Map<ReplicaId, Written>()
 
-  constructor(fail: (kind: string, text: string) => void) {
+  constructor(fail: (kind: string, text: string) => void, openBytesMax: number) {
     this.#fail = fail
+    this.#openBytesMax = openBytesMax
   }
 
   /** A replica hands a write to its log, in the order in which it happens. */
-  writes({ group, replica, entries }: WalWrite, { role, term }: GroupStatus): void {
-    const first = entries?.[0]?.index
-    const last = entries?.at(-1)
+  writes({ group, replica, entries = [] }: WalWrite, { role, term, applied }: RaftStatus): void {
+    const first = entries[0]?.index
+    const last = entries.at(-1)
     // What it wrote as a follower was another's.
     if (role !== 'leader' || first === undefined || last?.term !== term) return
-    const known = this.#written.get(replica)
-    if (known?.term === term && first <= known.last) {
+    const before = this.#written.get(replica)
+    const written = before?.term === term ? before : { term, last: 0, open: [] }
+    if (first <= written.last) {
       this.#fail('leaderRewrites', `${replica} leads group ${group} in term ${term} and writes ${first} a second time`)
     }
-    this.#written.set(replica, { term, last: last.index })
-  }
-
-  /** `logOf`: what lies on the disk of a replica, undefined when it is not known. */
-  matches(group: GroupId, status: GroupStatus, logOf: (replica: ReplicaId) => GroupLog | undefined): void {
-    const { role, term, leaderReplica, match } = status
-    if (role !== 'leader') return
-    const own = logOf(leaderReplica)
-    for (const [replica, index] of match) {
-      const log = logOf(replica)
-      // A follower of a later leader may have replaced what this one still counts on: it counts in vain.
-      if (log === undefined || (log.hard?.term ?? 0) > term || log.base.index >= index) continue
-      const wanted = own?.term(index)
-      if (wanted === undefined || log.term(index) === wanted) continue
-      this.#fail(
-        'matchBeyondDisk',
-        `the leader of term ${term} of group ${group} believes ${replica} to have ${index}, on disk it ends at ${log.lastIndex()}`,
-      )
+    written.last = last.index
+    for (const { index, data } of entries) written.open.push({ index, bytes: data.byteLength })
+    written.open = written.open.filter(({ index }) => index > applied)
+    const bytes = written.open.reduce((sum, entry) => sum + entry.bytes, 0)
+    // One entry goes, however large; those without payload always do.
+    const several = written.open.filter((entry) => entry.bytes > 0).length > 1
+    if (several && bytes > this.#openBytesMax) {
+      this.#fail('uncommittedBytes', `${replica} leads group ${group} with ${bytes} bytes that are not applied`)
     }
+    this.#written.set(replica, written)
   }
 }

@@ -5,10 +5,9 @@
 import type { GroupId, NodeId, ReplicaId } from '../../src/base/ids.ts'
 import { createBroker } from '../../src/broker/broker.ts'
 import type { BrokerConfig, BrokerEvent } from '../../src/broker/config.ts'
-import type { Partition } from '../../src/broker/partition.ts'
-import type { Broker } from '../../src/broker/types.ts'
 import type { ReplicationEvent } from '../../src/replication/events.ts'
-import type { GroupHandle, GroupSpec, Member } from '../../src/replication/group.ts'
+import type { GroupSpec, Member } from '../../src/replication/group.ts'
+import type { Handle } from '../../src/replication/handle.ts'
 import { MultiRaft } from '../../src/replication/multi-raft.ts'
 import { MemoryDisk } from '../../src/storage/state/memory-database.ts'
 import { memoryStateStore } from '../../src/storage/state/store.ts'
@@ -19,17 +18,21 @@ import type { TimerView } from '../../src/views/timer/timer-view.ts'
 import type { Random } from '../raft/simulation/random.ts'
 import type { VirtualTime } from '../virtual-env.ts'
 import { checkedView } from './checked-view.ts'
-import type { Server } from './clients.ts'
+import type { ConfChecker } from './conf-checker.ts'
 import { SimDirectory } from './directory.ts'
+import { HandedLogs } from './handed-log.ts'
 import type { LeaderChecker } from './leader-checker.ts'
+import type { LogChecker } from './log-checker.ts'
 import type { SimNetwork } from './network.ts'
+import { Process } from './process.ts'
 import type { RaftChecker } from './raft-checker.ts'
 import { SimDisk } from './sim-disk.ts'
 import { SimEnv, slowed } from './sim-env.ts'
+import { damageState } from './state-damage.ts'
 import type { Swarm } from './swarm.ts'
 import type { Trace } from './trace.ts'
 
-export type SimHandle = GroupHandle<TimerReply, TimerEffect, TimerView>
+export type SimHandle = Handle<TimerReply, TimerEffect, TimerView>
 
 export interface MachineWorld {
   readonly time: VirtualTime
@@ -37,12 +40,16 @@ export interface MachineWorld {
   readonly network: SimNetwork
   readonly checker: RaftChecker
   readonly leaders: LeaderChecker
+  readonly logs: LogChecker
+  readonly confs: ConfChecker
   readonly trace: Trace
   readonly brokerConfig: BrokerConfig
   /** Where all replicas of the group are. */
   everybody(group: GroupId): readonly Member[]
   /** An entry was applied somewhere. */
   applied(machine: Machine, handle: SimHandle, index: number): void
+  /** Something may have changed in the core of a replica. */
+  look(machine: Machine, group: GroupId): void
   /** A leader on node `id` begins at time `now`. */
   begins(id: NodeId, now: number): void
   /** A process ended: streams to it break. */
@@ -51,29 +58,6 @@ export interface MachineWorld {
 
 /** After a process died of itself it is started again this much later. */
 const RESTART_MS = 300
-
-class Process implements Server {
-  readonly node: NodeId
-  readonly env: SimEnv
-  readonly life: number
-  multi: MultiRaft | undefined
-  broker: Broker | undefined
-  /** Every replica that was wanted here has started. */
-  started = false
-  /** On its way out in order. */
-  stopping = false
-
-  constructor(node: NodeId, env: SimEnv, life: number) {
-    this.node = node
-    this.env = env
-    this.life = life
-  }
-
-  partition(group: GroupId): Partition | undefined {
-    for (const partition of this.broker?.partitions() ?? []) if (partition.info.group === group) return partition
-    return undefined
-  }
-}
 
 export class Machine {
   readonly id: NodeId
@@ -84,6 +68,10 @@ export class Machine {
   wallOffsetMs = 0
   /** Of this life or the last one: what it knows to be durable. */
   wal: Wal | undefined
+  /** Groups whose state here was lost and is not replaced yet. */
+  readonly stateLost = new Set<GroupId>()
+  /** With what is on its way there. */
+  handed: HandedLogs | undefined
   process: Process | undefined
   readonly #world: MachineWorld
   readonly #random: Random
@@ -146,14 +134,25 @@ export class Machine {
     this.#world.time.after(ms, () => this.boot())
   }
 
+  /** The power goes, and with it the state of a group, while its log stays whole. */
+  loseState(group: GroupId, amount: number, ms: number): void {
+    this.end('power', ms)
+    if (!damageState(this.#stateDisk, group, amount)) return
+    this.#world.trace.note(`state lost ${this.id} ${group}`)
+    this.stateLost.add(group)
+  }
+
   async start(group: GroupId): Promise<void> {
     const { process } = this
     const spec = this.specs.get(group)
     if (process?.multi === undefined || spec === undefined) return
     const { checker, trace } = this.#world
     const createView = () => checkedView((index, place, what) => checker.command(group, index, place, what))
-    const handle = await process.multi.start<TimerReply, TimerEffect, TimerView>(spec, createView)
+    await process.multi.start<TimerReply, TimerEffect, TimerView>(spec, createView)
     process.multi.setMembers(group, this.#world.everybody(group))
+    const handle = this.handle(group)
+    if (handle === undefined) return
+    this.#noteConf(handle)
     const note = (index: number) => {
       trace.note(`applied ${this.id} ${group} ${index}`)
       this.#world.applied(this, handle, index)
@@ -161,7 +160,7 @@ export class Machine {
     handle.observe({
       status: () => undefined,
       applied: (_effects, _at, index) => note(index),
-      reloaded: () => undefined,
+      reloaded: () => this.#noteConf(handle),
     })
     const replicas = spec.members
     process.broker?.attachGroup({ topic: 'orders', id: group, group, replicas }, handle)
@@ -170,8 +169,18 @@ export class Machine {
   /** Its replica of the group goes for good. */
   async remove(group: GroupId): Promise<void> {
     this.specs.delete(group)
+    this.stateLost.delete(group)
     this.process?.broker?.detachGroup(group)
     await this.process?.multi?.remove(group)
+  }
+
+  /** What it knows from a checkpoint or a snapshot. */
+  #noteConf(handle: SimHandle): void {
+    const { applied, confState, needsSnapshot } = handle.inspect().status
+    if (needsSnapshot) return
+    // Replaced by a snapshot, or made anew from a log that is there from the first entry.
+    this.stateLost.delete(handle.group)
+    this.#world.confs.under(handle.group, applied, confState)
   }
 
   async #open(process: Process): Promise<void> {
@@ -217,30 +226,40 @@ export class Machine {
   }
 
   #watch(wal: Wal): void {
-    const { checker, leaders } = this.#world
+    const { checker, leaders, logs } = this.#world
     checker.reopened(this.id, wal, this.wal)
+    for (const log of wal.groups()) logs.opens(this.id, log)
+    const handed = new HandedLogs(wal)
     this.wal = wal
+    this.handed = handed
     const append = wal.append.bind(wal)
     wal.append = (write, done) => {
-      const status = this.handle(write.group)?.status()
+      const { group } = write
+      const status = this.handle(group)?.inspect().status
       if (status !== undefined) leaders.writes(write, status)
+      logs.hands(this.id, write, (index) => handed.term(group, index), status?.commit ?? 0)
+      handed.hand(write)
       append(write, () => {
+        handed.durable(group)
         checker.durable(write)
         done()
+        this.#world.look(this, group)
       })
     }
   }
 
   #replicationEvent(process: Process, event: ReplicationEvent): void {
-    const { checker, trace } = this.#world
+    const { checker, confs, trace } = this.#world
     if (!process.env.alive) return
     trace.note(`event ${this.id} ${JSON.stringify(event)}`)
     if (event.type === 'role' && event.role === 'leader') {
       const replica: ReplicaId = this.specs.get(event.group)?.replica ?? 0
-      const commit = this.handle(event.group)?.status().commit ?? Number.POSITIVE_INFINITY
-      checker.leads(event.group, event.term, { replica, life: process.life, commit }, this.wal?.group(event.group))
+      checker.leads(event.group, event.term, { replica, life: process.life }, this.wal?.group(event.group))
+      const applied = this.handle(event.group)?.inspect().status.applied
+      if (applied !== undefined) confs.elected(event.group, applied)
     }
-    if (event.type === 'halted' || event.type === 'damaged' || event.type === 'stateDamaged') {
+    const expected = event.type === 'stateDamaged' && this.stateLost.has(event.group)
+    if (event.type === 'halted' || event.type === 'damaged' || (event.type === 'stateDamaged' && !expected)) {
       checker.fail(event.type, `node ${this.id}: ${JSON.stringify(event)}`)
     }
   }

@@ -50,6 +50,10 @@ export class Moves {
     return this.#moves.size > 0
   }
 
+  isMoving(group: GroupId): boolean {
+    return this.#moves.has(group)
+  }
+
   /** Where all replicas are that ever were: a restarted process learns it from outside. */
   everybody(group: GroupId): readonly Member[] {
     return this.#everybody.get(group) ?? []

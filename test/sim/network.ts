@@ -27,6 +27,8 @@ interface NetworkParts {
   readonly trace: Trace
   /** Hears of every frame before it leaves. */
   readonly onSend: (from: NodeId, frame: Uint8Array) => void
+  /** A process took a frame. */
+  readonly onReceived: (by: NodeId) => void
   /** A receiver threw: nothing that peers send may do that. */
   readonly onThrow: (error: unknown) => void
 }
@@ -107,7 +109,7 @@ export class SimNetwork {
   }
 
   #deliverLater(from: NodeId, to: NodeId, lane: Lane, frame: Uint8Array): void {
-    const { time, random, swarm, onThrow } = this.#parts
+    const { time, random, swarm, onReceived, onThrow } = this.#parts
     const key = `${from}>${to} ${lane}`
     const inOrder = this.calm || !random.chance(swarm.reorder)
     const drawn = time.nowMs + this.#delay() * (inOrder ? 1 : 1 + 4 * random.next())
@@ -119,6 +121,7 @@ export class SimNetwork {
       end.env.enter(() => {
         try {
           end.receiver.frame(from, frame)
+          onReceived(to)
         } catch (error) {
           onThrow(error)
         }

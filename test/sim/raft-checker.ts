@@ -5,7 +5,6 @@
 import type { GroupId, NodeId, ReplicaId } from '../../src/base/ids.ts'
 import type { Message } from '../../src/raft/types.ts'
 import { decodeFrame } from '../../src/replication/frame.ts'
-import type { GroupStatus } from '../../src/replication/group.ts'
 import type { GroupLog, Wal, WalWrite } from '../../src/storage/wal/types.ts'
 
 export interface Finding {
@@ -29,14 +28,15 @@ interface GroupFacts {
   readonly applied: Map<number, string[]>
   /** By term: who led, in which life. */
   readonly leaders: Map<number, string>
-  /** By term: what its leader knew to be committed when it began. */
-  readonly inherited: Map<number, number>
 }
 
 export class RaftChecker {
   readonly #findings: Finding[] = []
   readonly #groups = new Map<GroupId, GroupFacts>()
   readonly #durable = new Map<ReplicaId, Durable>()
+  readonly #removed = new Set<ReplicaId>()
+  /** By replica and term: for whom. */
+  readonly #votes = new Map<string, ReplicaId>()
   readonly #onFinding: (finding: Finding) => void
 
   constructor(onFinding: (finding: Finding) => void) {
@@ -58,7 +58,10 @@ export class RaftChecker {
   }
 
   /** A write of `replica` is durable: terms, votes and commit indexes never go back, over all its lives. */
-  durable({ group, replica, hard }: WalWrite): void {
+  durable({ group, replica, hard, removed }: WalWrite): void {
+    if (this.#removed.has(replica))
+      this.fail('idUsedAgain', `replica ${replica} of group ${group} writes after its end`)
+    if (removed === true) this.#removed.add(replica)
     if (hard === undefined) return
     const known = this.#durable.get(replica) ?? { term: 0, vote: 0, commit: 0 }
     this.#durable.set(replica, known)
@@ -98,7 +101,9 @@ export class RaftChecker {
     for (const { group, message } of decodeFrame(frame).envelopes) {
       if (message.reject) continue
       const log = wal.group(group)
-      if (message.type === 'requestVoteResponse') this.#checkVote(node, message, log)
+      if (message.type === 'requestVoteResponse') this.#checkVote(node, message, message.to, log)
+      // Whoever asks for votes has given itself its own.
+      if (message.type === 'requestVote') this.#checkVote(node, message, message.from, log)
       if (message.type === 'appendEntriesResponse') this.#checkAcknowledgement(node, message, log)
     }
   }
@@ -107,7 +112,7 @@ export class RaftChecker {
   leads(
     group: GroupId,
     term: number,
-    who: { readonly replica: ReplicaId; readonly life: number; readonly commit: number },
+    who: { readonly replica: ReplicaId; readonly life: number },
     log: GroupLog | undefined,
   ): void {
     const facts = this.#facts(group)
@@ -117,16 +122,19 @@ export class RaftChecker {
       this.fail('twoLeaders', `group ${group} has two leaders in term ${term}: ${known} and ${name}`)
     }
     facts.leaders.set(term, name)
-    if (known === undefined) facts.inherited.set(term, who.commit)
-    for (let index = facts.committed; index > facts.committed - 8; index--) {
+    for (let index = facts.committed; index > (log?.base.index ?? 0); index--) {
       const entry = facts.entries.get(index)
-      if (entry === undefined || entry.byTerm >= term || log === undefined || index <= log.base.index) continue
-      if (log.term(index) !== entry.term) {
+      // Committed by a later leader: it need not have it.
+      if (entry === undefined || entry.byTerm >= term) continue
+      const own = log?.term(index)
+      if (own !== entry.term) {
         this.fail(
           'leaderIncomplete',
-          `leader ${name} of term ${term} has ${log.term(index)} at ${index}, committed is ${entry.term}`,
+          `leader ${name} of term ${term} has ${own} at ${index}, committed is ${entry.term}`,
         )
       }
+      // Log matching: with this one it has all before it.
+      return
     }
   }
 
@@ -141,37 +149,21 @@ export class RaftChecker {
     }
   }
 
-  /** An entry was applied on `node`. The first time it must lie on a quorum of disks. */
-  applied(
-    group: GroupId,
-    index: number,
-    byTerm: number,
-    own: GroupLog | undefined,
-    disks: { readonly logs: readonly (GroupLog | undefined)[]; readonly quorum: number },
-  ): void {
+  /** An entry was applied by a replica with the log `own`, which has it on disk; every replica applies the same one. */
+  applied(group: GroupId, index: number, byTerm: number, own: GroupLog | undefined): void {
     const facts = this.#facts(group)
+    const term = own?.term(index)
+    if (term === undefined && (own?.base.index ?? 0) < index) {
+      this.fail('appliedBeforeDurable', `group ${group} applies ${index} where the log ends at ${own?.lastIndex()}`)
+    }
+    const known = facts.entries.get(index)
+    if (known?.term !== undefined && term !== undefined && known.term !== term) {
+      this.fail('appliedTwice', `group ${group} applies at ${index} both an entry of term ${known.term} and of ${term}`)
+    }
     if (index <= facts.committed) return
     facts.committed = index
-    const term = own?.term(index)
     facts.entries.set(index, { term, byTerm })
     facts.entries.delete(index - 100_000)
-    const holding = disks.logs.filter(
-      (log) => log !== undefined && (log.base.index >= index || log.term(index) === term),
-    )
-    if (holding.length < disks.quorum) {
-      this.fail('notDurable', `index ${index} of group ${group} is applied and lies on ${holding.length} disks`)
-    }
-  }
-
-  /** §5.4.2: a leader calls nothing newly committed before an entry of its own term is. */
-  commits(group: GroupId, status: GroupStatus, log: GroupLog | undefined): void {
-    const { role, term, commit } = status
-    const inherited = this.#facts(group).inherited.get(term) ?? Number.POSITIVE_INFINITY
-    if (role !== 'leader' || commit <= inherited || log === undefined || log.base.index >= commit) return
-    const last = log.term(commit)
-    if (last !== undefined && last < term) {
-      this.fail('oldTermCommitted', `the leader of term ${term} of group ${group} commits ${last} at ${commit}`)
-    }
   }
 
   #checkLog(node: NodeId, log: GroupLog, before: GroupLog): void {
@@ -188,11 +180,15 @@ export class RaftChecker {
     }
   }
 
-  #checkVote(node: NodeId, { term, to }: Message, log: GroupLog | undefined): void {
+  #checkVote(node: NodeId, { from, term }: Message, candidate: ReplicaId, log: GroupLog | undefined): void {
     const hard = log?.hard
-    const isDurable = hard !== undefined && (hard.term > term || (hard.term === term && hard.vote === to))
-    if (!isDurable)
-      this.fail('voteNotDurable', `node ${node} votes for ${to} in term ${term}, on disk is ${JSON.stringify(hard)}`)
+    const isDurable = hard !== undefined && (hard.term > term || (hard.term === term && hard.vote === candidate))
+    const what = `node ${node} votes for ${candidate} in term ${term}`
+    if (!isDurable) this.fail('voteNotDurable', `${what}, on disk is ${JSON.stringify(hard)}`)
+    const key = `${from} ${term}`
+    const known = this.#votes.get(key)
+    if (known !== undefined && known !== candidate) this.fail('twoVotes', `${what}, before for ${known}`)
+    this.#votes.set(key, candidate)
   }
 
   #checkAcknowledgement(node: NodeId, { term, index }: Message, log: GroupLog | undefined): void {
@@ -209,7 +205,7 @@ export class RaftChecker {
   #facts(group: GroupId): GroupFacts {
     let facts = this.#groups.get(group)
     if (facts === undefined) {
-      facts = { committed: 0, entries: new Map(), applied: new Map(), leaders: new Map(), inherited: new Map() }
+      facts = { committed: 0, entries: new Map(), applied: new Map(), leaders: new Map() }
       this.#groups.set(group, facts)
     }
     return facts

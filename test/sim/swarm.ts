@@ -84,7 +84,7 @@ export function drawSwarm(random: Random, options: SwarmOptions = {}): Swarm {
     limits: drawLimits(random),
     clients: drawClients(random, partitions),
     clocks,
-    every: { ...drawFaults(random), clock: clocks === 'true' ? 0 : random.between(500, 3000) },
+    every: drawFaults(random, clocks),
   }
 }
 
@@ -154,9 +154,10 @@ function drawClients(random: Random, partitions: number): ClientSwarm {
   }
 }
 
-function drawFaults(random: Random): Record<FaultType, number> {
-  const every = Object.fromEntries(
-    FAULT_TYPES.map((type) => [type, sometimes(random, 0.25, () => random.between(500, 5000))]),
-  )
-  return every as Record<FaultType, number>
+/** In the order in which the kinds came to be, so that a new one leaves what older seeds draw of the others as it was. */
+function drawFaults(random: Random, clocks: Swarm['clocks']): Record<FaultType, number> {
+  const draw = () => sometimes(random, 0.25, () => random.between(500, 5000))
+  const every = Object.fromEntries(FAULT_TYPES.filter((type) => type !== 'loseState').map((type) => [type, draw()]))
+  const clock = clocks === 'true' ? 0 : random.between(500, 3000)
+  return { ...(every as Record<FaultType, number>), clock, loseState: draw() }
 }

@@ -3,14 +3,18 @@ import { CATALOG_GROUP, FIRST_FREE_ID, type GroupId, type NodeId, type ReplicaId
 import { PRODUCER_TTL_MS } from '../../src/base/limits.ts'
 import type { BrokerConfig } from '../../src/broker/config.ts'
 import type { Member } from '../../src/replication/group.ts'
+import { DEFAULT_LIMITS } from '../../src/replication/options.ts'
 import type { GroupLog } from '../../src/storage/wal/types.ts'
 import { Random } from '../raft/simulation/random.ts'
 import { afterPromises, VirtualTime } from '../virtual-env.ts'
 import { Books } from './books.ts'
 import type { ClientWorld, Server } from './clients.ts'
+import { ConfChecker } from './conf-checker.ts'
 import { SimConsumer } from './consumer.ts'
+import { CoreChecker, type Looker } from './core-checker.ts'
 import { NEAR_MS } from './faults.ts'
 import { LeaderChecker } from './leader-checker.ts'
+import { LogChecker } from './log-checker.ts'
 import { Machine, type MachineWorld, type SimHandle } from './machine.ts'
 import { Moves } from './moves.ts'
 import { SimNetwork } from './network.ts'
@@ -34,6 +38,9 @@ export class World implements MachineWorld, ClientWorld {
   readonly trace: Trace
   readonly checker: RaftChecker
   readonly leaders: LeaderChecker
+  readonly logs: LogChecker
+  readonly confs: ConfChecker
+  readonly #cores: CoreChecker
   readonly network: SimNetwork
   readonly books: Books
   readonly moves: Moves
@@ -55,11 +62,16 @@ export class World implements MachineWorld, ClientWorld {
     this.trace = new Trace(() => this.time.nowMs, print)
     this.checker = new RaftChecker(({ kind }) => this.trace.note(`VIOLATION ${kind}`))
     const fail = (kind: string, text: string) => this.fail(kind, text)
-    this.leaders = new LeaderChecker(fail)
+    const limits = { ...DEFAULT_LIMITS, ...swarm.limits }
+    this.leaders = new LeaderChecker(fail, limits.uncommittedBytes)
+    this.logs = new LogChecker(fail)
+    this.confs = new ConfChecker(fail)
+    this.#cores = new CoreChecker(fail, limits)
     this.books = new Books({ fail, now: () => this.time.nowMs, earlyMsMax: EARLY_MS_MAX[swarm.clocks] })
     this.network = new SimNetwork({
       ...{ time: this.time, random: root.split(), swarm: swarm.network, trace: this.trace },
       onSend: (from, frame) => this.#sent(from, frame),
+      onReceived: (by) => this.#lookAt(by),
       onThrow: (error) => this.fail('frame', String(error)),
     })
     this.brokerConfig = { leaseMs: swarm.clients.leaseMs, reattachMs: REATTACH_MS, maxClockSkewMs: MAX_CLOCK_SKEW_MS }
@@ -106,18 +118,46 @@ export class World implements MachineWorld, ClientWorld {
 
   applied(machine: Machine, handle: SimHandle, index: number): void {
     const { group } = handle
-    const status = handle.status()
-    const log = machine.wal?.group(group)
-    this.checker.commits(group, status, log)
-    this.leaders.matches(group, status, (replica) => this.#logOf(group, replica))
-    const quorum = Math.floor(this.swarm.replicas / 2) + 1
-    const logs = this.machines.map(({ wal }) => wal?.group(group))
-    this.checker.applied(group, index, status.term, log, { logs, quorum })
+    const { status } = handle.inspect()
+    this.confs.under(group, index, status.confState)
+    this.checker.applied(group, index, status.term, machine.wal?.group(group))
+    this.look(machine, group)
+  }
+
+  /** Looks into a core, as often as anything may have changed in it. */
+  look(machine: Machine, group: GroupId): void {
+    const { process } = machine
+    const core = machine.handle(group)?.inspect()
+    if (core === undefined || process === undefined) return
+    let looker = process.lookers.get(group)
+    if (looker === undefined) {
+      looker = this.#looker(machine, group, process.life)
+      process.lookers.set(group, looker)
+    }
+    this.#cores.look(looker, core)
+  }
+
+  #looker(machine: Machine, group: GroupId, life: number): Looker {
+    return {
+      ...{ group, life },
+      termAt: (index) => machine.handed?.term(group, index),
+      logOf: (replica) => this.#logOf(group, replica),
+      isGone: (replica) => (this.#machineOf(group, replica)?.wal?.tombstone(group) ?? 0) >= replica,
+    }
+  }
+
+  #lookAt(node: NodeId): void {
+    const machine = this.machines[node - 1]
+    if (machine !== undefined) for (const group of this.partitions) this.look(machine, group)
+  }
+
+  #machineOf(group: GroupId, replica: ReplicaId): Machine | undefined {
+    const node = this.everybody(group).find((member) => member.replica === replica)?.node
+    return this.machines[(node ?? 0) - 1]
   }
 
   #logOf(group: GroupId, replica: ReplicaId): GroupLog | undefined {
-    const node = this.everybody(group).find((member) => member.replica === replica)?.node
-    const log = this.machines[(node ?? 0) - 1]?.wal?.group(group)
+    const log = this.#machineOf(group, replica)?.wal?.group(group)
     return log?.replica === replica ? log : undefined
   }
 
@@ -138,6 +178,7 @@ export class World implements MachineWorld, ClientWorld {
   #sent(from: number, frame: Uint8Array): void {
     const wal = this.machines[from - 1]?.wal
     if (wal !== undefined) this.checker.sent(from, frame, wal)
+    this.#lookAt(from)
   }
 
   /** Partition by partition onto the next nodes; replica ids name partition and node. */

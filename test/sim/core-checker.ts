@@ -1,0 +1,147 @@
+/**
+ * What the core of a replica says of itself, looked at after every frame, every durable write and every applied entry:
+ * what never goes back in one life, what a leader believes of its followers, and that what it calls committed lies on
+ * the disks of a quorum, of both halves while the configuration is joint.
+ */
+import type { GroupId, ReplicaId } from '../../src/base/ids.ts'
+import { ENTRY_BYTES_MAX, INFLIGHT_BYTES_MAX } from '../../src/base/limits.ts'
+import type { ConfState } from '../../src/base/log-entry.ts'
+import type { Progress, RaftStatus } from '../../src/raft/types.ts'
+import type { CoreView } from '../../src/replication/group.ts'
+import type { GroupLog } from '../../src/storage/wal/types.ts'
+import { isQuorum } from './conf-checker.ts'
+
+/** One replica in one life, and the disks of the others. */
+export interface Looker {
+  readonly group: GroupId
+  /** Counts the lives of its process. */
+  readonly life: number
+  /** Of its own log, durable or on its way. */
+  termAt(index: number): number | undefined
+  /** What lies on the disk of a replica; undefined when it is not known. */
+  logOf(replica: ReplicaId): GroupLog | undefined
+  /** Removed for good: it votes no more. */
+  isGone(replica: ReplicaId): boolean
+}
+
+type Seen = Pick<RaftStatus, 'term' | 'vote' | 'commit' | 'applied'> & { readonly life: number }
+
+export class CoreChecker {
+  readonly #fail: (kind: string, text: string) => void
+  readonly #inflightMax: number
+  readonly #inflightBytesMax: number
+  readonly #seen = new Map<ReplicaId, Seen>()
+  /** By group: the highest index that a leader has called committed. */
+  readonly #committed = new Map<GroupId, number>()
+  /** By group and term: what its leader called committed when it was first seen. */
+  readonly #commitsAtStart = new Map<GroupId, Map<number, number>>()
+
+  /** `limits`: of appends under way to one follower, in messages and in bytes of one message. */
+  constructor(
+    fail: (kind: string, text: string) => void,
+    limits: { readonly inflightAppends: number; readonly appendBytes: number },
+  ) {
+    this.#fail = fail
+    this.#inflightMax = limits.inflightAppends
+    // The message that reaches the bound may cross it.
+    this.#inflightBytesMax = INFLIGHT_BYTES_MAX + Math.max(limits.appendBytes, ENTRY_BYTES_MAX)
+  }
+
+  look(looker: Looker, { status, progress }: CoreView): void {
+    this.#checkLife(looker, status)
+    if (status.role !== 'follower') this.#checkRole(looker, status)
+    if (status.commit > (this.#committed.get(looker.group) ?? 0)) this.#checkCommit(looker, status)
+    for (const peer of progress) {
+      this.#checkProgress(looker, status, peer)
+      this.#checkMatch(looker, status, peer)
+    }
+  }
+
+  #checkLife({ group, life }: Looker, { id, term, vote, commit, applied, lastIndex }: RaftStatus): void {
+    const seen = this.#seen.get(id)
+    const isSame = seen?.life === life
+    if (isSame && seen.term === term && seen.vote === vote && seen.commit === commit && seen.applied === applied) return
+    this.#seen.set(id, { life, term, vote, commit, applied })
+    const is = `term ${term} vote ${vote} commit ${commit} applied ${applied}`
+    if (applied > commit || commit > lastIndex) {
+      this.#fail('appliedUncommitted', `replica ${id} of group ${group} has ${is} and a log up to ${lastIndex}`)
+    }
+    if (!isSame) return
+    const revotes = seen.term === term && seen.vote !== 0 && seen.vote !== vote
+    if (seen.term > term || seen.commit > commit || seen.applied > applied || revotes) {
+      this.#fail('goesBack', `replica ${id} of group ${group} goes from ${JSON.stringify(seen)} to ${is}`)
+    }
+  }
+
+  /** Only a voter with a state of its own runs or leads. */
+  #checkRole({ group }: Looker, status: RaftStatus): void {
+    const { id, role, term, confState, needsSnapshot } = status
+    if (role === 'leader') this.#inherited(group, status)
+    const isVoter = confState.voters.includes(id) || confState.votersOutgoing.includes(id)
+    if (!isVoter || needsSnapshot) {
+      this.#fail('unfitRole', `replica ${id} of group ${group} is ${role} in term ${term} under ${show(confState)}`)
+    }
+  }
+
+  #checkCommit({ group, termAt, logOf, isGone }: Looker, status: RaftStatus): void {
+    const { id, role, term, commit, confState } = status
+    const before = this.#committed.get(group) ?? 0
+    this.#committed.set(group, commit)
+    // A leader calls committed what a quorum acknowledged; everybody else hears of it from one.
+    if (role !== 'leader') {
+      this.#fail('committedByNobody', `replica ${id} of group ${group} calls ${commit} committed, leaders ${before}`)
+      return
+    }
+    const last = termAt(commit)
+    const holds = (replica: ReplicaId) => {
+      const log = logOf(replica)
+      return isGone(replica) || (log !== undefined && (log.base.index >= commit || log.term(commit) === last))
+    }
+    if (!isQuorum(confState, holds)) {
+      const holding = [...confState.voters, ...confState.votersOutgoing].filter(holds)
+      const what = `leader ${id} of term ${term} of group ${group} commits ${commit}`
+      this.#fail('notOnQuorum', `${what} under ${show(confState)}, it lies on the disks of ${holding}`)
+    }
+    // §5.4.2: what was there before its term commits with an entry of its own.
+    if (last !== undefined && last < term && this.#inherited(group, status) < commit) {
+      this.#fail('oldTermCommitted', `the leader of term ${term} of group ${group} commits ${last} at ${commit}`)
+    }
+  }
+
+  /** What a leader called committed when it was first seen as one. */
+  #inherited(group: GroupId, { term, commit }: RaftStatus): number {
+    let byTerm = this.#commitsAtStart.get(group)
+    if (byTerm === undefined) {
+      byTerm = new Map()
+      this.#commitsAtStart.set(group, byTerm)
+    }
+    const known = byTerm.get(term)
+    if (known === undefined) byTerm.set(term, commit)
+    return known ?? commit
+  }
+
+  #checkProgress({ group }: Looker, { id, term, lastIndex }: RaftStatus, peer: Progress): void {
+    const { match, next, state, pendingSnapshot, inflight, inflightBytes } = peer
+    const isOrdered = match >= 0 && match < next && next <= lastIndex + 1
+    const fitsState = state === 'snapshot' ? next === pendingSnapshot + 1 : pendingSnapshot === 0
+    const fitsWindow = inflight <= this.#inflightMax && inflightBytes < this.#inflightBytesMax
+    if (isOrdered && fitsState && fitsWindow) return
+    const what = `leader ${id} of term ${term} of group ${group} with a log up to ${lastIndex}`
+    this.#fail('progress', `${what} thinks of a follower ${JSON.stringify(peer)}`)
+  }
+
+  /** What a leader believes its followers to have (matchIndex) lies on their disks. */
+  #checkMatch({ group, termAt, logOf }: Looker, { term }: RaftStatus, { id: replica, match }: Progress): void {
+    const log = logOf(replica)
+    // A follower of a later leader may have replaced what this one still counts on: it counts in vain.
+    if (log === undefined || (log.hard?.term ?? 0) > term || log.base.index >= match) return
+    const wanted = termAt(match)
+    if (wanted === undefined || log.term(match) === wanted) return
+    const what = `the leader of term ${term} of group ${group} believes ${replica} to have ${match}`
+    this.#fail('matchBeyondDisk', `${what}, on disk it ends at ${log.lastIndex()}`)
+  }
+}
+
+function show(conf: ConfState): string {
+  return JSON.stringify(conf)
+}
