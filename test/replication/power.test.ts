@@ -52,6 +52,7 @@ class Machine {
   cut(): void {
     this.#env?.crash()
     this.disk.crash(() => this.#world.time.random())
+    this.#stateDisk.cutPower()
     this.#world.network.down(this.id)
     this.handle = undefined
   }

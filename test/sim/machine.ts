@@ -127,8 +127,10 @@ export class Machine {
     this.#world.trace.note(`end ${this.id} ${how}`)
     process.env.die()
     this.process = undefined
-    if (how === 'power') this.disk.powerCut()
-    else this.disk.kill()
+    if (how === 'power') {
+      this.disk.powerCut()
+      this.#stateDisk.cutPower()
+    } else this.disk.kill()
     this.#world.network.down(this.id)
     this.#world.ended()
     this.#world.time.after(ms, () => this.boot())

@@ -39,6 +39,8 @@ export interface Round {
   readonly blows: Readonly<Record<string, Blow>>
   /** Bytes that the power took. */
   readonly lostBytes: number
+  /** From starting those that were hit until all are ready. */
+  readonly readyMs: number
   readonly booksOf: string
   readonly books: Summary
 }
@@ -78,7 +80,9 @@ export class CutRounds {
     const padding = new Bulk(client, bulk)
     await ledger.more(LOAD_MIN + Math.floor(this.#random() * LOAD_SPREAD), MORE_MS)
     const { blows, lostBytes } = await this.#strike()
+    const startedMs = performance.now()
     await this.#power.start()
+    const readyMs = Math.round(performance.now() - startedMs)
     await ledger.more(AFTER, MORE_MS)
     await Promise.all([ledger.stop(), padding.stop()])
     const booksOf = this.#drawn(cluster.nodes).name
@@ -87,7 +91,7 @@ export class CutRounds {
       throw new Error(`round ${round}: the books of ${booksOf} do not balance: ${JSON.stringify(books)}`)
     }
     for (const name of [topic, bulk]) await client.topics.delete(name)
-    return { round, blows, lostBytes, booksOf, books }
+    return { round, blows, lostBytes, readyMs, booksOf, books }
   }
 
   async close(): Promise<void> {

@@ -14,21 +14,22 @@ import { buildShim } from './power-cut.ts'
 async function main({ rounds, seed }: { rounds: number; seed: number }): Promise<void> {
   const began = performance.now()
   const folder = mkdtempSync(join(tmpdir(), 'sandglass-cuts-'))
-  const total = { rounds: 0, acked: 0, unknown: 0, lost: 0, lostBytes: 0 }
+  const total = { rounds: 0, acked: 0, unknown: 0, lost: 0, lostBytes: 0, readyMsMax: 0 }
   let running: CutRounds | undefined
   try {
     running = await CutRounds.start(buildShim(folder), seededRandom(seed))
     for (let n = 1; n <= rounds; n++) {
-      const { blows, lostBytes, booksOf, books } = await running.run(n)
+      const { blows, lostBytes, readyMs, booksOf, books } = await running.run(n)
       total.rounds++
       total.acked += books.acked
       total.unknown += books.unknown
       total.lost += books.lost
       total.lostBytes += lostBytes
+      total.readyMsMax = Math.max(total.readyMsMax, readyMs)
       const hit = Object.entries(blows).map(([name, blow]) => `${blow} ${name}`)
       const { acked, unknown, lost } = books
       console.log(
-        `round ${n}/${rounds}: ${hit.join(', ')}; power took ${lostBytes} bytes; books of ${booksOf}: ` +
+        `round ${n}/${rounds}: ${hit.join(', ')}; power took ${lostBytes} bytes; ready after ${readyMs} ms; books of ${booksOf}: ` +
           `${acked} acknowledged, ${unknown} unknown, ${lost} lost`,
       )
     }

@@ -1,20 +1,25 @@
 /**
- * The state database in memory: the same promises without a disk. What outlives a store is in its `MemoryDisk`.
+ * The state database in memory: the same promises without a disk. What outlives a store is in its `MemoryDisk`, which can
+ * lose its power as a real one does: batches are synced and stay, deletes behind the last batch do not.
  * Invariant: a batch takes effect at one moment, at the end of a turn, and only if its store still owns the disk.
  */
 import { assert } from '../../base/assert.ts'
 import type { Env } from '../../base/env.ts'
 import { SandglassError } from '../../base/errors.ts'
 import type { Database, RowIterator, WriteBatch } from './database.ts'
+import { END_KEY } from './keys.ts'
 import { Tree, type TreeCursor } from './tree.ts'
 import type { KeyRange, Row } from './types.ts'
 
 const ROWS_PER_READ = 64
+const EVERYTHING: KeyRange = { gte: '', lt: END_KEY }
 
 /** What outlives a memory store: hand the same one to a new store and it finds the last checkpoints (a restart). */
 export class MemoryDisk {
   readonly #tree = new Tree()
   readonly #readers = new Set<MemoryIterator>()
+  /** Rows deleted without a sync since the last batch. */
+  readonly #unsynced: Row[] = []
   #owner: object | undefined = undefined
 
   /** Whoever owned the disk before can no longer change it. */
@@ -32,12 +37,57 @@ export class MemoryDisk {
     return reader
   }
 
-  /** Readers first take what is left of their range as it is now. Rejected for a former owner. */
-  change(owner: object, run: (tree: Tree) => void): void {
-    if (owner !== this.#owner) throw closed()
+  /** Not to be kept over a change. Throws for a former owner, as all that follow. */
+  cursor(owner: object, range: KeyRange): TreeCursor {
+    this.#assertOwned(owner)
+    return this.#tree.cursor(range, false)
+  }
+
+  /** A synced batch: durable, and with it whatever came before. */
+  write(owner: object, rows: readonly BatchRow[]): void {
+    this.#assertOwned(owner)
+    this.#detachReaders()
+    for (const { key, value } of rows) put(this.#tree, key, value)
+    this.#unsynced.length = 0
+  }
+
+  /** Deletes without a sync: they are durable with the next batch. */
+  erase(owner: object, keys: readonly string[]): void {
+    this.#assertOwned(owner)
+    this.#detachReaders()
+    for (const key of keys) {
+      const value = this.get(key)
+      if (value === undefined) continue
+      this.#unsynced.push({ key, value })
+      put(this.#tree, key, undefined)
+    }
+  }
+
+  /** The power goes: what was deleted without a sync is there again, and nobody owns the disk. */
+  cutPower(): void {
+    this.#owner = undefined
+    this.#detachReaders()
+    for (const { key, value } of this.#unsynced.splice(0)) put(this.#tree, key, value)
+  }
+
+  /** An independent disk with the same contents. */
+  copy(): MemoryDisk {
+    const copy = new MemoryDisk()
+    for (const cursor = this.#tree.cursor(EVERYTHING, false); cursor.key !== undefined; cursor.advance()) {
+      put(copy.#tree, cursor.key, cursor.value ?? undefined)
+    }
+    copy.#unsynced.push(...this.#unsynced)
+    return copy
+  }
+
+  /** They first take what is left of their range as it is now. */
+  #detachReaders(): void {
     for (const reader of this.#readers) reader.detach()
     this.#readers.clear()
-    run(this.#tree)
+  }
+
+  #assertOwned(owner: object): void {
+    if (owner !== this.#owner) throw closed()
   }
 }
 
@@ -67,30 +117,21 @@ export class MemoryDatabase implements Database {
   }
 
   firstKey(range: KeyRange): Promise<string | undefined> {
-    return this.#atEndOfTurn(() => {
-      let first: string | undefined
-      this.#disk.change(this, (tree) => {
-        first = tree.cursor(range, false).key
-      })
-      return first
-    })
+    return this.#atEndOfTurn(() => this.#disk.cursor(this, range).key)
   }
 
   async batch(): Promise<WriteBatch> {
     this.#assertOpen()
-    return new MemoryBatch((run) => this.#atEndOfTurn(() => this.#disk.change(this, run)))
+    return new MemoryBatch((rows) => this.#atEndOfTurn(() => this.#disk.write(this, rows)))
   }
 
   clear(range: KeyRange, rowsMax: number): Promise<boolean> {
     return this.#atEndOfTurn(() => {
-      let left = false
-      this.#disk.change(this, (tree) => {
-        const keys: string[] = []
-        const cursor = tree.cursor(range, false)
-        for (; cursor.key !== undefined && keys.length < rowsMax; cursor.advance()) keys.push(cursor.key)
-        left = cursor.key !== undefined
-        for (const key of keys) erase(tree, key)
-      })
+      const keys: string[] = []
+      const cursor = this.#disk.cursor(this, range)
+      for (; cursor.key !== undefined && keys.length < rowsMax; cursor.advance()) keys.push(cursor.key)
+      const left = cursor.key !== undefined
+      this.#disk.erase(this, keys)
       return left
     })
   }
@@ -125,12 +166,18 @@ export class MemoryDatabase implements Database {
   }
 }
 
+/** undefined: deleted. */
+interface BatchRow {
+  readonly key: string
+  readonly value: Uint8Array | undefined
+}
+
 class MemoryBatch implements WriteBatch {
-  readonly #rows: { key: string; value: Uint8Array | undefined }[] = []
-  readonly #commit: (run: (tree: Tree) => void) => Promise<void>
+  readonly #rows: BatchRow[] = []
+  readonly #commit: (rows: readonly BatchRow[]) => Promise<void>
   #ended = false
 
-  constructor(commit: (run: (tree: Tree) => void) => Promise<void>) {
+  constructor(commit: (rows: readonly BatchRow[]) => Promise<void>) {
     this.#commit = commit
   }
 
@@ -149,13 +196,7 @@ class MemoryBatch implements WriteBatch {
 
   write(): Promise<void> {
     this.drop()
-    return this.#commit((tree) => {
-      for (const { key, value } of this.#rows) {
-        if (value === undefined) erase(tree, key)
-        else if (tree.seek(key)) tree.replace(value, false)
-        else tree.insert(key, value, false)
-      }
-    })
+    return this.#commit(this.#rows)
   }
 
   drop(): void {
@@ -197,8 +238,12 @@ class MemoryIterator implements RowIterator {
   }
 }
 
-function erase(tree: Tree, key: string): void {
-  if (tree.seek(key)) tree.remove()
+function put(tree: Tree, key: string, value: Uint8Array | undefined): void {
+  const found = tree.seek(key)
+  if (value === undefined) {
+    if (found) tree.remove()
+  } else if (found) tree.replace(value, false)
+  else tree.insert(key, value, false)
 }
 
 function closed(): SandglassError {

@@ -1,5 +1,5 @@
 /** A store on each of the two databases, with a clock that never makes anyone wait. */
-import { mkdtemp, rm } from 'node:fs/promises'
+import { cp, mkdtemp, readdir, rm, stat, truncate } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Env } from '../../../src/base/env.ts'
@@ -31,25 +31,60 @@ export function testEnv(lookMs = 0): Env {
   }
 }
 
+/** kill: the process dies alone. cut: the power goes too, and takes what was not synced. */
+export type Crash = 'kill' | 'cut'
+
 export interface Home {
   open(): Promise<StateStore>
-  readonly dir: string
+  /** What a crash at this moment would leave, apart from this. */
+  crashed(how: Crash): Promise<Home>
+  /** Everything written so far was synced. */
+  synced(): Promise<void>
   remove(): Promise<void>
 }
 
 export const HOMES: Record<string, () => Promise<Home>> = {
-  memory: async () => {
-    const disk = new MemoryDisk()
-    return { dir: '', open: async () => memoryStateStore(testEnv(), disk), remove: async () => undefined }
-  },
-  leveldb: async () => {
-    const dir = await mkdtemp(join(tmpdir(), 'sandglass-state-'))
-    return {
-      dir,
-      open: () => openStateStore({ dir, env: testEnv(1) }),
-      remove: () => rm(dir, { recursive: true, force: true }),
-    }
-  },
+  memory: async () => memoryHome(new MemoryDisk()),
+  leveldb: async () => levelHome(await mkdtemp(join(tmpdir(), 'sandglass-state-'))),
+}
+
+function memoryHome(disk: MemoryDisk): Home {
+  return {
+    open: async () => memoryStateStore(testEnv(), disk),
+    crashed: async (how) => {
+      const left = disk.copy()
+      if (how === 'cut') left.cutPower()
+      return memoryHome(left)
+    },
+    // It knows by itself.
+    synced: async () => undefined,
+    remove: async () => undefined,
+  }
+}
+
+function levelHome(dir: string): Home {
+  /** Of LevelDB's logs, by name: the rest of its files is synced before it counts. */
+  const durable = new Map<string, number>()
+  return {
+    open: () => openStateStore({ dir, env: testEnv(1) }),
+    crashed: async (how) => {
+      const left = await mkdtemp(join(tmpdir(), 'sandglass-state-'))
+      await cp(dir, left, { recursive: true })
+      for (const name of how === 'cut' ? await logs(left) : []) {
+        const path = join(left, name)
+        await truncate(path, Math.min(durable.get(name) ?? 0, (await stat(path)).size))
+      }
+      return levelHome(left)
+    },
+    synced: async () => {
+      for (const name of await logs(dir)) durable.set(name, (await stat(join(dir, name))).size)
+    },
+    remove: () => rm(dir, { recursive: true, force: true }),
+  }
+}
+
+async function logs(dir: string): Promise<string[]> {
+  return (await readdir(dir)).filter((name) => name.endsWith('.log'))
 }
 
 export const ALL = { gte: '', lt: '\xff\xff\xff' }

@@ -20,6 +20,8 @@ export class Model {
   /** `#states[k]`: after k writes. */
   #states: ModelState[] = [new Map()]
   #confirmed = 0
+  /** Behind these writes a batch goes on: a log that ends with one of them is half a batch. */
+  #inside = new Set<number>()
   readonly #covered = new Map<number, number>()
 
   get latest(): ModelState {
@@ -36,16 +38,19 @@ export class Model {
     const copy = new Model()
     copy.#states = this.#states.slice()
     copy.#confirmed = this.#confirmed
+    copy.#inside = new Set(this.#inside)
     for (const [group, index] of this.#covered) copy.#covered.set(group, index)
     return copy
   }
 
-  /** Returns the number of the write, to be confirmed with. */
-  append(write: WalWrite): number {
+  /** Returns the number of the write, to be confirmed with. `inside`: the next one is of the same batch. */
+  append(write: WalWrite, inside = false): number {
     const next = new Map(this.latest)
     next.set(write.group, applied(this.get(write.group), write))
     this.#states.push(next)
-    return this.#states.length - 1
+    const k = this.#states.length - 1
+    if (inside) this.#inside.add(k)
+    return k
   }
 
   confirm(k: number): void {
@@ -62,11 +67,13 @@ export class Model {
   adopt(wal: Wal): void {
     const problems: string[] = []
     for (let k = this.#states.length - 1; k >= this.#confirmed; k--) {
+      if (this.#inside.has(k)) continue
       const state = this.#states[k] ?? new Map()
       const problem = this.#difference(wal, state)
       if (problem === undefined) {
         this.#states = [state]
         this.#confirmed = 0
+        this.#inside.clear()
         return
       }
       problems.push(`after ${k} writes: ${problem}`)

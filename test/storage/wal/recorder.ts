@@ -97,8 +97,8 @@ export class Recorder {
   /** One turn's appends, which are one batch, and turns of the event loop for it. */
   async append(turns: number, ...writes: readonly WalWrite[]): Promise<void> {
     const { wal } = this
-    for (const write of writes) {
-      const k = this.#model.append(write)
+    for (const [i, write] of writes.entries()) {
+      const k = this.#model.append(write, i < writes.length - 1)
       wal.append(write, () => {
         this.#model.confirm(k)
         this.#promises.confirm(write, wal)

@@ -93,10 +93,12 @@ export const WORKLOADS: readonly Workload[] = [
       for (let i = 0; i < 10; i++) {
         const hard = hardState(1, 1, (i + 1) * 3)
         await log.append(BATCH_TURNS, { group: 1, replica: 1001, entries: entries(1 + i * 3, 3, 1, 500), hard })
+        // What is copied goes on in a later segment.
+        if (i === 3) await log.append(BATCH_TURNS, { group: 9, replica: 1009, entries: entries(3, 1, 1, 40) })
         if (i === 4) await log.release(9, 1)
         if (i > 2) await log.release(1, i * 3)
       }
-      await log.release(9, 2)
+      await log.release(9, 3)
       await log.advance(25, 30)
     },
   },
