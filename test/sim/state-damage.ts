@@ -13,10 +13,6 @@ export function damageState(disk: MemoryDisk, group: GroupId, amount: number): b
   const broken = kind === 2 && chain.batches > 0 ? batchKey({ group, generation }, chain.batches) : headKey(group)
   const owner = {}
   disk.own(owner)
-  disk.change(owner, (tree) => {
-    if (!tree.seek(broken)) return
-    if (kind === 1) tree.replace(head.subarray(1), false)
-    else tree.remove()
-  })
+  disk.write(owner, [{ key: broken, value: kind === 1 ? head.subarray(1) : undefined }])
   return true
 }
