@@ -22,6 +22,8 @@ export interface ClientWorld {
   readonly habits: ClientSwarm
   /** Faults are over: everybody works properly. */
   readonly calm: boolean
+  /** A clock may be an hour off and more. */
+  readonly clocksRunWild: boolean
   fail(kind: string, text: string): void
   /** Mostly who leads the partition, sometimes anybody who is up. */
   guessLeader(group: GroupId): Server | undefined

@@ -83,10 +83,14 @@ export class SimConsumer implements HolderView {
     if (this.#away) return
     this.#away = true
     const session = this.#session
-    if (clean) this.#link?.toServer(() => session?.close(true))
     const link = this.#link
-    this.#world.time.after(clean ? 100 : 0, () => link?.break())
+    // What the stream still brings, or brought while this one stalled, is nobody's.
+    this.#link = undefined
+    this.#session = undefined
+    this.#holdings.end()
     this.#forget()
+    if (clean) link?.toServer(() => session?.close(true))
+    this.#world.time.after(clean ? 100 : 0, () => link?.break())
     this.#world.time.after(ms, () => {
       this.#away = false
       this.#connectLater()

@@ -26,8 +26,13 @@ export class SimProducer {
   /** Not yet answered, in order. */
   readonly #frames: SentFrame[] = []
   #next = 1
+  #produced = 0
   /** Counts rounds of sending: answers of an older one do not start another. */
   #round = 0
+  /** A round begins soon; what is produced meanwhile goes with it. */
+  #waiting = false
+  /** How often the partition forgot this producer; every time it goes on under a new name. */
+  #lives = 0
   #stopped = false
   /** On one stream frames arrive in order. */
   #arrivesMs = 0
@@ -62,14 +67,14 @@ export class SimProducer {
     const { random, books, habits } = this.#world
     const count = random.between(1, 4)
     const delayMs = random.chance(habits.delayedShare) ? random.below(habits.delayMaxMs) : 0
-    const values = Array.from({ length: count }, (_, i) => `${this.#name}:${this.#next + i}`)
+    const values = Array.from({ length: count }, () => `${this.#name}:${++this.#produced}`)
     const padding = '.'.repeat(random.below(habits.bodyBytes))
     const messages = values.map((value) => ({ channel: 'master', body: Buffer.from(`${value}|${padding}`), delayMs }))
     const frame = { first: this.#next, values, messages, answered: false }
     this.#next += count
     for (const value of values) books.asked(this.#partition, value, delayMs)
     if (this.#hasSequence) this.#frames.push(frame)
-    this.#send(frame)
+    if (!this.#waiting) this.#send(frame)
   }
 
   #send(frame: SentFrame): void {
@@ -98,7 +103,11 @@ export class SimProducer {
   }
 
   #command({ first, messages }: SentFrame): ProduceCommand {
-    return { type: 'produce', ...(this.#hasSequence && { sequence: { producer: this.#name, first } }), messages }
+    return {
+      type: 'produce',
+      ...(this.#hasSequence && { sequence: { producer: `${this.#name}.${this.#lives}`, first } }),
+      messages,
+    }
   }
 
   /** Without a sequence: what the leader decided counts, whether or not it arrives. */
@@ -118,7 +127,8 @@ export class SimProducer {
     trace.note(`${this.#name} ${frame.first} ${reply?.type ?? (answer.type === 'failed' ? answer.error.reason : '')}`)
     if (reply?.type !== 'produced') {
       if (reply?.type === 'duplicate') this.#world.fail('forgotten', `${this.#name} ${frame.first} was forgotten`)
-      this.#againLater(round)
+      if (reply?.type === 'outOfSequence' && reply.expected === 1 && frame === this.#frames[0]) this.#startAnew()
+      else this.#againLater(round)
       return
     }
     for (const [i, value] of frame.values.entries()) books.answered(this.#partition, value, reply.positions[i])
@@ -135,9 +145,25 @@ export class SimProducer {
   #againLater(round: number): void {
     if (round !== this.#round) return
     this.#round++
+    this.#waiting = true
     const { time, random } = this.#world
     time.after(random.next() * BACKOFF_MS, () => {
+      this.#waiting = false
       for (const frame of this.#frames) this.#send(frame)
     })
+  }
+
+  /**
+   * A clock that went more than an hour ahead made the partition forget its producers. What became of the unanswered
+   * messages cannot be told any more: sent again they might be stored twice.
+   */
+  #startAnew(): void {
+    const [first] = this.#frames
+    if (first === undefined || first.first === 1) return
+    if (!this.#world.clocksRunWild) this.#world.fail('forgotten', `${this.#name} was forgotten`)
+    this.#frames.length = 0
+    this.#next = 1
+    this.#lives++
+    this.#round++
   }
 }

@@ -106,6 +106,10 @@ export class World implements MachineWorld, ClientWorld {
     return best?.machine
   }
 
+  get clocksRunWild(): boolean {
+    return this.swarm.clocks === 'wild'
+  }
+
   guessLeader(group: GroupId): Server | undefined {
     const leader = this.leader(group)?.process
     if (leader !== undefined && (this.calm || this.random.chance(GOOD_GUESS))) return leader
