@@ -82,3 +82,15 @@ function rssBytes(pid: number): number {
   const kib = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]
   return Number(kib ?? 0) * 1024
 }
+
+/** Deliveries before their due time by the leaders' own clocks, all nodes together. */
+export async function earlyDeliveries(cluster: Cluster): Promise<number> {
+  const texts = await Promise.all(cluster.nodes.map((node) => scrape(cluster.httpPort(node.name))))
+  return texts.reduce((sum, text) => sum + total(text, 'sandglass_timer_early_total'), 0)
+}
+
+function total(text: string, metric: string): number {
+  let sum = 0
+  for (const [, value] of text.matchAll(new RegExp(`^${metric}(?:\\{[^}]*\\})? (\\S+)$`, 'gm'))) sum += Number(value)
+  return sum
+}

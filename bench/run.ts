@@ -7,6 +7,7 @@ import { hideBin } from 'yargs/helpers'
 import type { Cluster } from '../chaos/harness/cluster.ts'
 import type { SandglassClient } from '../src/client/index.ts'
 import { failover } from './failover.ts'
+import { firingCommand } from './firing.ts'
 import { drain, fill, latency, produceLoad } from './loads.ts'
 import { NodeUsage } from './node-usage.ts'
 import { type Report, rounded } from './report.ts'
@@ -175,6 +176,7 @@ await yargs(hideBin(process.argv))
   .scriptName('npm run bench --')
   .command(standardCommand)
   .command(scheduledCommand)
+  .command(firingCommand)
   .strict()
   .fail((message, error) => {
     throw error ?? new Error(message)

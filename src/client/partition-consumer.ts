@@ -90,7 +90,12 @@ export class PartitionConsumer implements Holder {
   take(held: HeldDelivery): boolean {
     const now = this.#context.env.monoMs()
     if (held.state !== 'buffered') return false
-    if (held.leaseEnd <= now || !this.#clock.confirmed(now)) {
+    if (!this.#clock.confirmed(now)) {
+      // Let go alone it would stay leased to its end if the echo comes after all; with its stream it comes again at once.
+      this.#ended(new SandglassError('UNREACHABLE', 'Cannot go on: the leader no longer answers'))
+      return false
+    }
+    if (held.leaseEnd <= now) {
       this.#release(held)
       return false
     }

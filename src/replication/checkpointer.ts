@@ -60,6 +60,10 @@ export class Checkpointer {
     return { index: applied, term, confState }
   }
 
+  get running(): boolean {
+    return this.#running !== undefined
+  }
+
   /** Settles once no checkpoint is on its way. */
   get idle(): Promise<void> {
     return this.#running ?? Promise.resolve()

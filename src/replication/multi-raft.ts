@@ -75,7 +75,7 @@ export class MultiRaft implements PeerReceiver {
     this.#options = options
     this.#clocks = new PeerClocks(env, options.node)
     const maxSkewMs = options.maxClockSkewMs ?? MAX_CLOCK_SKEW_MS
-    this.#memory = new MemoryGuard(limits.memoryBytes)
+    this.#memory = new MemoryGuard(limits)
     this.#housekeeping = new Housekeeping({
       ...{ clocks: this.#clocks, outbox, wal, state, limits, event, maxSkewMs, peers: () => this.#peers() },
     })

@@ -6,6 +6,7 @@ import {
   ENTRY_BYTES_MAX,
   INFLIGHT_APPENDS_MAX,
   MEMORY_BYTES,
+  MEMORY_RELIEF_BYTES,
   PEER_FRAME_BYTES,
   SEGMENT_BYTES,
   SLICE_MS,
@@ -36,6 +37,8 @@ export interface ReplicationLimits {
   readonly checkpointLogBytes: number
   /** Unsaved layers of all replicas together, at which leaders refuse. */
   readonly memoryBytes: number
+  /** Unsaved layers of all replicas together, above which the largest are saved before their own bound. */
+  readonly memoryReliefBytes: number
   readonly uncommittedBytes: number
   /** Entries of one append message; at least one entry goes, however large. */
   readonly appendBytes: number
@@ -61,6 +64,7 @@ export const DEFAULT_LIMITS: ReplicationLimits = {
   layerBytesMax: 2 * CHECKPOINT_BYTES,
   checkpointLogBytes: SEGMENT_BYTES,
   memoryBytes: MEMORY_BYTES,
+  memoryReliefBytes: MEMORY_RELIEF_BYTES,
   uncommittedBytes: UNCOMMITTED_BYTES_MAX,
   appendBytes: PEER_FRAME_BYTES - FRAME_HEAD_BYTES,
   inflightAppends: INFLIGHT_APPENDS_MAX,

@@ -172,6 +172,11 @@ export class Replica<R, E, V extends View<R, E>> implements Turnable {
     return this.#parts.state.bytes()
   }
 
+  /** Of them, what a checkpoint begun now would free. */
+  relievableBytes(): number {
+    return this.#checkpointer.running ? 0 : this.memoryBytes()
+  }
+
   /** Its layers take too much room. */
   relieveMemory(): void {
     if (!this.#stopped) this.#checkpointer.request()

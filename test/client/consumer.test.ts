@@ -23,7 +23,7 @@ async function setUp(options: { credit?: number; partitions?: number } = {}) {
   )
   const deliveries = consumer[Symbol.asyncIterator]()
   await time.until(() => cluster.streams.length === (options.partitions ?? 1))
-  return { time, cluster, consumer, deliveries, caughtUp, sessions }
+  return { time, env, cluster, consumer, deliveries, caughtUp, sessions }
 }
 
 async function subscribed(options: { credit?: number } = {}) {
@@ -166,6 +166,27 @@ test('a stream without echoes is given up for another', async () => {
   await time.until(() => cluster.streams.length === 2)
   expect(cluster.streams[0]?.cancelled).toBe(true)
   expect(time.nowMs - began).toBeLessThan(5000)
+})
+
+test('a delivery that may no longer count as held ends its stream, so that it comes again at once', async () => {
+  const { time, env, cluster, deliveries } = await subscribed()
+  await time.run(2000)
+  cluster.last.echoing = false
+  cluster.last.deliver([1])
+  await time.run(2900)
+  // A stall: the delivery is asked for when the last echo is too long ago, before anything else notices.
+  const { monoMs } = env
+  env.monoMs = () => monoMs.call(env) + 400
+  const next = deliveries.next()
+  await time.run(1)
+  env.monoMs = monoMs
+  cluster.last.echoing = true
+  cluster.last.say({ mark: { id: cluster.last.lastMark } })
+  await time.until(() => cluster.streams.length === 2)
+  expect(cluster.last.subscribe?.holds).toEqual([])
+  cluster.last.say({ subscribed: {} })
+  cluster.last.deliver([1])
+  expect((await time.during(next)).value?.index).toBe(1)
 })
 
 test('a delivery is not handed out when its lease, counted from the newest echo before it, has ended', async () => {

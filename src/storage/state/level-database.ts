@@ -24,7 +24,10 @@ export interface LevelOptions extends Omit<StateOptions, 'env'> {
 
 /** LevelDB shares the thread pool with the log's fdatasync, which must not wait behind it. */
 const JOBS_MAX = 2
-const CACHE_BYTES = 32 * 1024 * 1024
+/** Steady state reads nothing, and a scan reads each block once. */
+const CACHE_BYTES = 8 * 1024 * 1024
+/** Tables that stay open, 2 MiB each: LevelDB maps them, and what was read of them counts as memory of the process. */
+const OPEN_FILES_MAX = 100
 /** Larger than one checkpoint would only lengthen recovery. */
 const WRITE_BUFFER_BYTES = 16 * 1024 * 1024
 const AS_BUFFERS = { keyEncoding: 'buffer', valueEncoding: 'buffer' } as const
@@ -37,6 +40,7 @@ export async function openLevelDatabase(options: LevelOptions): Promise<LevelDat
   const open = {
     createIfMissing: options.create ?? true,
     cacheSize: options.cacheBytes ?? CACHE_BYTES,
+    maxOpenFiles: OPEN_FILES_MAX,
     writeBufferSize: options.writeBufferBytes ?? WRITE_BUFFER_BYTES,
   }
   try {
