@@ -10,6 +10,7 @@ import { BLOCK_BYTES, FORMAT_VERSION, type FrameHead, frameBytes, HEAD_BYTES, is
 import { type DecodedTable, decodeTable, rowBytes, rowCrc } from './records.ts'
 
 const WINDOW_BYTES = 1024 * 1024
+const BATCH_MAGIC = Buffer.from('SGWB')
 
 /** A valid frame. Its bytes are only valid during the visit. */
 export interface ScannedFrame extends DecodedTable {
@@ -144,23 +145,29 @@ function payloadsMatch({ records }: DecodedTable, payloads: Uint8Array): boolean
   return at === payloads.byteLength
 }
 
-/** Looks at every block from `from` on for the head of a batch that `matches`; `zero`: there is nothing at all. */
+/**
+ * Looks from `from` on for the head of a batch that `matches`, at any byte: where a range was cut out, what follows is no
+ * longer aligned. `zero`: there is nothing at all.
+ */
 function findBatch(
   file: DiskFile,
   size: number,
   from: number,
   matches: (head: FrameHead) => boolean,
 ): { readonly found: boolean; readonly zero: boolean } {
+  const left = Math.max(0, size - from)
   let zero = true
-  const window = new Uint8Array(WINDOW_BYTES)
-  for (let position = from; position < size; position += WINDOW_BYTES) {
+  const window = Buffer.alloc(Math.min(WINDOW_BYTES, left))
+  // Windows overlap, so that every head lies in one of them as a whole.
+  for (let position = from; position + HEAD_BYTES <= size; position += WINDOW_BYTES - HEAD_BYTES) {
     const bytes = window.subarray(0, file.readSync(window, position))
     if (isZero(bytes)) continue
     zero = false
-    for (let at = 0; at + HEAD_BYTES <= bytes.byteLength; at += BLOCK_BYTES) {
+    for (let at = bytes.indexOf(BATCH_MAGIC); at >= 0; at = bytes.indexOf(BATCH_MAGIC, at + 1)) {
+      if (at + HEAD_BYTES > bytes.byteLength) break
       const head = readHead(bytes.subarray(at, at + HEAD_BYTES))
       if (head?.kind === 'batch' && matches(head)) return { found: true, zero }
     }
   }
-  return { found: false, zero }
+  return { found: false, zero: zero && isZero(readRange(file, from, Math.min(HEAD_BYTES, left))) }
 }

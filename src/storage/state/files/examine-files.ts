@@ -5,7 +5,7 @@
 import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { KeyRange } from '../types.ts'
-import { readLogFile } from './log-file.ts'
+import { isBatch, readLogFile } from './log-file.ts'
 import { type LiveFiles, readManifest } from './manifest.ts'
 import { findTableDamage } from './table-file.ts'
 
@@ -37,7 +37,8 @@ export async function examineFiles(dir: string): Promise<FileFindings> {
   const manifest = (await readFile(join(dir, 'CURRENT'), 'latin1')).trim()
   if (!names.includes(manifest)) return broken('CURRENT', 'it names no manifest')
   const file = readLogFile(await readFile(join(dir, manifest)))
-  if (file.damagedAt !== undefined) return broken(manifest, `damaged at ${file.damagedAt}`)
+  const damagedAt = file.damagedAt ?? file.wrongAt
+  if (damagedAt !== undefined) return broken(manifest, `damaged at ${damagedAt}`)
   let live: LiveFiles
   try {
     live = readManifest(file.records)
@@ -75,7 +76,7 @@ async function examineLive(dir: string, names: readonly string[], live: LiveFile
       if (reason !== undefined) damage.push({ kind: 'table', file: name, text: `${name}: ${reason}`, keys })
     }
     if (name.endsWith('.log') && number >= live.firstLog) {
-      const { damagedAt, whole } = readLogFile(await readFile(join(dir, name)))
+      const { damagedAt, whole } = readLogFile(await readFile(join(dir, name)), isBatch)
       logsWhole &&= whole
       if (damagedAt !== undefined) damage.push(anyKey('log', name, `damaged at ${damagedAt}`))
     }

@@ -34,6 +34,10 @@ function checkTable(bytes: Buffer): void {
   const footer = new ByteReader(bytes.subarray(-FOOTER_BYTES))
   const metaIndex = readHandle(footer)
   const index = readHandle(footer)
+  // LevelDB fills the rest with zeros and never looks at it.
+  if (footer.bytes(FOOTER_BYTES - MAGIC.length - footer.at).some((byte) => byte !== 0)) {
+    throw new RangeError('the padding of the footer is not zero')
+  }
   for (const handle of handlesIn(readBlock(bytes, metaIndex))) readBlock(bytes, handle)
   for (const handle of handlesIn(readBlock(bytes, index))) checkedBlock(bytes, handle)
 }
