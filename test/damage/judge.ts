@@ -37,7 +37,7 @@ function names({ file, offset, groups, reason }: Damage, copy: string, damage: D
   if (file !== join(copy, damage.file)) return false
   return (
     offset !== undefined ||
-    /damaged at \d+|offset \d+|block|missing|names no manifest|checksum|footer|ends/.test(reason)
+    /damaged at \d+|block at \d+|missing|names no manifest|footer|ends|bytes end early|tag \d+/.test(reason)
   )
 }
 
@@ -94,8 +94,8 @@ function isUnused({ file, from, to, kind }: DamageCase, { unused, sound }: Known
   return ranges.some((range) => range.from <= from && (kind === 'cut' || to <= range.to))
 }
 
-/** In the last batch, or from somewhere to the end of what was written. */
+/** In the last batch, or from somewhere into it: with it goes the proof of what came before. */
 function reachesTheEnd({ file, from, to }: DamageCase, { lastBatches }: Known): boolean {
   const last = lastBatches.get(file)
-  return last !== undefined && (from >= last.from || to >= last.end)
+  return last !== undefined && to > last.from && from < last.end
 }

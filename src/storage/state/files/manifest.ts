@@ -14,20 +14,26 @@ export interface LiveFiles {
 interface Edited {
   readonly tables: Map<number, KeyRange>
   firstLog: number
+  readonly tags: Set<number>
 }
+
+/** First log, next file number, last sequence: LevelDB does not open without them. */
+const NEEDED_TAGS = [2, 3, 4]
 
 /** Throws RangeError for what is not a manifest. */
 export function readManifest(records: readonly Buffer[]): LiveFiles {
-  const edited: Edited = { tables: new Map(), firstLog: 0 }
+  const edited: Edited = { tables: new Map(), firstLog: 0, tags: new Set() }
   for (const record of records) {
     const reader = new ByteReader(record)
     while (!reader.ended) applyField(reader, edited)
   }
+  if (NEEDED_TAGS.some((tag) => !edited.tags.has(tag))) throw new RangeError('it ends too early')
   return edited
 }
 
 function applyField(reader: ByteReader, edited: Edited): void {
   const tag = reader.varint()
+  edited.tags.add(tag)
   switch (tag) {
     case 1: // comparator
       reader.slice()
