@@ -4,8 +4,8 @@ import { join } from 'node:path'
 import { SandglassError } from '../base/errors.ts'
 import type { GroupId } from '../base/ids.ts'
 import { nodeDisk } from '../storage/disk.ts'
-import { inspectState, isLocked, unusedStateFiles } from '../storage/state/store.ts'
-import type { StateInspection } from '../storage/state/types.ts'
+import { inspectState, isLocked, mayHold, unusedStateFiles } from '../storage/state/store.ts'
+import type { StateDamage, StateInspection } from '../storage/state/types.ts'
 import { type SegmentSummary, summarizeWal, type UnusedRange, type WalSummary } from '../storage/wal/summary.ts'
 import { inspectWal, verifyWal, type WalVerification } from '../storage/wal/verify.ts'
 import type { Identity } from './formation/identity.ts'
@@ -51,10 +51,16 @@ export async function verifyData(data: string): Promise<Verification> {
     ...wal.damage.map(({ file, offset, reason, groups, everyGroup }) => {
       return { file, offset, groups: everyGroup ? undefined : groups, reason }
     }),
-    ...state.damage.map(({ file, group, text }) => {
-      const groups = group === undefined ? undefined : [group]
-      return { file: join(folders(data).state, file ?? ''), groups, reason: text }
+    ...state.damage.map(({ file, offset, text, ...whose }) => {
+      const groups = groupsOf(whose, wal)
+      return {
+        file: join(folders(data).state, file ?? ''),
+        ...(offset !== undefined && { offset }),
+        groups,
+        reason: text,
+      }
     }),
+    ...behindLog(data, { state, wal }),
   ]
   return {
     data,
@@ -107,6 +113,27 @@ interface Look {
   readonly node: Identity | undefined
   readonly state: StateInspection
   readonly wal: WalVerification
+}
+
+/** Those that the log knows and the damage may concern; undefined: any. */
+function groupsOf({ group, keys }: Pick<StateDamage, 'group' | 'keys'>, wal: WalVerification): Damage['groups'] {
+  if (group !== undefined) return [group]
+  if (keys === undefined) return undefined
+  const known = wal.groups.map((log) => log.group)
+  return known.filter((one) => mayHold(keys, one)).sort((a, b) => a - b)
+}
+
+/** A checkpoint that the log relied on when it forgot what came before: the end of LevelDB's files took it along. */
+function behindLog(data: string, { state, wal }: Omit<Look, 'node'>): readonly Damage[] {
+  // Damage that was named explains whatever is missing.
+  if (state.damage.length > 0) return []
+  return wal.groups.flatMap(({ group, base }) => {
+    const applied = partOf(state.groups, group)?.applied ?? 0
+    if (base.index <= applied) return []
+    const reason = `group ${group}: its checkpoint is at ${applied}, its log begins behind ${base.index}`
+    const { file = '', offset = 0 } = state.end ?? {}
+    return [{ file: join(folders(data).state, file), offset, groups: [group], reason }]
+  })
 }
 
 /** The state first: its lock is the node's. */

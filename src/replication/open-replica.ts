@@ -1,6 +1,7 @@
 /** Opens one replica: its checkpoint, its log, its view, and then its core. */
 import { SandglassError } from '../base/errors.ts'
-import type { GroupState } from '../storage/state/types.ts'
+import type { CheckpointMeta, GroupState } from '../storage/state/types.ts'
+import type { GroupLog } from '../storage/wal/types.ts'
 import type { View } from '../views/view.ts'
 import type { GroupSpec } from './group.ts'
 import { type Recovered, recover, recoverLog } from './recovery.ts'
@@ -32,11 +33,11 @@ async function open(spec: GroupSpec, { state: store, wal, event }: Shard): Promi
   const { group } = spec
   const state = await store.group(group)
   const log = wal.group(group)
-  const gone = state.meta === undefined && log !== undefined && log.base.index > 0
-  const damage = state.damage ?? (gone ? 'its checkpoint is gone' : undefined)
+  const damage = state.damage ?? lostCheckpoint(state.meta, log)
   if (damage === undefined) return { state, recovered: await recover(spec, wal, state.meta) }
   event({ type: 'stateDamaged', group, reason: damage })
-  if (log?.base.index === 0) {
+  // A replica without a log has promised nothing yet: whatever it may have had, it can begin again.
+  if (log === undefined || log.base.index === 0) {
     await store.remove(group)
     const fresh = await store.group(group)
     return { state: fresh, recovered: await recover(spec, wal, fresh.meta) }
@@ -44,4 +45,11 @@ async function open(spec: GroupSpec, { state: store, wal, event }: Shard): Promi
   const recovered = recoverLog(spec, wal)
   if (recovered !== undefined) return { state, recovered }
   throw new SandglassError('INTERNAL', `Cannot start group ${group}: its state is damaged (${damage})`)
+}
+
+/** The log forgets only what a checkpoint holds, so that one which ends earlier is not the newest there was. */
+function lostCheckpoint(meta: CheckpointMeta | undefined, log: GroupLog | undefined): string | undefined {
+  const base = log?.base.index ?? 0
+  if (meta === undefined) return base > 0 ? 'its checkpoint is gone' : undefined
+  return base > meta.applied ? `its checkpoint is at ${meta.applied}, its log begins behind ${base}` : undefined
 }

@@ -7,13 +7,14 @@ import { join } from 'node:path'
 import { type Damage, type Verification, verifyData } from '../../src/node/examine.ts'
 import type { UnusedRange } from '../../src/storage/wal/summary.ts'
 import type { DamageCase } from './case.ts'
+import type { End } from './ends.ts'
 import { holdingsOf, openLogIn, openStateIn, rowsOf, type SoundFolder, STATE_GROUPS } from './sound-folder.ts'
 
 export interface Known {
   readonly sound: SoundFolder
   readonly unused: readonly UnusedRange[]
   /** By file: where its last batch begins, if damage of that cannot be told from a torn write. */
-  readonly lastBatches: ReadonlyMap<string, { readonly from: number; readonly end: number }>
+  readonly lastBatches: ReadonlyMap<string, End>
 }
 
 export type Verdict = 'named' | 'unused' | 'torn'
@@ -25,20 +26,22 @@ export async function judge(copy: string, damage: DamageCase, known: Known): Pro
   const torn = reachesTheEnd(damage, known)
   const unused = isUnused(damage, known)
   if (report.ok && !torn && !unused) throw new Error('verify finds nothing')
-  if (!report.ok && named.length === 0) throw new Error(`verify names another place: ${JSON.stringify(report.damage)}`)
+  if (!report.ok && named.length === 0 && !torn)
+    throw new Error(`verify names another place: ${JSON.stringify(report.damage)}`)
   if (damage.file.endsWith('.wal')) await judgeLog(copy, { report, torn, known })
   else await judgeState(copy, { report, torn, known })
   return named.length > 0 ? 'named' : unused ? 'unused' : 'torn'
 }
 
-/** File and place are told, and whose it is as far as anybody can know; or groups that lack what another file held. */
-function names({ file, offset, groups, reason }: Damage, copy: string, damage: DamageCase): boolean {
-  if (damage.file.includes('MANIFEST') && file === join(copy, 'shard-0', 'state')) return groups !== undefined
-  if (file !== join(copy, damage.file)) return false
-  return (
-    offset !== undefined ||
-    /damaged at \d+|block at \d+|missing|names no manifest|footer|ends|bytes end early|tag \d+/.test(reason)
-  )
+/**
+ * File, place and whose it is as far as anybody can know. The place is where reading failed, which the damage is not in
+ * front of. What is gone from the end of LevelDB's list of files shows in groups that lack what another file held.
+ */
+function names({ file, offset, groups }: Damage, copy: string, damage: DamageCase): boolean {
+  if (file !== join(copy, damage.file) || offset === undefined) return false
+  // Where bytes were cut out, whatever comes behind is wrong, and which of it is read first is LevelDB's order.
+  if (damage.kind !== 'cut' && offset > damage.to) return false
+  return groups === undefined || groups.length > 0
 }
 
 interface Findings {
@@ -56,7 +59,10 @@ async function judgeLog(copy: string, { report, torn, known }: Findings): Promis
     for (const [group, was] of known.sound.log) {
       if (lost.has(group) && wal.tombstone(group) === undefined)
         throw new Error(`group ${group} is lost but may come back`)
-      if (lost.has(group) || held.get(group) === was || torn) continue
+      if (lost.has(group) || held.get(group) === was) continue
+      // Without its last batches it is what it once was; before its first one it was not there.
+      const now = held.get(group)
+      if (torn && (now === undefined || known.sound.before.get(group)?.has(now))) continue
       throw new Error(`group ${group} is ${held.has(group) ? 'another' : 'gone'} and nobody says so`)
     }
     for (const group of held.keys()) {
@@ -67,21 +73,23 @@ async function judgeLog(copy: string, { report, torn, known }: Findings): Promis
   }
 }
 
-/** An old checkpoint is fine where damage was named: the log reaches from there, or the start refuses. */
+/** An old checkpoint is fine where its group was named: the log reaches from there, or the start asks for a snapshot. */
 async function judgeState(copy: string, { report, torn, known }: Findings): Promise<void> {
   const store = await openStateIn(join(copy, 'shard-0', 'state'))
+  const mayBeOld = (group: number) =>
+    torn || report.damage.some(({ groups }) => groups === undefined || groups.includes(group))
   try {
     for (const group of STATE_GROUPS) {
       const held = await rowsOf(store, group).catch((error: unknown) => `damaged: ${error}`)
       if (typeof held === 'string') continue
       const checkpoints = known.sound.state.get(group) ?? new Map<number, string>()
       if (held === undefined) {
-        if (torn || !report.ok) continue
+        if (mayBeOld(group)) continue
         throw new Error(`group ${group} is gone and nobody says so`)
       }
       if (checkpoints.get(held.applied) !== held.rows) throw new Error(`group ${group} has rows that never were`)
       const newest = Math.max(...checkpoints.keys())
-      if (held.applied !== newest && !torn && report.ok) throw new Error(`group ${group} is old and nobody says so`)
+      if (held.applied !== newest && !mayBeOld(group)) throw new Error(`group ${group} is old and nobody says so`)
     }
   } finally {
     await store.close()
@@ -94,8 +102,14 @@ function isUnused({ file, from, to, kind }: DamageCase, { unused, sound }: Known
   return ranges.some((range) => range.from <= from && (kind === 'cut' || to <= range.to))
 }
 
-/** In the last batch, or from somewhere into it: with it goes the proof of what came before. */
-function reachesTheEnd({ file, from, to }: DamageCase, { lastBatches }: Known): boolean {
+/**
+ * In the last batch, or up to its end. Into it counts as well where the head of what was hit first is gone, or where what
+ * follows has moved: nobody can then tell how far that reached (docs/formats.md).
+ */
+function reachesTheEnd({ file, kind, from, to }: DamageCase, { lastBatches }: Known): boolean {
   const last = lastBatches.get(file)
-  return last !== undefined && to > last.from && from < last.end
+  if (last === undefined || to <= last.from || from >= last.to) return false
+  if (from >= last.from || to >= last.end || kind === 'cut') return true
+  const first = last.heads.findLast((head) => head.from <= from)
+  return first !== undefined && from < first.to
 }

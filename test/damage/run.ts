@@ -37,8 +37,11 @@ async function main({ cases, seed, first }: { cases: number; seed: number; first
 }
 
 const flags = await yargs(hideBin(process.argv))
-  .option('cases', { type: 'number', default: 2000 })
-  .option('first', { type: 'number', default: 1 })
+  .usage(
+    'Damages segments of the log and files of LevelDB, where snapshots lie too: they have no files of their own (docs/formats.md).',
+  )
+  .option('cases', { type: 'number', default: 2000, describe: 'bits flipped, ranges cut out or made zeros' })
+  .option('first', { type: 'number', default: 1, describe: 'number of the first case' })
   .option('seed', { type: 'number', default: 1 })
   .strict()
   .parse()

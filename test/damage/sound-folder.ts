@@ -1,7 +1,8 @@
 /**
- * The data folder that is damaged over and over: a log of several sealed segments and an open one, with every kind of
- * record in it, and a state of tables, logs, checkpoints and an installed snapshot. It also tells what it holds, so that
- * whatever a damaged copy still offers can be compared.
+ * The data folder that is damaged over and over: a log of several groups in sealed segments and an open one, with every
+ * kind of record in it, and a state of tables, a log, checkpoints and installed snapshots, one of them over rows of an
+ * older generation. A snapshot is no file: its rows lie in the state's tables. The folder also tells what it holds, so
+ * that whatever a damaged copy still offers can be compared.
  */
 import { cpSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -11,22 +12,32 @@ import { nodeDisk } from '../../src/storage/disk.ts'
 import { openStateStore } from '../../src/storage/state/store.ts'
 import type { StateStore } from '../../src/storage/state/types.ts'
 import { openWal } from '../../src/storage/wal/open.ts'
-import type { Wal } from '../../src/storage/wal/types.ts'
+import type { Wal, WalWrite } from '../../src/storage/wal/types.ts'
 import { ALL, bytes, copySnapshot, meta, text } from '../storage/state/fixture.ts'
 import { entries, hardState, readAll, write } from '../storage/wal/harness.ts'
 
 const LOG_GROUPS = 5
-const ROUNDS = 24
+const ROUNDS = 27
 const SEGMENT_BYTES = 24 * 1024
-/** The last one came by snapshot. */
-export const STATE_GROUPS = [1, 2, 3, 4, 5] as const
-const INSTALLED = 5
+export const STATE_GROUPS = [1, 2, 3, 4, 5, 6, 70] as const
+/** Whose state came by snapshot, from which group; 6 had one of its own before. */
+const INSTALLED = new Map([
+  [5, 3],
+  [6, 4],
+  [70, 2],
+])
+const MOVED = 6
+/** Group 70's log begins behind its snapshot. */
+const SNAPSHOT_AT = { index: 500, term: 3 }
 const CHECKPOINTS = 8
 const ROWS = 40
 
 export interface SoundFolder {
   readonly dir: string
+  /** By group. */
   readonly log: ReadonlyMap<number, string>
+  /** What it ever was, by group. */
+  readonly before: ReadonlyMap<number, ReadonlySet<string>>
   /** By group, then by applied index: every checkpoint there was. */
   readonly state: ReadonlyMap<number, ReadonlyMap<number, string>>
   remove(): void
@@ -39,7 +50,7 @@ export async function makeSoundFolder(): Promise<SoundFolder> {
   const log = await fillLog(join(root, 'work', 'shard-0', 'wal'), () =>
     cpSync(join(root, 'work'), dir, { recursive: true }),
   )
-  return { dir, log, state, remove: () => rmSync(root, { recursive: true, force: true }) }
+  return { dir, ...log, state, remove: () => rmSync(root, { recursive: true, force: true }) }
 }
 
 /** Opens a log as a node does. */
@@ -54,10 +65,11 @@ export function openStateIn(dir: string): Promise<StateStore> {
   return openStateStore({ dir, env: realEnv(), writeBufferBytes: 64 * 1024 })
 }
 
-/** What a log says about each of its live replicas. */
-export function holdingsOf(wal: Wal): ReadonlyMap<number, string> {
+/** What a log says about each of its live replicas, or about one. */
+export function holdingsOf(wal: Wal, only?: number): ReadonlyMap<number, string> {
   const holdings = new Map<number, string>()
   for (const log of wal.groups()) {
+    if (only !== undefined && log.group !== only) continue
     const all = log.lastIndex() < log.firstIndex() ? [] : readAll(log)
     const data = all.map(({ index, term, type, data }) => `${index}.${term}.${type}.${Buffer.from(data).toString()}`)
     holdings.set(log.group, JSON.stringify([log.replica, log.hard, data]))
@@ -75,35 +87,46 @@ export async function rowsOf(store: StateStore, group: number): Promise<{ applie
 }
 
 /** `copy` runs while the log is open, its last batch unproven. */
-async function fillLog(dir: string, copy: () => void): Promise<ReadonlyMap<number, string>> {
+async function fillLog(dir: string, copy: () => void): Promise<Pick<SoundFolder, 'log' | 'before'>> {
   const { wal } = await openLogIn(dir)
-  await write(wal, { group: 90, replica: 1090, entries: entries(1, 3), hard: hardState(1) })
-  await write(wal, { group: 90, replica: 1090, removed: true })
-  await write(wal, { group: 80, replica: 1080, hard: hardState(7, 2, 0) })
-  await write(wal, { group: 70, replica: 1070, snapshot: { index: 500, term: 3 }, hard: hardState(3, 0, 500) })
+  const before = new Map<number, Set<string>>()
+  const add = async (one: WalWrite) => {
+    await write(wal, one)
+    for (const [group, held] of holdingsOf(wal, one.group)) {
+      before.set(group, (before.get(group) ?? new Set()).add(held))
+    }
+  }
+  await add({ group: 90, replica: 1090, entries: entries(1, 3), hard: hardState(1) })
+  await add({ group: 90, replica: 1090, removed: true })
+  await add({ group: 80, replica: 1080, hard: hardState(7, 2, 0) })
+  await add({ group: 70, replica: 1070, snapshot: SNAPSHOT_AT, hard: hardState(3, 0, SNAPSHOT_AT.index) })
   for (let round = 0; round < ROUNDS; round++) {
     for (let group = 1; group <= LOG_GROUPS; group++) {
       if ((round + group) % 3 === 0) continue
       const first = (wal.group(group)?.lastIndex() ?? 0) + 1
       const hard = hardState(1 + (round >> 3), 1, first - 1)
       const added = entries(first, 1 + (round % 3), hard.term, 150 + 90 * group)
-      await write(wal, { group, replica: 1000 + group, entries: added, hard })
+      await add({ group, replica: 1000 + group, entries: added, hard })
     }
     if (round === 10) wal.release(1, { index: 4, term: wal.group(1)?.term(4) ?? 0 }, 5)
   }
-  await write(wal, { group: 1, replica: 1001, hard: hardState(9, 1, 9) })
+  await add({ group: 1, replica: 1001, hard: hardState(9, 1, 9) })
   const log = holdingsOf(wal)
   copy()
   await wal.close()
-  return log
+  return { log, before }
 }
 
-async function fillState(dir: string): Promise<ReadonlyMap<number, ReadonlyMap<number, string>>> {
+async function fillState(dir: string): Promise<SoundFolder['state']> {
   const store = await openStateIn(dir)
   const all = new Map<number, Map<number, string>>(STATE_GROUPS.map((group) => [group, new Map()]))
+  const note = async (group: number) => {
+    const held = await rowsOf(store, group)
+    if (held) all.get(group)?.set(held.applied, held.rows)
+  }
   for (let n = 1; n <= CHECKPOINTS; n++) {
     for (const group of STATE_GROUPS) {
-      if (group === INSTALLED) continue
+      if (INSTALLED.has(group) && group !== MOVED) continue
       const state = await store.group(group)
       for (let i = 0; i < ROWS; i++) {
         const key = `k${String((i * 7 + n * 3) % 90).padStart(3, '0')}`
@@ -111,14 +134,15 @@ async function fillState(dir: string): Promise<ReadonlyMap<number, ReadonlyMap<n
         else state.put(key, bytes(`${group}.${n}.${i} `.padEnd(120 + ((i * 37) % 200), String(i % 10))))
       }
       await state.checkpoint(meta(n * 10 + group))
-      const held = await rowsOf(store, group)
-      if (held) all.get(group)?.set(held.applied, held.rows)
+      await note(group)
     }
   }
-  const sink = await (await store.group(INSTALLED)).beginInstall()
-  await sink.commit(await copySnapshot(await store.group(3), sink))
-  const installed = await rowsOf(store, INSTALLED)
-  if (installed) all.get(INSTALLED)?.set(installed.applied, installed.rows)
+  for (const [group, source] of INSTALLED) {
+    const sink = await (await store.group(group)).beginInstall()
+    const snapshot = await copySnapshot(await store.group(source), sink)
+    await sink.commit({ ...snapshot, applied: SNAPSHOT_AT.index, term: SNAPSHOT_AT.term })
+    await note(group)
+  }
   await store.close()
   return all
 }

@@ -139,6 +139,26 @@ test('damage of the state is told, and a range called unused is not damage', asy
   expect(damage[0]).toMatchObject({ file: path, groups: undefined })
 })
 
+test('damage of a table is told with file, offset and the groups that the log knows and the table may have held', async () => {
+  await (await open()).close()
+  const path = await onlyFile('state', /\.ldb$/)
+  await flip(path, 20)
+  expect((await verifyData(data)).damage).toEqual([
+    { file: path, offset: 0, groups: [7], reason: expect.stringContaining('checksum of the block at 0') },
+  ])
+})
+
+test('a checkpoint older than what the log relies on is told', async () => {
+  const storage = await open()
+  await new Promise<void>((done) =>
+    storage.wal.append({ group: 7, replica: 1007, snapshot: { index: 9, term: 1 } }, done),
+  )
+  await storage.close()
+  expect((await verifyData(data)).damage).toMatchObject([
+    { groups: [7], offset: expect.any(Number), reason: 'group 7: its checkpoint is at 2, its log begins behind 9' },
+  ])
+})
+
 test('a folder in use, one that is none, and one that is damaged at its name are refused', async () => {
   const storage = await open()
   await expect(verifyData(data)).rejects.toMatchObject({ reason: 'DATA_LOCKED' })

@@ -165,6 +165,33 @@ describe('a replica whose state was damaged, with a log that begins later', () =
     expect(installed(node)).toBe(1)
     expect(await node.texts()).toEqual(values)
   })
+
+  test('and whose newest checkpoint was torn off, so that an older one counts, is healed as well', async () => {
+    const { cluster, node, values } = await broken(3, (_, [other]) => other)
+    node.breakState(undefined)
+    const store = memoryStateStore(cluster.time.env(), node.stateDisk)
+    await cluster.time.during(store.remove(GROUP))
+    const state = await cluster.time.during(store.group(GROUP))
+    const confState = { voters: [10, 20, 30], votersOutgoing: [], learners: [], learnersNext: [], autoLeave: false }
+    await cluster.time.during(state.checkpoint({ applied: 1, term: 1, confState, lastAt: 0 }))
+    await node.restart()
+    const reason = expect.stringMatching(/^its checkpoint is at 1, its log begins behind \d+$/)
+    expect(node.events).toContainEqual({ type: 'stateDamaged', group: GROUP, reason })
+    await cluster.settled()
+    expect(installed(node)).toBe(1)
+    expect(await node.texts()).toEqual(values)
+  })
+})
+
+test('a replica that never wrote anything starts where damaged files may have held something of it', async () => {
+  const cluster = await Cluster.start({ nodes: 1 })
+  const node = cluster.node(1)
+  node.crash()
+  node.logDisk.logs.delete(GROUP)
+  node.breakState('a table is damaged')
+  await node.restart()
+  const leader = await cluster.leader()
+  expect(await cluster.propose(leader, 'a')).toMatchObject({ type: 'applied' })
 })
 
 async function leaderAndThird(cluster: Cluster, node: Node): Promise<[Node, Node]> {

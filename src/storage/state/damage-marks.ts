@@ -8,7 +8,7 @@ import { join } from 'node:path'
 import type { GroupId } from '../../base/ids.ts'
 import type { FileDamage } from './files/examine-files.ts'
 import { generationRange, headKey, type Place } from './keys.ts'
-import type { KeyRange } from './types.ts'
+import type { KeyRange, StateDamage } from './types.ts'
 
 const FILE = 'DAMAGED.json'
 /** Where damaged tables go, and what LevelDB's repair replaces. */
@@ -80,10 +80,17 @@ export class KnownDamage {
 }
 
 /** What is not healed yet, for people. */
-export async function describeMarks(dir: string): Promise<readonly string[]> {
+export async function describeMarks(dir: string): Promise<readonly StateDamage[]> {
   const { found, marks } = await load(dir)
-  const unsettled = found.filter((damage) => !damage.settled).map((damage) => damage.text)
-  return [...unsettled, ...marks.map((mark) => `group ${mark.group} lost rows: ${mark.reason}`)]
+  return [
+    ...found.filter((damage) => !damage.settled),
+    ...marks.map(({ group, reason }) => {
+      const { file, offset = 0 } = found.find(({ text }) => text === reason) ?? {}
+      const text = `group ${group} lost rows: ${reason}`
+      // What is gone lies in `lost`, if a table it was.
+      return file ? { file: join(LOST, file), offset, group, text } : { group, text }
+    }),
+  ]
 }
 
 /** Head, links and rows. */

@@ -48,6 +48,12 @@ export function generationRange(group: GroupId, from: number, to: number): KeyRa
   return { gte: place({ group, generation: from }), lt: placeAfter({ group, generation: to }) }
 }
 
+/** Whether keys of `group` may lie in `keys`. */
+export function mayHold(keys: KeyRange, group: GroupId): boolean {
+  const all = generationRange(group, 0, GENERATION_MAX)
+  return keys.gte < all.lt && all.gte < keys.lt
+}
+
 /** The least key above everything of one generation. */
 export function placeAfter(at: Place): string {
   return at.generation < GENERATION_MAX

@@ -9,7 +9,7 @@ import type { Database } from './database.ts'
 import { examineFiles, type FileDamage, type FileFindings, unusedFiles } from './files/examine-files.ts'
 import { type Shard, StoredGroupState } from './group-state.ts'
 import { decodeHead, findChainDamage, type Head } from './head.ts'
-import { headKey } from './keys.ts'
+import { headKey, mayHold } from './keys.ts'
 import { openLevelDatabase, repairLevelDatabase } from './level-database.ts'
 import { isLocked } from './locked.ts'
 import { MemoryDatabase, MemoryDisk } from './memory-database.ts'
@@ -38,7 +38,7 @@ export async function openStateStore(options: StateOptions): Promise<StateStore>
 function repair(dir: string, files: FileFindings): Promise<void> {
   // In a log, damage takes whole batches, which their groups notice; but the repair takes what a log holds unchecked.
   const lost = files.damage.filter((damage) => damage.kind !== 'log')
-  const logs: FileDamage = { kind: 'log', file: '', text: 'a log was not whole', keys: undefined }
+  const logs: FileDamage = { kind: 'log', file: '', offset: 0, text: 'a log was not whole', keys: undefined }
   return repairLevelDatabase(dir, () => setAside(dir, files.logsWhole ? lost : [...lost, logs]))
 }
 
@@ -58,8 +58,8 @@ export function unusedStateFiles(dir: string): Promise<readonly string[]> {
   return unusedFiles(dir)
 }
 
-// The rest of the door: whoever opens a store also asks this.
-export { isLocked }
+// The rest of the door: whoever opens a store, or looks at one, also asks this.
+export { isLocked, mayHold }
 
 class ShardStateStore implements StateStore {
   readonly #database: Database

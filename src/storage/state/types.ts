@@ -119,8 +119,11 @@ export interface StateOptions {
 export interface StateDamage {
   /** Within the folder, if it is known. */
   readonly file?: string
-  /** Without it any group may be concerned. */
+  /** In that file. */
+  readonly offset?: number
+  /** Without it those that had keys in `keys`, and without that any. */
   readonly group?: GroupId
+  readonly keys?: KeyRange | undefined
   readonly text: string
 }
 
@@ -137,4 +140,6 @@ export interface StoredGroup {
 export interface StateInspection {
   readonly groups: readonly StoredGroup[]
   readonly damage: readonly StateDamage[]
+  /** Where its files end; what is missing from it was there. */
+  readonly end?: { readonly file: string; readonly offset: number } | undefined
 }

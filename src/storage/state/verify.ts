@@ -16,13 +16,15 @@ export async function examine(dir: string): Promise<StateInspection> {
   await refuseIfInUse(dir)
   const files = await examineFiles(dir)
   if (!files.present || files.damage.length > 0) {
-    return { groups: [], damage: files.damage.map(({ file, text }) => ({ file, text })) }
+    return { groups: [], damage: files.damage }
   }
   const twin = await makeTwin(dir)
   try {
     const { groups, damage } = await examineDatabase(twin.dir)
-    const marks = (await describeMarks(dir)).map((text) => ({ text }))
-    return { groups, damage: [...marks, ...damage] }
+    const marks = await describeMarks(dir)
+    // All that can be read is whole, so that what is missing was behind it.
+    const unmarked = damage.filter(({ group }) => !marks.some((mark) => mark.group === group))
+    return { groups, damage: [...marks, ...unmarked.map((one) => ({ ...files.end, ...one }))], end: files.end }
   } finally {
     await twin.remove()
   }

@@ -52,7 +52,7 @@ export function scanSegment(
   const header = readFrame(file, size, 0)
   if (typeof header === 'string' || header.head.kind !== 'header' || header.head.segment !== number) {
     const reason = typeof header === 'string' ? header : 'not the header of this segment'
-    const proven = findBatch(file, size, BLOCK_BYTES, () => true).found
+    const proven = findBatch(file, size, 0, () => true).found
     const problem = { offset: 0, reason: `header: ${reason}`, proven }
     return { header: undefined, end: 0, last: undefined, sequence: 0, batches: 0, sealed: false, problem }
   }
@@ -87,7 +87,8 @@ function scanBatches(
     if (typeof frame === 'string' || reason !== undefined) {
       const later = findBatch(file, size, end, (head) => head.seed === seed && head.sequence > sequence)
       if (!later.found && later.zero) break
-      problem = { offset: end, reason: reason ?? '', proven: later.found || typeof frame !== 'string' }
+      const proven = later.found || typeof frame !== 'string' || writtenBehind(file, size, end, { seed, sequence })
+      problem = { offset: end, reason: reason ?? '', proven }
       break
     }
     visit(frame)
@@ -109,6 +110,22 @@ function misplaced(
   if (head.seed !== expected.seed || head.segment !== expected.segment) return 'a batch of another segment'
   if (head.sequence !== expected.sequence || head.chain !== chain) return 'a batch out of order'
   return undefined
+}
+
+/**
+ * Whether something stands behind the batch at `position`, whose head is sound and whose rest is not: then a later batch
+ * was begun, if only its ruins are left.
+ */
+function writtenBehind(
+  file: DiskFile,
+  size: number,
+  position: number,
+  expected: { readonly seed: string; readonly sequence: number },
+): boolean {
+  const head = position + HEAD_BYTES <= size ? readHead(readRange(file, position, HEAD_BYTES)) : undefined
+  if (head?.kind !== 'batch' || head.seed !== expected.seed || head.sequence !== expected.sequence) return false
+  const behind = position + frameBytes(head)
+  return behind < size && !findBatch(file, size, behind, () => false).zero
 }
 
 /** The frame at `position`, or what is wrong with it. */

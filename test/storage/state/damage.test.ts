@@ -1,4 +1,4 @@
-import { cp, mkdtemp, open as openFile, readdir, readFile, rm } from 'node:fs/promises'
+import { cp, mkdtemp, open as openFile, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
@@ -262,6 +262,19 @@ describe('damage', () => {
     entry.bytes(keyBytes)
     return entry.varint()
   }
+
+  test('a manifest that lost its end is found, though what is left of it can be read', async () => {
+    await putNoise(100)
+    await intoTables()
+    const manifest = (await readdir(dir)).find((name) => name.startsWith('MANIFEST')) as string
+    const file = await readFile(join(dir, manifest))
+    // Its first record is the snapshot of what there was, the second the table and log of this opening.
+    await writeFile(join(dir, manifest), file.subarray(0, 7 + file.readUInt16LE(4)))
+    const [damage] = (await inspectState(dir)).damage
+    expect(damage).toMatchObject({ file: manifest, offset: 7 + file.readUInt16LE(4) })
+    await reopen()
+    expect(group.damage).toContain(manifest)
+  })
 
   test('a table that is missing is found by verify', async () => {
     await putNoise(100)

@@ -172,6 +172,26 @@ describe('damage of the newest segment', () => {
     expect(last).toBeGreaterThan(firstBatch)
   })
 
+  it('costs every replica if it runs from the data of an earlier batch into the last one', async () => {
+    const disk = sound.clone()
+    const bytes = disk.contents(NEWEST).slice()
+    // What is left of the last batch stands behind the end that the head of the one before tells.
+    bytes.fill(0, bytes.byteLength - 1024 + 200, bytes.byteLength - 512 + 70)
+    disk.replace(NEWEST, bytes)
+    const { damage, live } = await reopened(disk)
+    expect(damage[0]).toMatchObject({ file: NEWEST, offset: bytes.byteLength - 1024, everyGroup: true })
+    expect(live).toEqual([])
+  })
+
+  it('is found where bytes cut out of the header moved the only batch off its place', async () => {
+    const disk = new SimulatedDisk()
+    const { wal } = await openLog(disk, OPTIONS)
+    await write(wal, { group: 1, replica: 1001, entries: entries(1, 1) })
+    disk.kill()
+    disk.replace(FIRST, disk.contents(FIRST).slice(300))
+    expect((await reopened(disk)).damage[0]).toMatchObject({ file: FIRST, offset: 0, everyGroup: true })
+  })
+
   it('lets a replica that only others know of be buried before anything else', async () => {
     const disk = sound.clone()
     flip(disk, NEWEST, 100)

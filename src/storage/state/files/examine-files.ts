@@ -15,11 +15,14 @@ export interface FileFindings {
   readonly damage: readonly FileDamage[]
   /** Whether the logs hold nothing that is torn or damaged. */
   readonly logsWhole: boolean
+  /** Where it ends: in a log whose end is torn, else where the list of files does. What is missing from it was there. */
+  readonly end?: { readonly file: string; readonly offset: number }
 }
 
 export interface FileDamage {
   readonly kind: 'log' | 'table' | 'manifest'
   readonly file: string
+  readonly offset: number
   readonly text: string
   /** Keys that may be lost or old; undefined when they may be any. */
   readonly keys: KeyRange | undefined
@@ -32,21 +35,26 @@ export async function examineFiles(dir: string): Promise<FileFindings> {
   })
   if (!names.includes('CURRENT')) {
     const lost = names.some((name) => /\.(ldb|sst|log)$/.test(name))
-    return lost ? broken('CURRENT', 'it is missing', false) : { present: false, damage: [], logsWhole: true }
+    return lost ? broken('CURRENT', 0, 'it is missing', false) : { present: false, damage: [], logsWhole: true }
   }
   const manifest = (await readFile(join(dir, 'CURRENT'), 'latin1')).trim()
-  if (!names.includes(manifest)) return broken('CURRENT', 'it names no manifest')
+  if (!names.includes(manifest)) return broken('CURRENT', 0, 'it names no manifest')
   const file = readLogFile(await readFile(join(dir, manifest)))
   const damagedAt = file.damagedAt ?? file.wrongAt
-  if (damagedAt !== undefined) return broken(manifest, `damaged at ${damagedAt}`)
+  if (damagedAt !== undefined) return broken(manifest, damagedAt, `damaged at ${damagedAt}`)
   let live: LiveFiles
   try {
     live = readManifest(file.records)
   } catch (error) {
     if (!(error instanceof RangeError)) throw error
-    return broken(manifest, error.message)
+    return broken(manifest, file.end, error.message)
   }
-  return examineLive(dir, names, live)
+  // It is there before the manifest says so, and stays until a later record of the manifest begins with another.
+  const log = `${String(live.firstLog).padStart(6, '0')}.log`
+  if (live.firstLog > 0 && !names.includes(log)) {
+    return broken(manifest, file.end, `${log} is missing, or a later record that does without it`)
+  }
+  return { end: { file: manifest, offset: file.end }, ...(await examineLive(dir, names, live)) }
 }
 
 /** Files in `dir` that say nothing about what the database holds: LevelDB's lock, and what it has not removed yet. */
@@ -65,33 +73,34 @@ export async function unusedFiles(dir: string): Promise<readonly string[]> {
 
 async function examineLive(dir: string, names: readonly string[], live: LiveFiles): Promise<FileFindings> {
   const damage: FileDamage[] = []
-  let logsWhole = true
+  let torn: FileFindings['end']
   const missing = new Set(live.tables.keys())
   for (const name of names) {
     const number = Number.parseInt(name, 10)
     const keys = live.tables.get(number)
     if (/\.(ldb|sst)$/.test(name) && keys !== undefined) {
       missing.delete(number)
-      const reason = findTableDamage(await readFile(join(dir, name)))
-      if (reason !== undefined) damage.push({ kind: 'table', file: name, text: `${name}: ${reason}`, keys })
+      const found = findTableDamage(await readFile(join(dir, name)))
+      if (found === undefined) continue
+      damage.push({ kind: 'table', file: name, offset: found.offset, text: `${name}: ${found.reason}`, keys })
     }
     if (name.endsWith('.log') && number >= live.firstLog) {
-      const { damagedAt, whole } = readLogFile(await readFile(join(dir, name)), isBatch)
-      logsWhole &&= whole
-      if (damagedAt !== undefined) damage.push(anyKey('log', name, `damaged at ${damagedAt}`))
+      const { damagedAt, whole, end } = readLogFile(await readFile(join(dir, name)), isBatch)
+      if (!whole) torn ??= { file: name, offset: end }
+      if (damagedAt !== undefined) damage.push(anyKey('log', name, damagedAt, `damaged at ${damagedAt}`))
     }
   }
   for (const number of missing) {
     const file = `${String(number).padStart(6, '0')}.ldb`
-    damage.push({ kind: 'table', file, text: `${file}: it is missing`, keys: live.tables.get(number) })
+    damage.push({ kind: 'table', file, offset: 0, text: `${file}: it is missing`, keys: live.tables.get(number) })
   }
-  return { present: true, damage, logsWhole }
+  return { present: true, damage, logsWhole: torn === undefined, ...(torn && { end: torn }) }
 }
 
-function anyKey(kind: 'log' | 'manifest', file: string, reason: string): FileDamage {
-  return { kind, file, text: `${file}: ${reason}`, keys: undefined }
+function anyKey(kind: 'log' | 'manifest', file: string, offset: number, reason: string): FileDamage {
+  return { kind, file, offset, text: `${file}: ${reason}`, keys: undefined }
 }
 
-function broken(file: string, reason: string, present = true): FileFindings {
-  return { present, damage: [anyKey('manifest', file, reason)], logsWhole: false }
+function broken(file: string, offset: number, reason: string, present = true): FileFindings {
+  return { present, damage: [anyKey('manifest', file, offset, reason)], logsWhole: false }
 }

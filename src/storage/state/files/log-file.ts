@@ -20,6 +20,8 @@ export interface LogFile {
   readonly wrongAt: number | undefined
   /** Whether every byte of it was understood. */
   readonly whole: boolean
+  /** Behind its last record; in front of what was torn. */
+  readonly end: number
 }
 
 interface Fragment {
@@ -34,6 +36,7 @@ export function readLogFile(bytes: Buffer, isRecord: (data: Buffer) => boolean =
   let suspect: number | undefined
   let damagedAt: number | undefined
   let wrongAt: number | undefined
+  let end = 0
   for (let at = 0; at + HEADER_BYTES <= bytes.length; ) {
     const left = BLOCK_BYTES - (at % BLOCK_BYTES)
     if (left < HEADER_BYTES) {
@@ -50,17 +53,20 @@ export function readLogFile(bytes: Buffer, isRecord: (data: Buffer) => boolean =
       continue
     }
     const begins = fragment.type === FULL || fragment.type === FIRST
-    if (begins) damagedAt ??= suspect
-    if (begins) parts = []
+    if (begins) {
+      damagedAt ??= suspect
+      parts = []
+    }
     parts?.push(fragment.data)
     if (parts !== undefined && (fragment.type === FULL || fragment.type === LAST)) {
       records.push(Buffer.concat(parts))
       parts = undefined
+      end = at + HEADER_BYTES + fragment.data.length
     }
     at += HEADER_BYTES + fragment.data.length
   }
   if (suspect !== undefined && laterRecord(bytes, suspect + 1, isRecord)) damagedAt ??= suspect
-  return { records, damagedAt, wrongAt, whole: suspect === undefined && parts === undefined }
+  return { records, damagedAt, wrongAt, whole: suspect === undefined && parts === undefined, end }
 }
 
 function fragmentAt(bytes: Buffer, at: number, left: number): Fragment | undefined {

@@ -16,14 +16,27 @@ interface BlockHandle {
   readonly size: number
 }
 
-/** What is wrong with the file; undefined when nothing is. */
-export function findTableDamage(bytes: Buffer): string | undefined {
+/** What is wrong with the file and where; undefined when nothing is. */
+export function findTableDamage(bytes: Buffer): { readonly reason: string; readonly offset: number } | undefined {
   try {
     checkTable(bytes)
     return undefined
   } catch (error) {
-    if (error instanceof RangeError) return error.message
+    // What cannot be read at all is an index, and the footer says where that is.
+    const footer = Math.max(bytes.length - FOOTER_BYTES, 0)
+    if (error instanceof BlockError) return { reason: error.message, offset: Math.min(error.offset, footer) }
+    if (error instanceof RangeError) return { reason: error.message, offset: footer }
     throw error
+  }
+}
+
+class BlockError extends RangeError {
+  override readonly name = 'BlockError'
+  readonly offset: number
+
+  constructor(offset: number, message: string) {
+    super(message)
+    this.offset = offset
   }
 }
 
@@ -48,10 +61,10 @@ function readHandle(reader: ByteReader): BlockHandle {
 
 /** Block with its compression byte, after its checksum was found right. */
 function checkedBlock(bytes: Buffer, { offset, size }: BlockHandle): Buffer {
-  if (offset + size + TRAILER_BYTES > bytes.length) throw new RangeError(`block at ${offset} lies outside`)
+  if (offset + size + TRAILER_BYTES > bytes.length) throw new BlockError(offset, `block at ${offset} lies outside`)
   const block = bytes.subarray(offset, offset + size + 1)
   if (maskedCrc32c(block) !== bytes.readUInt32LE(offset + size + 1)) {
-    throw new RangeError(`checksum of the block at ${offset} is wrong`)
+    throw new BlockError(offset, `checksum of the block at ${offset} is wrong`)
   }
   return block
 }
