@@ -4,7 +4,7 @@
  * older generation. A snapshot is no file: its rows lie in the state's tables. The folder also tells what it holds, so
  * that whatever a damaged copy still offers can be compared.
  */
-import { cpSync, mkdtempSync, rmSync } from 'node:fs'
+import { cpSync, mkdtempSync, readdirSync, rmSync, statfsSync, statSync, truncateSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { realEnv } from '../../src/base/real-env.ts'
@@ -16,6 +16,9 @@ import type { Wal, WalWrite } from '../../src/storage/wal/types.ts'
 import { ALL, bytes, copySnapshot, meta, text } from '../storage/state/fixture.ts'
 import { entries, hardState, readAll, write } from '../storage/wal/harness.ts'
 
+const MEMORY = '/dev/shm'
+/** Eight copies at a time. */
+const FOLDERS_BYTES = 64 * 1024 * 1024
 const LOG_GROUPS = 5
 const ROUNDS = 27
 const SEGMENT_BYTES = 24 * 1024
@@ -44,13 +47,31 @@ export interface SoundFolder {
 }
 
 export async function makeSoundFolder(): Promise<SoundFolder> {
-  const root = mkdtempSync(join(tmpdir(), 'sandglass-damage-'))
+  const root = mkdtempSync(join(roomFor(FOLDERS_BYTES), 'sandglass-damage-'))
   const dir = join(root, 'sound')
   const state = await fillState(join(root, 'work', 'shard-0', 'state'))
-  const log = await fillLog(join(root, 'work', 'shard-0', 'wal'), () =>
-    cpSync(join(root, 'work'), dir, { recursive: true }),
-  )
+  const log = await fillLog(join(root, 'work', 'shard-0', 'wal'), () => {
+    cpSync(join(root, 'work'), dir, { recursive: true })
+    // As if it had been prepared in time, which depends on the disk.
+    const newest =
+      readdirSync(join(dir, 'shard-0', 'wal'))
+        .filter((name) => /^\d+\.wal$/.test(name))
+        .sort()
+        .at(-1) ?? ''
+    const path = join(dir, 'shard-0', 'wal', newest)
+    truncateSync(path, Math.max(statSync(path).size, SEGMENT_BYTES))
+  })
   return { dir, ...log, state, remove: () => rmSync(root, { recursive: true, force: true }) }
+}
+
+/** In memory where the system offers that: thousands of copies are synced, and what a disk makes of that is not asked here. */
+function roomFor(bytes: number): string {
+  try {
+    const { bavail, bsize } = statfsSync(MEMORY)
+    return bavail * bsize >= bytes ? MEMORY : tmpdir()
+  } catch {
+    return tmpdir()
+  }
 }
 
 /** Opens a log as a node does. */
