@@ -15,14 +15,14 @@ import { openWal } from '../../src/storage/wal/open.ts'
 import type { Wal } from '../../src/storage/wal/types.ts'
 import type { TimerEffect, TimerReply } from '../../src/views/timer/commands.ts'
 import type { TimerView } from '../../src/views/timer/timer-view.ts'
+import type { ConfChecker } from '../raft/simulation/conf-checker.ts'
+import type { LogChecker } from '../raft/simulation/log-checker.ts'
 import type { Random } from '../raft/simulation/random.ts'
 import type { VirtualTime } from '../virtual-env.ts'
 import { checkedView } from './checked-view.ts'
-import type { ConfChecker } from './conf-checker.ts'
 import { SimDirectory } from './directory.ts'
 import { HandedLogs } from './handed-log.ts'
 import type { LeaderChecker } from './leader-checker.ts'
-import type { LogChecker } from './log-checker.ts'
 import type { SimNetwork } from './network.ts'
 import { Process } from './process.ts'
 import type { RaftChecker } from './raft-checker.ts'
@@ -230,7 +230,7 @@ export class Machine {
   #watch(wal: Wal): void {
     const { checker, leaders, logs } = this.#world
     checker.reopened(this.id, wal, this.wal)
-    for (const log of wal.groups()) logs.opens(this.id, log)
+    for (const log of wal.groups()) logs.opens(this.id, log.group, log)
     const handed = new HandedLogs(wal)
     this.wal = wal
     this.handed = handed

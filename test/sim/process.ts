@@ -3,8 +3,8 @@ import type { GroupId, NodeId } from '../../src/base/ids.ts'
 import type { Partition } from '../../src/broker/partition.ts'
 import type { Broker } from '../../src/broker/types.ts'
 import type { MultiRaft } from '../../src/replication/multi-raft.ts'
+import type { Looker } from '../raft/simulation/core-checker.ts'
 import type { Server } from './clients.ts'
-import type { Looker } from './core-checker.ts'
 import type { SimEnv } from './sim-env.ts'
 
 export class Process implements Server {

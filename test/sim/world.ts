@@ -1,20 +1,20 @@
 /** A whole cluster with its clients in virtual time from one seed: machines, network, producers, consumers, and who checks them. */
 import { CATALOG_GROUP, FIRST_FREE_ID, type GroupId, type NodeId, type ReplicaId } from '../../src/base/ids.ts'
-import { PRODUCER_TTL_MS } from '../../src/base/limits.ts'
+import { ENTRY_BYTES_MAX, INFLIGHT_BYTES_MAX, PRODUCER_TTL_MS } from '../../src/base/limits.ts'
 import type { BrokerConfig } from '../../src/broker/config.ts'
 import type { Member } from '../../src/replication/group.ts'
 import { DEFAULT_LIMITS } from '../../src/replication/options.ts'
 import type { GroupLog } from '../../src/storage/wal/types.ts'
+import { ConfChecker } from '../raft/simulation/conf-checker.ts'
+import { CoreChecker, type Looker } from '../raft/simulation/core-checker.ts'
+import { LogChecker } from '../raft/simulation/log-checker.ts'
 import { Random } from '../raft/simulation/random.ts'
 import { afterPromises, VirtualTime } from '../virtual-env.ts'
 import { Books } from './books.ts'
 import type { ClientWorld, Server } from './clients.ts'
-import { ConfChecker } from './conf-checker.ts'
 import { SimConsumer } from './consumer.ts'
-import { CoreChecker, type Looker } from './core-checker.ts'
 import { NEAR_MS } from './faults.ts'
 import { LeaderChecker } from './leader-checker.ts'
-import { LogChecker } from './log-checker.ts'
 import { Machine, type MachineWorld, type SimHandle } from './machine.ts'
 import { Moves } from './moves.ts'
 import { SimNetwork } from './network.ts'
@@ -66,7 +66,11 @@ export class World implements MachineWorld, ClientWorld {
     this.leaders = new LeaderChecker(fail, limits.uncommittedBytes)
     this.logs = new LogChecker(fail)
     this.confs = new ConfChecker(fail)
-    this.#cores = new CoreChecker(fail, limits)
+    this.#cores = new CoreChecker(fail, {
+      inflightAppends: limits.inflightAppends,
+      inflightBytes: INFLIGHT_BYTES_MAX,
+      messageBytes: Math.max(limits.appendBytes, ENTRY_BYTES_MAX),
+    })
     this.books = new Books({ fail, now: () => this.time.nowMs, earlyMsMax: EARLY_MS_MAX[swarm.clocks] })
     this.network = new SimNetwork({
       ...{ time: this.time, random: root.split(), swarm: swarm.network, trace: this.trace },

@@ -1,11 +1,19 @@
 /** The invariants of figure 3, and those of durability, watched over all nodes and all their lives. */
-import type { ConfState, Entry } from '../../../src/base/log-entry.ts'
+import type { Entry } from '../../../src/base/log-entry.ts'
 import type { Message } from '../../../src/raft/types.ts'
+import type { CoreView } from '../../../src/replication/group.ts'
 import { text } from '../harness/entries.ts'
 import type { MemoryLog } from '../harness/memory-log.ts'
+import { ConfChecker } from './conf-checker.ts'
+import { CoreChecker, type Looker, type Windows } from './core-checker.ts'
+import { LogChecker } from './log-checker.ts'
 
 export class Violation extends Error {
   override readonly name = 'Violation'
+}
+
+function violated(kind: string, text: string): never {
+  throw new Violation(`${kind}: ${text}`)
 }
 
 interface Known {
@@ -16,20 +24,28 @@ interface Known {
 export class Checker {
   readonly #leaders = new Map<number, number>()
   readonly #votes = new Map<string, number>()
-  readonly #entries = new Map<string, string>()
   readonly #committed = new Map<number, Known>()
   readonly #acknowledged = new Map<number, Known>()
+  readonly logs = new LogChecker(violated)
+  readonly confs = new ConfChecker(violated)
+  readonly #cores: CoreChecker
   /** The highest index that any node has called committed. */
   committed: number
 
-  constructor(base: number) {
+  constructor(base: number, windows: Windows) {
     this.committed = base
+    this.#cores = new CoreChecker(violated, windows, base)
   }
 
-  /** Election safety: one leader in a term. Leader completeness: it has everything committed. */
-  leads(id: number, term: number, termAt: (index: number) => number | undefined): void {
+  look(looker: Looker, core: CoreView): void {
+    this.#cores.look(looker, core)
+    this.committed = Math.max(this.committed, core.status.commit)
+  }
+
+  /** Election safety: one leader in a term. Leader completeness: it has everything committed. True: it was not known. */
+  leads(id: number, term: number, termAt: (index: number) => number | undefined): boolean {
     const known = this.#leaders.get(term)
-    if (known === id) return
+    if (known === id) return false
     if (known !== undefined) throw new Violation(`two leaders in term ${term}: ${known} and ${id}`)
     this.#leaders.set(term, id)
     for (let index = this.committed; index > this.committed - 5; index--) {
@@ -42,35 +58,7 @@ export class Checker {
         throw new Violation(`leader ${id} of term ${term} lacks committed index ${index}`)
       }
     }
-  }
-
-  /** Log matching: an index and a term name one entry and one predecessor. */
-  writes(entries: readonly Entry[], termBefore: number | undefined): void {
-    let previous = termBefore
-    for (const { index, term, data } of entries) {
-      const key = `${index}/${term}`
-      const content = `${previous ?? '-'}:${text(data)}`
-      const known = this.#entries.get(key)
-      if (known === undefined) this.#entries.set(key, content)
-      else if (known !== content) throw new Violation(`entry ${key} is ${known} and ${content}`)
-      previous = term
-    }
-  }
-
-  /** A node calls everything up to `index` committed; as a leader it must know a quorum that has it on disk. */
-  commits(index: number, term: number, conf: ConfState, logs: ReadonlyMap<number, MemoryLog>): void {
-    if (index <= this.committed) return
-    const has = (id: number): boolean => {
-      const log = logs.get(id)
-      return log !== undefined && (log.base.index >= index || log.term(index) === term)
-    }
-    for (const half of [conf.voters, conf.votersOutgoing]) {
-      const count = half.filter(has).length
-      if (half.length > 0 && count * 2 <= half.length) {
-        throw new Violation(`index ${index} is committed on ${count} disks of ${half.length}`)
-      }
-    }
-    this.committed = index
+    return true
   }
 
   /** State machine safety: an index is applied with one content, for ever. */

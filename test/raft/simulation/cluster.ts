@@ -6,8 +6,8 @@ import { votersOf } from '../harness/entries.ts'
 import { type MemoryLog, NOBODY } from '../harness/memory-log.ts'
 import { Checker, Violation } from './checker.ts'
 import { Random } from './random.ts'
-import { SimNode, type World } from './sim-node.ts'
-import { drawSwarm, type Swarm } from './swarm.ts'
+import { ENTRY_BYTES, ENTRY_BYTES_MAX, SimNode, type World } from './sim-node.ts'
+import { drawInflightBytes, drawSwarm, type Swarm } from './swarm.ts'
 import { Timeline } from './timeline.ts'
 
 const TICK_MS = 10
@@ -15,7 +15,7 @@ const BASE: Omit<SnapshotMeta, 'confState'> = { index: 5, term: 1 }
 
 export class Cluster implements World {
   readonly timeline = new Timeline()
-  readonly checker = new Checker(BASE.index)
+  readonly checker: Checker
   readonly swarm: Swarm
   readonly random: Random
   readonly logs = new Map<number, MemoryLog>()
@@ -30,7 +30,13 @@ export class Cluster implements World {
 
   constructor(seed: number, overrides: Partial<Swarm> = {}) {
     const root = new Random(seed)
-    this.swarm = { ...drawSwarm(root), ...overrides }
+    this.swarm = { ...drawSwarm(root), inflightBytes: drawInflightBytes(seed), ...overrides }
+    const { inflight, inflightBytes, entriesPerMessage } = this.swarm
+    this.checker = new Checker(BASE.index, {
+      inflightAppends: inflight,
+      inflightBytes: inflightBytes === 0 ? Number.POSITIVE_INFINITY : inflightBytes,
+      messageBytes: Math.max(entriesPerMessage * ENTRY_BYTES, ENTRY_BYTES_MAX),
+    })
     this.random = root.split()
     this.#faults = root.split()
     this.#network = root.split()

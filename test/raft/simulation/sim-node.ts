@@ -2,7 +2,6 @@
  * One node of a simulated cluster: a host around the core with a slow disk and a slow state machine. A crash keeps a
  * prefix of the writes under way and everything that was finished.
  */
-import { assert } from '../../../src/base/assert.ts'
 import type { ConfState, Entry, SnapshotMeta } from '../../../src/base/log-entry.ts'
 import { decodeConfChange } from '../../../src/raft/conf-change.ts'
 import { RaftGroup } from '../../../src/raft/raft.ts'
@@ -10,9 +9,17 @@ import type { Message, Ready } from '../../../src/raft/types.ts'
 import { text } from '../harness/entries.ts'
 import { MemoryLog, NOBODY } from '../harness/memory-log.ts'
 import { type Checker, Violation } from './checker.ts'
+import type { Looker } from './core-checker.ts'
 import type { Random } from './random.ts'
 import type { Swarm } from './swarm.ts'
 import type { Timeline } from './timeline.ts'
+
+/** Of a short entry, as the core counts. */
+export const ENTRY_BYTES = 24
+/** Of the longest one, a change of membership. */
+export const ENTRY_BYTES_MAX = 60
+/** There is one. */
+const GROUP = 1
 
 export interface World {
   readonly timeline: Timeline
@@ -43,6 +50,7 @@ export class SimNode {
   #applyScheduled = false
   #reads = new Map<number, number>()
   #proposed = new Map<string, string>()
+  #looker: Looker | undefined
 
   constructor(id: number, world: World, base: SnapshotMeta) {
     this.id = id
@@ -61,6 +69,9 @@ export class SimNode {
     if (this.log.hard.commit > this.log.lastIndex()) {
       throw new Violation(`${this.id} starts with commit ${this.log.hard.commit} and log up to ${this.log.lastIndex()}`)
     }
+    const { checker } = this.#world
+    checker.logs.opens(this.id, GROUP, this.log)
+    if (this.conf !== NOBODY) checker.confs.under(GROUP, this.applied, this.conf)
     this.raft = new RaftGroup({
       id: this.id,
       storage: this.log,
@@ -73,9 +84,9 @@ export class SimNode {
       preVote: swarm.preVote,
       checkQuorum: swarm.checkQuorum,
       stepDownOnRemoval: true,
-      maxBytesPerMessage: swarm.entriesPerMessage * 24,
+      maxBytesPerMessage: swarm.entriesPerMessage * ENTRY_BYTES,
       maxInflightMessages: swarm.inflight,
-      maxInflightBytes: 0,
+      maxInflightBytes: swarm.inflightBytes,
       maxUncommittedBytes: 2000,
       maxCommittedBytesPerReady: 500,
       random: (bound) => random.below(bound),
@@ -139,31 +150,23 @@ export class SimNode {
     while (this.raft?.hasReady()) {
       const ready = this.raft.ready()
       this.#checkRole()
-      checker.writes(ready.entries, this.#termBefore(ready))
+      const { commit } = this.raft.status()
+      checker.logs.hands(this.id, { group: GROUP, entries: ready.entries }, this.#termBefore(ready), commit)
       for (const { context, index } of ready.readStates) this.#checkRead(context, index)
       for (const message of ready.messages) this.#send(message)
       this.#writing.push(ready)
       this.#toApply.push(...ready.committed)
     }
+    this.#look()
     this.#schedule()
   }
 
   #checkRole(): void {
     const status = this.raft?.status()
     if (status?.role !== 'leader') return
-    const { checker, logs } = this.#world
-    const raft = this.raft
-    assert(raft !== undefined, 'a node that leads is up')
-    checker.leads(this.id, status.term, (index) => this.#termAnywhere(index))
-    checker.commits(status.commit, this.#termAnywhere(status.commit) ?? 0, status.confState, logs)
-    for (const peer of raft.progress()) {
-      if (peer.match >= peer.next) throw new Violation(`${this.id} knows match ${peer.match} and next ${peer.next}`)
-      const { term = 0 } = { term: this.#world.logs.get(peer.id)?.hard.term }
-      const last = this.#world.logs.get(peer.id)?.lastIndex() ?? 0
-      if (term === status.term && peer.id !== this.id && peer.match > last) {
-        throw new Violation(`${this.id} believes ${peer.id} has ${peer.match}, on disk are ${last}`)
-      }
-    }
+    const { checker } = this.#world
+    if (!checker.leads(this.id, status.term, (index) => this.#termAnywhere(index))) return
+    checker.confs.elected(GROUP, status.applied)
   }
 
   /** Term of an entry on disk or on its way there. */
@@ -180,11 +183,25 @@ export class SimNode {
     return this.log.term(index)
   }
 
-  #termBefore(ready: Ready): number | undefined {
-    const first = ready.entries[0]
-    if (first === undefined) return undefined
-    if (ready.snapshot?.index === first.index - 1) return ready.snapshot.term
-    return this.#termAnywhere(first.index - 1)
+  /** Terms of its log before the entries of a Ready that is not under way yet. */
+  #termBefore({ snapshot }: Ready): (index: number) => number | undefined {
+    return (index) => (snapshot !== undefined && snapshot.index === index ? snapshot.term : this.#termAnywhere(index))
+  }
+
+  #look(): void {
+    if (this.raft === undefined) return
+    const { life } = this
+    if (this.#looker?.life !== life) {
+      const { logs } = this.#world
+      this.#looker = {
+        ...{ group: GROUP, life },
+        termAt: (index) => this.#termAnywhere(index),
+        logOf: (replica) => logs.get(replica),
+        // A removed replica keeps its log.
+        isGone: () => false,
+      }
+    }
+    this.#world.checker.look(this.#looker, { status: this.raft.status(), progress: this.raft.progress() })
   }
 
   #checkRead(context: number, index: number): void {
@@ -226,6 +243,7 @@ export class SimNode {
     this.#checkpoint = ready.snapshot
     this.applied = ready.snapshot.index
     this.conf = ready.snapshot.confState
+    this.#world.checker.confs.under(GROUP, this.applied, this.conf)
   }
 
   #apply(): void {
@@ -249,6 +267,7 @@ export class SimNode {
     this.applied = entry.index
     // A snapshot to send is made of the newest state: an older one may not know who is to get it.
     this.log.newest = { index: entry.index, term: entry.term, confState: this.conf }
+    this.#world.checker.confs.under(GROUP, entry.index, this.conf)
     this.raft?.applied(entry.index)
     const data = this.#proposed.get(`${entry.index}/${entry.term}`)
     if (data === text(entry.data)) this.#world.checker.acknowledged(entry.index, entry.term, data)

@@ -1,5 +1,5 @@
 /** What one seed is about: its own subset of faults and its own sizes, because even mixes of everything hide most bugs. */
-import type { Random } from './random.ts'
+import { Random } from './random.ts'
 
 export interface Swarm {
   readonly nodes: number
@@ -7,6 +7,8 @@ export interface Swarm {
   readonly checkQuorum: boolean
   readonly entriesPerMessage: number
   readonly inflight: number
+  /** 0: no such bound. */
+  readonly inflightBytes: number
   readonly loss: number
   readonly duplicate: number
   readonly delayMs: number
@@ -27,7 +29,12 @@ export interface Swarm {
   readonly keep: number
 }
 
-export function drawSwarm(random: Random): Swarm {
+/** By a chance of its own: what older seeds draw of the rest stays. */
+export function drawInflightBytes(seed: number): number {
+  return new Random(seed ^ 0x1f).pick([0, 0, 30, 200]) ?? 0
+}
+
+export function drawSwarm(random: Random): Omit<Swarm, 'inflightBytes'> {
   const sometimes = (probability: number, value: () => number): number => (random.chance(probability) ? value() : 0)
   return {
     nodes: random.pick([1, 2, 3, 3, 3, 3, 5, 5, 5, 4]) ?? 3,

@@ -3,12 +3,11 @@
  * what never goes back in one life, what a leader believes of its followers, and that what it calls committed lies on
  * the disks of a quorum, of both halves while the configuration is joint.
  */
-import type { GroupId, ReplicaId } from '../../src/base/ids.ts'
-import { ENTRY_BYTES_MAX, INFLIGHT_BYTES_MAX } from '../../src/base/limits.ts'
-import type { ConfState } from '../../src/base/log-entry.ts'
-import type { Progress, RaftStatus } from '../../src/raft/types.ts'
-import type { CoreView } from '../../src/replication/group.ts'
-import type { GroupLog } from '../../src/storage/wal/types.ts'
+import type { GroupId, ReplicaId } from '../../../src/base/ids.ts'
+import type { ConfState } from '../../../src/base/log-entry.ts'
+import type { Progress, RaftStatus } from '../../../src/raft/types.ts'
+import type { CoreView } from '../../../src/replication/group.ts'
+import type { GroupLog } from '../../../src/storage/wal/types.ts'
 import { isQuorum } from './conf-checker.ts'
 
 /** One replica in one life, and the disks of the others. */
@@ -19,9 +18,19 @@ export interface Looker {
   /** Of its own log, durable or on its way. */
   termAt(index: number): number | undefined
   /** What lies on the disk of a replica; undefined when it is not known. */
-  logOf(replica: ReplicaId): GroupLog | undefined
+  logOf(replica: ReplicaId): DiskLog | undefined
   /** Removed for good: it votes no more. */
   isGone(replica: ReplicaId): boolean
+}
+
+type DiskLog = Pick<GroupLog, 'hard' | 'base' | 'lastIndex' | 'term'>
+
+/** Of what is on its way to one follower. */
+export interface Windows {
+  readonly inflightAppends: number
+  readonly inflightBytes: number
+  /** Of the entries of one message, which are at least one. */
+  readonly messageBytes: number
 }
 
 type Seen = Pick<RaftStatus, 'term' | 'vote' | 'commit' | 'applied'> & { readonly life: number }
@@ -30,27 +39,26 @@ export class CoreChecker {
   readonly #fail: (kind: string, text: string) => void
   readonly #inflightMax: number
   readonly #inflightBytesMax: number
+  readonly #committedAtFirst: number
   readonly #seen = new Map<ReplicaId, Seen>()
   /** By group: the highest index that a leader has called committed. */
   readonly #committed = new Map<GroupId, number>()
   /** By group and term: what its leader called committed when it was first seen. */
   readonly #commitsAtStart = new Map<GroupId, Map<number, number>>()
 
-  /** `limits`: of appends under way to one follower, in messages and in bytes of one message. */
-  constructor(
-    fail: (kind: string, text: string) => void,
-    limits: { readonly inflightAppends: number; readonly appendBytes: number },
-  ) {
+  /** `committed`: what every replica calls committed at first. */
+  constructor(fail: (kind: string, text: string) => void, windows: Windows, committed = 0) {
     this.#fail = fail
-    this.#inflightMax = limits.inflightAppends
+    this.#inflightMax = windows.inflightAppends
     // The message that reaches the bound may cross it.
-    this.#inflightBytesMax = INFLIGHT_BYTES_MAX + Math.max(limits.appendBytes, ENTRY_BYTES_MAX)
+    this.#inflightBytesMax = windows.inflightBytes + windows.messageBytes
+    this.#committedAtFirst = committed
   }
 
   look(looker: Looker, { status, progress }: CoreView): void {
     this.#checkLife(looker, status)
     if (status.role !== 'follower') this.#checkRole(looker, status)
-    if (status.commit > (this.#committed.get(looker.group) ?? 0)) this.#checkCommit(looker, status)
+    if (status.commit > this.#committedBefore(looker.group)) this.#checkCommit(looker, status)
     for (const peer of progress) {
       this.#checkProgress(looker, status, peer)
       this.#checkMatch(looker, status, peer)
@@ -85,7 +93,7 @@ export class CoreChecker {
 
   #checkCommit({ group, termAt, logOf, isGone }: Looker, status: RaftStatus): void {
     const { id, role, term, commit, confState } = status
-    const before = this.#committed.get(group) ?? 0
+    const before = this.#committedBefore(group)
     this.#committed.set(group, commit)
     // A leader calls committed what a quorum acknowledged; everybody else hears of it from one.
     if (role !== 'leader') {
@@ -106,6 +114,10 @@ export class CoreChecker {
     if (last !== undefined && last < term && this.#inherited(group, status) < commit) {
       this.#fail('oldTermCommitted', `the leader of term ${term} of group ${group} commits ${last} at ${commit}`)
     }
+  }
+
+  #committedBefore(group: GroupId): number {
+    return this.#committed.get(group) ?? this.#committedAtFirst
   }
 
   /** What a leader called committed when it was first seen as one. */

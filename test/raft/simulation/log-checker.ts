@@ -4,15 +4,19 @@
  * it knows to be committed no log has two changes of membership.
  */
 import { crc32 } from 'node:zlib'
-import type { GroupId, NodeId } from '../../src/base/ids.ts'
-import type { Entry } from '../../src/base/log-entry.ts'
-import type { GroupLog, LogPosition, WalWrite } from '../../src/storage/wal/types.ts'
+import type { GroupId, NodeId } from '../../../src/base/ids.ts'
+import type { Entry } from '../../../src/base/log-entry.ts'
+import type { GroupLog, LogPosition, WalWrite } from '../../../src/storage/wal/types.ts'
 
 interface Known {
   /** By term and index in one number: the term before it and a checksum of type and data in one number. */
   readonly entries: Map<number, number>
   readonly changes: LogPosition[]
 }
+
+type Written = Pick<WalWrite, 'group' | 'entries'>
+
+type OpenedLog = Pick<GroupLog, 'hard' | 'base' | 'lastIndex' | 'term' | 'entries'>
 
 type TermAt = (index: number) => number | undefined
 
@@ -28,7 +32,7 @@ export class LogChecker {
   }
 
   /** A write is handed to a log; `termAt`: of that log up to this write. `commit`: what its replica calls committed. */
-  hands(node: NodeId, { group, entries = [] }: WalWrite, termAt: TermAt, commit: number): void {
+  hands(node: NodeId, { group, entries = [] }: Written, termAt: TermAt, commit: number): void {
     const first = entries[0]
     if (first === undefined) return
     let previous = termAt(first.index - 1)
@@ -49,8 +53,8 @@ export class LogChecker {
   }
 
   /** What a node finds in a log that it opens was handed to that log once. */
-  opens(node: NodeId, log: GroupLog): void {
-    const { group, base, hard } = log
+  opens(node: NodeId, group: GroupId, log: OpenedLog): void {
+    const { base, hard } = log
     const last = log.lastIndex()
     if (last === base.index) return
     const { entries: known } = this.#known(group)

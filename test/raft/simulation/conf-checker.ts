@@ -2,8 +2,8 @@
  * Configurations (§6) seen from outside: every replica goes through the same ones at the same indexes, any two that
  * follow each other have no two quorums apart, and nobody is elected under one that is older than the last but one.
  */
-import type { GroupId } from '../../src/base/ids.ts'
-import type { ConfState } from '../../src/base/log-entry.ts'
+import type { GroupId } from '../../../src/base/ids.ts'
+import type { ConfState } from '../../../src/base/log-entry.ts'
 
 interface Step {
   /** In force for whoever has applied everything up to here. */
