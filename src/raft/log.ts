@@ -20,11 +20,12 @@ export interface RaftLogOptions {
 
 export class RaftLog {
   readonly unstable: Unstable
-  readonly window: ApplyWindow
   /** There is no state that entries could be applied to, until a snapshot is installed. */
   stateLost: boolean
   readonly #storage: LogStorage
   readonly #applyUnstable: boolean
+  readonly #maxApplyingBytes: number
+  #window: ApplyWindow
   #committed: number
 
   constructor(options: RaftLogOptions) {
@@ -34,7 +35,12 @@ export class RaftLog {
     const first = options.storage.firstIndex()
     this.unstable = new Unstable(options.storage.lastIndex() + 1, options.onTruncate)
     this.#committed = first - 1
-    this.window = new ApplyWindow(first - 1, options.maxApplyingBytes)
+    this.#maxApplyingBytes = options.maxApplyingBytes
+    this.#window = new ApplyWindow(first - 1, options.maxApplyingBytes)
+  }
+
+  get window(): ApplyWindow {
+    return this.#window
   }
 
   get committed(): number {
@@ -128,6 +134,12 @@ export class RaftLog {
   restore(snapshot: SnapshotMeta): void {
     this.#committed = snapshot.index
     this.unstable.restore(snapshot)
+  }
+
+  /** Whatever was applied is gone: a snapshot decides where applying begins again, which may be further back. */
+  loseState(): void {
+    this.stateLost = true
+    this.#window = new ApplyWindow(this.#storage.firstIndex() - 1, this.#maxApplyingBytes)
   }
 
   get extent(): LogExtent {

@@ -8,8 +8,23 @@ import { restoreConfiguration } from './membership.ts'
 import type { PeerProgress } from './progress.ts'
 import type { MessageFields, RaftState } from './state.ts'
 import { send } from './state.ts'
+import { becomeFollower } from './term.ts'
 
 const NOTHING: MessageFields = {}
+
+/**
+ * The host found the state damaged: from now on it counts as lost, and what was handed out to be applied as never applied.
+ * A leader steps down, since it serves from its state, and tells the voter furthest in the log to run at once. False: it
+ * was lost before, or a snapshot that replaces it is on its way.
+ */
+export function loseState(r: RaftState): boolean {
+  if (r.log.stateLost || underWay(r)) return false
+  const heir = r.role === 'leader' ? furthestVoter(r) : undefined
+  r.log.loseState()
+  if (heir !== undefined) send(r, 'timeoutNow', heir)
+  if (r.role !== 'follower') becomeFollower(r, r.term, 0)
+  return true
+}
 
 /** What a heartbeat's answer says beside the heartbeat: a snapshot must reach the log's beginning to be of use. */
 export function askForSnapshot(r: RaftState): MessageFields {
@@ -39,6 +54,15 @@ export function replaceState(r: RaftState, snapshot: SnapshotMeta): void {
   r.replacement = snapshot
   r.log.commitTo(snapshot.index)
   restoreConfiguration(r, snapshot.confState)
+}
+
+function furthestVoter(r: RaftState): number | undefined {
+  let best: PeerProgress | undefined
+  for (const peer of r.progress.values()) {
+    const canRun = peer.id !== r.id && r.conf.voters.includes(peer.id) && peer.recentActive && !peer.stateLost
+    if (canRun && (best === undefined || peer.match > best.match)) best = peer
+  }
+  return best?.id
 }
 
 /** One that restarts the log replaces the state as well. */

@@ -8,6 +8,7 @@ import type { ConfChange } from './conf-change.ts'
 import { encodeConfChange } from './conf-change.ts'
 import { checkConfiguration, voterIds } from './configuration.ts'
 import type { RaftEvent } from './events.ts'
+import { loseState } from './lost-state.ts'
 import { appliedTo, applyConfChange, restoreConfiguration } from './membership.ts'
 import type { PeerProgress } from './progress.ts'
 import { viewProgress } from './progress-view.ts'
@@ -71,7 +72,16 @@ export class RaftGroup {
 
   /** The state machine has applied everything up to `index`. */
   applied(index: number): void {
+    assert(!this.#raft.log.stateLost, 'nothing is applied to a state that is lost')
     appliedTo(this.#raft, index)
+  }
+
+  /**
+   * The state machine turned out damaged while the log is whole: nothing more is handed out, and nothing may be confirmed
+   * with {@link applied}, before a leader's snapshot has replaced it. False: it was lost before, or is being replaced.
+   */
+  loseState(): boolean {
+    return loseState(this.#raft)
   }
 
   /** A message from a peer. Stale ones are dropped; the answer says why one was not acted upon at all. */

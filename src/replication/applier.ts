@@ -107,6 +107,11 @@ export class Applier<R, E> {
     this.#reset()
   }
 
+  /** What was applied is gone, and what waits cannot be: a snapshot begins anew. */
+  lost(): void {
+    this.replaced({ applied: 0, term: 0, confState: this.#meta.confState, lastAt: 0 })
+  }
+
   #apply(entry: Entry): void {
     const { index, term, type, data } = entry
     this.#logBytes += data.byteLength

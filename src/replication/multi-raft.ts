@@ -2,7 +2,6 @@
  * The replicas of one shard on this node (multi-Raft): starts and stops them, hands them their messages and ticks, and
  * keeps what belongs to the node as a whole: clocks, a full disk, the way out.
  */
-
 import type { Timer } from '../base/env.ts'
 import { SandglassError } from '../base/errors.ts'
 import type { GroupId, NodeId } from '../base/ids.ts'
@@ -32,6 +31,8 @@ export interface MultiRaftStats {
   readonly leaders: number
   /** Groups refused because their replica here was lost to damage of the log. */
   readonly damaged: readonly GroupId[]
+  /** Groups whose state here is damaged and waits for a snapshot. */
+  readonly stateLost: readonly GroupId[]
   readonly proposals: Readonly<ProposalCounts>
   /** How often a replica here came to lead. */
   readonly elections: number
@@ -151,10 +152,11 @@ export class MultiRaft implements PeerReceiver {
   }
 
   stats(): MultiRaftStats {
-    let leaders = 0
-    for (const replica of this.#replicas.values()) if (replica.leads) leaders++
-    const groups = this.#replicas.size
-    return { groups, leaders, damaged: [...this.#damaged], proposals: { ...this.#counts }, elections: this.#elections }
+    const all = [...this.#replicas]
+    const leaders = all.filter(([, { leads }]) => leads).length
+    const stateLost = all.filter(([, replica]) => replica.stateLost).map(([group]) => group)
+    const [groups, damaged] = [all.length, [...this.#damaged]]
+    return { groups, leaders, damaged, stateLost, proposals: { ...this.#counts }, elections: this.#elections }
   }
 
   /** Whether this node may be given leaderships: its clock, its log and its checkpoints are well. */

@@ -21,7 +21,15 @@ export async function openReplica<R, E, V extends View<R, E>>(
 ): Promise<Replica<R, E, V>> {
   const { state, recovered } = await open(spec, shard)
   const view = createView()
-  if (recovered.lostBefore === undefined) await view.load(state)
+  if (recovered.lostBefore === undefined) {
+    try {
+      await view.load(state)
+    } catch (error) {
+      if (state.damage === undefined) throw error
+      // Its first read met it: from now on the state says so itself.
+      return openReplica<R, E, V>(spec, createView, shard)
+    }
+  }
   return new Replica<R, E, V>({ spec, view, state, shard, recovered })
 }
 

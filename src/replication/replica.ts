@@ -2,6 +2,7 @@
  * One replica: joins the core, the log, the view and the network. Its core never waits: a Ready's messages leave at once,
  * what depends on the disk leaves after the disk, and committed entries are applied in slices.
  */
+import { SandglassError } from '../base/errors.ts'
 import type { NodeId, ReplicaId } from '../base/ids.ts'
 import type { ConfState, SnapshotMeta } from '../base/log-entry.ts'
 import type { ConfChange } from '../raft/conf-change.ts'
@@ -95,6 +96,11 @@ export class Replica<R, E, V extends View<R, E>> implements Turnable {
     return this.#leadership.held
   }
 
+  /** Its state is damaged and waits for a leader's snapshot. */
+  get stateLost(): boolean {
+    return !this.#stopped && this.#raft.status().needsSnapshot
+  }
+
   /** Takes what the core has to say: messages to the outbox, entries to the log, committed ones to apply. */
   collect(): void {
     if (this.#stopped) return
@@ -125,6 +131,8 @@ export class Replica<R, E, V extends View<R, E>> implements Turnable {
     try {
       this.#applier.run(() => enough() || full())
     } catch (error) {
+      // A read met damage: what was applied of this entry goes with the rest of the state.
+      if (error instanceof SandglassError && this.#heedDamage()) return
       this.#checkpointer.disable()
       if (!(error instanceof UnknownCommandError)) throw error
       this.#halt(error)
@@ -138,6 +146,7 @@ export class Replica<R, E, V extends View<R, E>> implements Turnable {
 
   tick(): void {
     if (this.#stopped) return
+    this.#heedDamage()
     this.#raft.tick()
     this.#reads.tick()
     this.#shard.mark(this)
@@ -216,6 +225,22 @@ export class Replica<R, E, V extends View<R, E>> implements Turnable {
       await this.#checkpointer.idle
     }
     this.#checkpointer.disable()
+  }
+
+  /**
+   * Once a read has found the state damaged the replica goes on with its log alone, until a snapshot has replaced the state
+   * (docs/decisions, lost state). False: all is well, that is under way, or nobody else has the state.
+   */
+  #heedDamage(): boolean {
+    const { state, shard } = this.#parts
+    const { damage } = state
+    if (damage === undefined || this.handle.members.length < 2 || !this.#raft.loseState()) return false
+    this.#checkpointer.disable()
+    this.#applier.lost()
+    this.#answerAll()
+    shard.event({ type: 'stateDamaged', group: this.group, reason: damage })
+    shard.mark(this)
+    return true
   }
 
   #halt(error: Error): void {

@@ -46,6 +46,14 @@ export const STORAGE_MUTANTS: readonly Mutant[] = [
     killers: damage('costs every replica if it lies before a valid batch'),
   },
   {
+    name: 'ruins-of-a-later-batch-passed-over',
+    breaks: 'formats.md: bytes behind the end that a sound head tells prove that its batch was durable',
+    file: 'storage/wal/scan.ts',
+    find: ' || writtenBehind(file, size, end, { seed, sequence })',
+    replace: '',
+    killers: damage('costs every replica if it runs from the data of an earlier batch into the last one'),
+  },
+  {
     name: 'corruption-of-a-sealed-segment-accepted',
     breaks: 'architecture §4: every group that may have had records in a damaged segment loses its replica',
     file: 'storage/wal/replay.ts',

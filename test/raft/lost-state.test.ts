@@ -201,3 +201,41 @@ test('a group in which one replica lost its state goes on, and it catches up wit
   net.propose(1, 'e')
   expect(again.applied.at(-1)?.index).toBe(6)
 })
+
+describe('a replica that finds its state damaged while it runs', () => {
+  test('applies no more, and begins again at a snapshot from before what it had applied', () => {
+    const log = entriesOf([2, 2, 2, 2, 2], 5)
+    const node = new TestNode(3, { conf: CONF, log, hard: { term: 2, vote: 0, commit: 9 } })
+    node.drain()
+    expect(node.applied.map((entry) => entry.index)).toEqual([5, 6, 7, 8, 9])
+    expect(node.raft.loseState()).toBe(true)
+    expect(node.raft.loseState()).toBe(false)
+    expect(node.raft.status()).toMatchObject({ needsSnapshot: true, applied: 0, commit: 9 })
+    expect(() => node.raft.applied(9)).toThrow('lost')
+    expect(node.ticks(50)).toEqual([])
+    expect(node.receive(messageOf('heartbeat', 1, 3, 2))).toMatchObject([{ reject: true, index: 4 }])
+    node.applied.length = 0
+    install(node, upTo(6))
+    expect(node.raft.status()).toMatchObject({ needsSnapshot: false, applied: 9, lastIndex: 9 })
+    expect(node.applied.map((entry) => entry.index)).toEqual([7, 8, 9])
+  })
+
+  test('steps down if it leads, and tells the furthest voter that it knows of to run', () => {
+    const network = new Network(...[1, 2, 3].map((id) => new TestNode(id, { conf: CONF })))
+    network.campaign(1)
+    network.propose(1, 'a')
+    const { term } = network.node(1).raft.status()
+    expect(network.node(1).raft.loseState()).toBe(true)
+    expect(network.node(1).raft.status()).toMatchObject({ role: 'follower', leader: 0, term })
+    network.run()
+    const leaders = [2, 3].filter((id) => network.node(id).role === 'leader')
+    expect(leaders).toHaveLength(1)
+  })
+
+  test('while a snapshot that restarts its log is being installed, has nothing to lose', () => {
+    const node = new TestNode(3, { conf: CONF, log: entriesOf([2], 5), hard: { term: 2, vote: 0, commit: 5 } })
+    node.drain()
+    node.raft.step(messageOf('installSnapshot', 1, 3, 2, { snapshot: upTo(12) }))
+    expect(node.raft.loseState()).toBe(false)
+  })
+})

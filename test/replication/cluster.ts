@@ -1,4 +1,5 @@
 /** A few nodes with one group, under virtual time, on memory disks that outlive crashes. */
+import { SandglassError } from '../../src/base/errors.ts'
 import type { GroupId, NodeId } from '../../src/base/ids.ts'
 import type { ReplicationEvent } from '../../src/replication/events.ts'
 import type { GroupHandle, GroupSpec, Member, ProposalOutcome } from '../../src/replication/group.ts'
@@ -32,13 +33,14 @@ export class Node {
 
   readonly #cluster: Cluster
   #stateDamage: string | undefined
+  #readDamage: string | undefined
 
   constructor(cluster: Cluster, id: NodeId) {
     this.#cluster = cluster
     this.id = id
     this.env = cluster.time.env()
     this.wal = new MemoryWal(this.env, this.logDisk)
-    this.state = memoryStateStore(this.env, this.stateDisk)
+    this.state = this.#openState()
     this.multi = this.#open()
   }
 
@@ -91,13 +93,15 @@ export class Node {
     this.#stateDamage = damage
   }
 
+  /** The next read of the state finds damage. */
+  breakReads(damage: string): void {
+    this.#readDamage = damage
+  }
+
   #openState(): StateStore {
     const store = memoryStateStore(this.env, this.stateDisk)
     const { group: open, remove } = { group: store.group.bind(store), remove: store.remove.bind(store) }
-    store.group = async (group) => {
-      const state = await open(group)
-      return this.#stateDamage === undefined ? state : this.#damaged(state)
-    }
+    store.group = async (group) => this.#damageable(await open(group))
     store.remove = (group) => {
       this.#stateDamage = undefined
       return remove(group)
@@ -105,8 +109,8 @@ export class Node {
     return store
   }
 
-  /** Damaged until a snapshot is installed. */
-  #damaged(state: GroupState): GroupState {
+  /** Once damaged it stays so until a snapshot is installed. */
+  #damageable(state: GroupState): GroupState {
     const beginInstall = async () => {
       const sink = await state.beginInstall()
       const commit = async (meta: CheckpointMeta) => {
@@ -115,9 +119,24 @@ export class Node {
       }
       return { write: sink.write.bind(sink), abort: sink.abort.bind(sink), commit }
     }
+    const refuse = () => {
+      this.#stateDamage ??= this.#readDamage
+      this.#readDamage = undefined
+      if (this.#stateDamage !== undefined) throw new SandglassError('INTERNAL', `Cannot read: ${this.#stateDamage}`)
+    }
+    const scan: GroupState['scan'] = async (...of) => {
+      refuse()
+      return state.scan(...of)
+    }
+    const read: GroupState['get'] = (key) => {
+      refuse()
+      return state.get(key)
+    }
     const get = (_: GroupState, key: keyof GroupState) => {
       if (key === 'damage') return this.#stateDamage
       if (key === 'beginInstall') return beginInstall
+      if (key === 'scan') return scan
+      if (key === 'get') return read
       const value = state[key]
       return typeof value === 'function' ? value.bind(state) : value
     }

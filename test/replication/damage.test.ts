@@ -174,12 +174,91 @@ describe('a replica whose state was damaged, with a log that begins later', () =
     const state = await cluster.time.during(store.group(GROUP))
     const confState = { voters: [10, 20, 30], votersOutgoing: [], learners: [], learnersNext: [], autoLeave: false }
     await cluster.time.during(state.checkpoint({ applied: 1, term: 1, confState, lastAt: 0 }))
-    await node.restart()
+    await expect(node.restart()).resolves.toBeUndefined()
     const reason = expect.stringMatching(/^its checkpoint is at 1, its log begins behind \d+$/)
     expect(node.events).toContainEqual({ type: 'stateDamaged', group: GROUP, reason })
     await cluster.settled()
     expect(installed(node)).toBe(1)
     expect(await node.texts()).toEqual(values)
+  })
+})
+
+describe('a replica whose state turns out damaged while it runs', () => {
+  const installed = (node: Node) => node.events.filter(({ type }) => type === 'snapshotInstalled').length
+
+  /** Somebody has checkpoints of some of it, and none of all. */
+  async function running(seed: number, role: string): Promise<{ cluster: Cluster; node: Node; values: string[] }> {
+    const cluster = await Cluster.start({ seed, limits: { checkpointBytes: 3000, walRetainBytes: 500 } })
+    const leader = await cluster.leader()
+    const values = Array.from({ length: 20 }, (_, i) => `${i}-${'x'.repeat(500)}`)
+    for (const value of values) await cluster.propose(leader, value)
+    await cluster.settled()
+    const [follower] = cluster.others(leader)
+    if (follower === undefined) throw new Error('there is one node only')
+    return { cluster, node: role === 'leader' ? leader : follower, values }
+  }
+
+  async function isHealed(cluster: Cluster, node: Node, values: readonly string[]): Promise<void> {
+    expect(await soon(cluster, () => installed(node) === 1)).toBe(true)
+    await cluster.settled()
+    expect(await node.texts()).toEqual(values)
+    expect(node.multi.stats().stateLost).toEqual([])
+    await cluster.propose(await cluster.leader(), 'after')
+    await cluster.settled()
+    for (const one of cluster.nodes) expect(await one.texts()).toEqual([...values, 'after'])
+    expect(cluster.nodes.flatMap(({ fatal }) => fatal)).toEqual([])
+  }
+
+  test.each([
+    ['follower', 1],
+    ['follower', 2],
+    ['leader', 3],
+    ['leader', 4],
+  ])('by apply, is healed in place and goes on: a %s (seed %i)', async (role, seed) => {
+    const { cluster, node, values } = await running(seed, role)
+    node.breakReads('a row is damaged')
+    const answer = cluster.ask(await cluster.leader(), 'look here')
+    expect(await soon(cluster, () => node.events.some(({ type }) => type === 'stateDamaged'))).toBe(true)
+    expect(node.events).toContainEqual({ type: 'stateDamaged', group: GROUP, reason: 'a row is damaged' })
+    expect([node.leads, node.multi.stats().stateLost, node.handle.status().applied]).toEqual([false, [GROUP], 0])
+    await isHealed(cluster, node, [...values, 'look here'])
+    expect(answer.outcomes).toMatchObject([{ type: role === 'leader' ? 'unknown' : 'applied' }])
+  })
+
+  test.each(['follower', 'leader'])('by somebody who reads, is healed in place: a %s', async (role) => {
+    const { cluster, node, values } = await running(5, role)
+    node.breakReads('a block is damaged')
+    await expect(node.texts()).rejects.toThrow('a block is damaged')
+    await isHealed(cluster, node, values)
+    expect(node.events).toContainEqual({ type: 'stateDamaged', group: GROUP, reason: 'a block is damaged' })
+  })
+
+  test('by its first read after a start, is healed in place', async () => {
+    const { cluster, node, values } = await running(6, 'follower')
+    await cluster.time.run(500)
+    node.crash()
+    node.breakReads('a row is damaged')
+    await expect(node.restart()).resolves.toBeUndefined()
+    await isHealed(cluster, node, values)
+  })
+
+  test('that leads hands over without waiting for a timeout', async () => {
+    const { cluster, node } = await running(7, 'leader')
+    const before = cluster.time.nowMs
+    node.breakReads('a row is damaged')
+    await expect(node.texts()).rejects.toThrow()
+    await cluster.leader(cluster.others(node))
+    expect(cluster.time.nowMs - before).toBeLessThan(300)
+  })
+
+  test('stops the node if nobody else has the state', async () => {
+    const cluster = await Cluster.start({ nodes: 1 })
+    const node = await cluster.leader()
+    await cluster.propose(node, 'a')
+    node.breakReads('a row is damaged')
+    cluster.ask(node, 'look')
+    await cluster.time.until(() => node.fatal.length > 0)
+    expect(String(node.fatal[0])).toContain('a row is damaged')
   })
 })
 
@@ -193,6 +272,11 @@ test('a replica that never wrote anything starts where damaged files may have he
   const leader = await cluster.leader()
   expect(await cluster.propose(leader, 'a')).toMatchObject({ type: 'applied' })
 })
+
+async function soon(cluster: Cluster, condition: () => boolean): Promise<boolean> {
+  for (let ms = 0; ms < 20_000 && !condition(); ms += 10) await cluster.time.run(10)
+  return condition()
+}
 
 async function leaderAndThird(cluster: Cluster, node: Node): Promise<[Node, Node]> {
   const leader = await cluster.leader(cluster.others(node))

@@ -71,7 +71,7 @@ export class StoredGroupState implements GroupState {
     try {
       return this.#shard.database.get(this.#prefix + key)
     } catch (error) {
-      throw this.#noteDamage(error)
+      throw this.#noteDamage(error, this.#place)
     }
   }
 
@@ -93,14 +93,15 @@ export class StoredGroupState implements GroupState {
     if (limit <= 0 || range.gte >= range.lt) return []
     if (this.#damage !== undefined) throw damaged('read', this.#damage)
     // One synchronous step: what a checkpoint moves down from here on is in one of the two, and hidden in the other.
-    const stored = rowRange(this.#place, range)
+    const place = this.#place
+    const stored = rowRange(place, range)
     const { database, env } = this.#shard
     const below = this.#head === undefined ? undefined : database.iterate(stored, bounds.reverse, PREFIX_BYTES)
     const above = this.#layers.capture(range, bounds)
     try {
       return await readRows(env, above, below, bounds)
     } catch (error) {
-      throw this.#noteDamage(error)
+      throw this.#noteDamage(error, place)
     }
   }
 
@@ -119,10 +120,12 @@ export class StoredGroupState implements GroupState {
   async openSnapshot(): Promise<SnapshotSource> {
     await this.#readable()
     if (this.#damage !== undefined) throw damaged('open a snapshot', this.#damage)
-    const { value, rows } = this.#shard.database.capture(headKey(this.group), rowRange(this.#place), PREFIX_BYTES)
+    const place = this.#place
+    const note = (error: unknown) => this.#noteDamage(error, place)
+    const { value, rows } = this.#captured(place, note)
     // The database may already hold a checkpoint whose completion this turn has not heard of.
     const head = value === undefined ? undefined : decodeHead(value)
-    if (head?.generation === this.#place.generation) return new StateSnapshotSource(head.meta, rows)
+    if (head?.generation === place.generation) return new StateSnapshotSource(head.meta, rows, note)
     await rows.close()
     throw new SandglassError('INTERNAL', 'Cannot open a snapshot: there is no checkpoint')
   }
@@ -205,8 +208,19 @@ export class StoredGroupState implements GroupState {
     }
   }
 
-  #noteDamage(error: unknown): unknown {
-    if (error instanceof SandglassError && error.reason === 'INTERNAL') this.#damage ??= error.message
+  /** Head and rows as they are now. */
+  #captured(place: Place, note: (error: unknown) => unknown): ReturnType<Database['capture']> {
+    try {
+      return this.#shard.database.capture(headKey(this.group), rowRange(place), PREFIX_BYTES)
+    } catch (error) {
+      throw note(error)
+    }
+  }
+
+  /** `place`: what was read. Of one that a snapshot has replaced meanwhile it says nothing about what counts now. */
+  #noteDamage(error: unknown, place: Place): unknown {
+    const damaged = error instanceof SandglassError && error.reason === 'INTERNAL'
+    if (damaged && place === this.#place) this.#damage ??= error.message
     return error
   }
 

@@ -7,6 +7,7 @@ import type { CheckpointMeta, Row, SnapshotSource } from './types.ts'
 export class StateSnapshotSource implements SnapshotSource {
   readonly meta: CheckpointMeta
   readonly #below: RowIterator
+  readonly #onError: (error: unknown) => unknown
   #rows: readonly Row[] = []
   #at = 0
   #number = 0
@@ -14,9 +15,11 @@ export class StateSnapshotSource implements SnapshotSource {
   #ended = false
   #reading = false
 
-  constructor(meta: CheckpointMeta, below: RowIterator) {
+  /** `onError` hears of every read that fails, and answers what is thrown. */
+  constructor(meta: CheckpointMeta, below: RowIterator, onError: (error: unknown) => unknown) {
     this.meta = meta
     this.#below = below
+    this.#onError = onError
   }
 
   async next(maxBytes: number): Promise<Uint8Array | undefined> {
@@ -25,14 +28,20 @@ export class StateSnapshotSource implements SnapshotSource {
     this.#reading = true
     try {
       return await this.#chunk(maxBytes)
+    } catch (error) {
+      throw this.#onError(error)
     } finally {
       this.#reading = false
     }
   }
 
-  close(): Promise<void> {
+  async close(): Promise<void> {
     this.#ended = true
-    return this.#below.close()
+    try {
+      await this.#below.close()
+    } catch (error) {
+      throw this.#onError(error)
+    }
   }
 
   /** A row that is larger than `maxBytes` goes alone. */
