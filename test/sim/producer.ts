@@ -127,7 +127,8 @@ export class SimProducer {
     trace.note(`${this.#name} ${frame.first} ${reply?.type ?? (answer.type === 'failed' ? answer.error.reason : '')}`)
     if (reply?.type !== 'produced') {
       if (reply?.type === 'duplicate') this.#world.fail('forgotten', `${this.#name} ${frame.first} was forgotten`)
-      if (reply?.type === 'outOfSequence' && reply.expected === 1 && frame === this.#frames[0]) this.#startAnew()
+      const forgotten = reply?.type === 'outOfSequence' && reply.expected === 1
+      if (forgotten && frame === this.#frames[0] && round === this.#round) this.#startAnew()
       else this.#againLater(round)
       return
     }
