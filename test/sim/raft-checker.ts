@@ -6,17 +6,12 @@ import type { GroupId, NodeId, ReplicaId } from '../../src/base/ids.ts'
 import type { Message } from '../../src/raft/types.ts'
 import { decodeFrame } from '../../src/replication/frame.ts'
 import type { GroupLog, Wal, WalWrite } from '../../src/storage/wal/types.ts'
+import { HardStateChecker } from '../raft/simulation/hard-state-checker.ts'
 
 export interface Finding {
   /** Which promise is broken: shrinking keeps to one. */
   readonly kind: string
   readonly text: string
-}
-
-interface Durable {
-  term: number
-  vote: number
-  commit: number
 }
 
 interface GroupFacts {
@@ -33,8 +28,7 @@ interface GroupFacts {
 export class RaftChecker {
   readonly #findings: Finding[] = []
   readonly #groups = new Map<GroupId, GroupFacts>()
-  readonly #durable = new Map<ReplicaId, Durable>()
-  readonly #removed = new Set<ReplicaId>()
+  readonly #hardStates = new HardStateChecker((kind, text) => this.fail(kind, text))
   /** By replica and term: for whom. */
   readonly #votes = new Map<string, ReplicaId>()
   readonly #onFinding: (finding: Finding) => void
@@ -57,47 +51,21 @@ export class RaftChecker {
     return this.#facts(group).committed
   }
 
-  /** A write of `replica` is durable: terms, votes and commit indexes never go back, over all its lives. */
-  durable({ group, replica, hard, removed }: WalWrite): void {
-    if (this.#removed.has(replica))
-      this.fail('idUsedAgain', `replica ${replica} of group ${group} writes after its end`)
-    if (removed === true) this.#removed.add(replica)
-    if (hard === undefined) return
-    const known = this.#durable.get(replica) ?? { term: 0, vote: 0, commit: 0 }
-    this.#durable.set(replica, known)
-    const was = `${known.term}/${known.vote}/${known.commit}`
-    const is = `${hard.term}/${hard.vote}/${hard.commit}`
-    if (hard.term < known.term || hard.commit < known.commit) {
-      this.fail('hardStateBack', `replica ${replica} of group ${group} goes from ${was} to ${is}`)
-    }
-    if (hard.term === known.term && known.vote !== 0 && hard.vote !== known.vote) {
-      this.fail('doubleVote', `replica ${replica} of group ${group} goes from ${was} to ${is}`)
-    }
-    Object.assign(known, hard)
+  durable(write: WalWrite): void {
+    this.#hardStates.durable(write)
   }
 
   /** A node opened its log: nothing that was durable in its last life, `before`, is gone. */
   reopened(node: NodeId, wal: Wal, before: Wal | undefined): void {
     for (const log of wal.groups()) {
-      const known = this.#durable.get(log.replica)
-      if (known === undefined) continue
-      const { term, vote, commit } = log.hard ?? { term: 0, vote: 0, commit: 0 }
-      const lost =
-        term < known.term || commit < known.commit || (term === known.term && vote !== known.vote && known.vote !== 0)
-      if (lost) {
-        const was = `${known.term}/${known.vote}/${known.commit}`
-        this.fail(
-          'hardStateLost',
-          `replica ${log.replica} on ${node} comes back from ${was} with ${term}/${vote}/${commit}`,
-        )
-      }
+      this.#hardStates.reopened(log, log.hard)
       const last = before?.group(log.group)
       if (last?.replica === log.replica) this.#checkLog(node, log, last)
     }
   }
 
   /** Votes and acknowledgements leave only when what they promise is durable. */
-  sent(node: NodeId, frame: Uint8Array, wal: Wal): void {
+  sent(node: NodeId, frame: Uint8Array, wal: Pick<Wal, 'group'>): void {
     for (const { group, message } of decodeFrame(frame).envelopes) {
       if (message.reject) continue
       const log = wal.group(group)

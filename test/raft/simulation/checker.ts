@@ -6,6 +6,8 @@ import { text } from '../harness/entries.ts'
 import type { MemoryLog } from '../harness/memory-log.ts'
 import { ConfChecker } from './conf-checker.ts'
 import { CoreChecker, type Looker, type Windows } from './core-checker.ts'
+import { HardStateChecker } from './hard-state-checker.ts'
+import { LeaderChecker } from './leader-checker.ts'
 import { LogChecker } from './log-checker.ts'
 
 export class Violation extends Error {
@@ -28,13 +30,16 @@ export class Checker {
   readonly #acknowledged = new Map<number, Known>()
   readonly logs = new LogChecker(violated)
   readonly confs = new ConfChecker(violated)
+  readonly hardStates = new HardStateChecker(violated)
+  readonly leaders: LeaderChecker
   readonly #cores: CoreChecker
   /** The highest index that any node has called committed. */
   committed: number
 
-  constructor(base: number, windows: Windows) {
+  constructor(base: number, windows: Windows, uncommittedBytes: number) {
     this.committed = base
     this.#cores = new CoreChecker(violated, windows, base)
+    this.leaders = new LeaderChecker(violated, uncommittedBytes)
   }
 
   look(looker: Looker, core: CoreView): void {

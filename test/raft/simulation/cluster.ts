@@ -6,7 +6,7 @@ import { votersOf } from '../harness/entries.ts'
 import { type MemoryLog, NOBODY } from '../harness/memory-log.ts'
 import { Checker, Violation } from './checker.ts'
 import { Random } from './random.ts'
-import { ENTRY_BYTES, ENTRY_BYTES_MAX, SimNode, type World } from './sim-node.ts'
+import { ENTRY_BYTES, ENTRY_BYTES_MAX, SimNode, UNCOMMITTED_BYTES, type World } from './sim-node.ts'
 import { drawInflightBytes, drawSwarm, type Swarm } from './swarm.ts'
 import { Timeline } from './timeline.ts'
 
@@ -32,11 +32,12 @@ export class Cluster implements World {
     const root = new Random(seed)
     this.swarm = { ...drawSwarm(root), inflightBytes: drawInflightBytes(seed), ...overrides }
     const { inflight, inflightBytes, entriesPerMessage } = this.swarm
-    this.checker = new Checker(BASE.index, {
+    const windows = {
       inflightAppends: inflight,
       inflightBytes: inflightBytes === 0 ? Number.POSITIVE_INFINITY : inflightBytes,
       messageBytes: Math.max(entriesPerMessage * ENTRY_BYTES, ENTRY_BYTES_MAX),
-    })
+    }
+    this.checker = new Checker(BASE.index, windows, UNCOMMITTED_BYTES)
     this.random = root.split()
     this.#faults = root.split()
     this.#network = root.split()

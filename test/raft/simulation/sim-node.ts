@@ -18,6 +18,7 @@ import type { Timeline } from './timeline.ts'
 export const ENTRY_BYTES = 24
 /** Of the longest one, a change of membership. */
 export const ENTRY_BYTES_MAX = 60
+export const UNCOMMITTED_BYTES = 2000
 /** There is one. */
 const GROUP = 1
 
@@ -71,6 +72,7 @@ export class SimNode {
     }
     const { checker } = this.#world
     checker.logs.opens(this.id, GROUP, this.log)
+    checker.hardStates.reopened({ group: GROUP, replica: this.id }, this.log.hard)
     if (this.conf !== NOBODY) checker.confs.under(GROUP, this.applied, this.conf)
     this.raft = new RaftGroup({
       id: this.id,
@@ -87,7 +89,7 @@ export class SimNode {
       maxBytesPerMessage: swarm.entriesPerMessage * ENTRY_BYTES,
       maxInflightMessages: swarm.inflight,
       maxInflightBytes: swarm.inflightBytes,
-      maxUncommittedBytes: 2000,
+      maxUncommittedBytes: UNCOMMITTED_BYTES,
       maxCommittedBytesPerReady: 500,
       random: (bound) => random.below(bound),
     })
@@ -150,8 +152,10 @@ export class SimNode {
     while (this.raft?.hasReady()) {
       const ready = this.raft.ready()
       this.#checkRole()
-      const { commit } = this.raft.status()
-      checker.logs.hands(this.id, { group: GROUP, entries: ready.entries }, this.#termBefore(ready), commit)
+      const status = this.raft.status()
+      const write = { group: GROUP, replica: this.id, entries: ready.entries }
+      checker.leaders.writes(write, status)
+      checker.logs.hands(this.id, write, this.#termBefore(ready), status.commit)
       for (const { context, index } of ready.readStates) this.#checkRead(context, index)
       for (const message of ready.messages) this.#send(message)
       this.#writing.push(ready)
@@ -238,6 +242,8 @@ export class SimNode {
 
   #write(ready: Ready): void {
     this.log.write(ready)
+    const { hard } = ready
+    if (hard !== undefined) this.#world.checker.hardStates.durable({ group: GROUP, replica: this.id, hard })
     if (ready.snapshot === undefined) return
     this.stateLost = false
     this.#checkpoint = ready.snapshot

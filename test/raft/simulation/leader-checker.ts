@@ -2,11 +2,13 @@
  * What holds of a leader's own writes, watched from outside: it only appends to its log (§5.3), and what it appended and
  * nobody has applied is bounded, however long no quorum answers.
  */
-import type { ReplicaId } from '../../src/base/ids.ts'
-import type { RaftStatus } from '../../src/raft/types.ts'
-import type { WalWrite } from '../../src/storage/wal/types.ts'
+import type { ReplicaId } from '../../../src/base/ids.ts'
+import type { RaftStatus } from '../../../src/raft/types.ts'
+import type { WalWrite } from '../../../src/storage/wal/types.ts'
 
-interface Written {
+type Written = Pick<WalWrite, 'group' | 'replica' | 'entries'>
+
+interface Own {
   readonly term: number
   last: number
   /** Of its term and not applied when it was last looked at: index and bytes of payload, ascending. */
@@ -16,7 +18,7 @@ interface Written {
 export class LeaderChecker {
   readonly #fail: (kind: string, text: string) => void
   readonly #openBytesMax: number
-  readonly #written = new Map<ReplicaId, Written>()
+  readonly #written = new Map<ReplicaId, Own>()
 
   constructor(fail: (kind: string, text: string) => void, openBytesMax: number) {
     this.#fail = fail
@@ -24,7 +26,7 @@ export class LeaderChecker {
   }
 
   /** A replica hands a write to its log, in the order in which it happens. */
-  writes({ group, replica, entries = [] }: WalWrite, { role, term, applied }: RaftStatus): void {
+  writes({ group, replica, entries = [] }: Written, { role, term, applied }: RaftStatus): void {
     const first = entries[0]?.index
     const last = entries.at(-1)
     // What it wrote as a follower was another's.
