@@ -142,7 +142,9 @@ export class Checkpointer {
     const log = wal.group(group)
     const replicas = progress()
     if (log === undefined) return covered + 1
-    if (replicas.length === 0) return Math.min(this.#previous, covered) + 1
+    // On a full disk this replica will not come to lead.
+    const kept = wal.stats().state === 'full' ? covered : this.#previous
+    if (replicas.length === 0) return Math.min(kept, covered) + 1
     let keep = covered + 1
     for (const { id, match, state, pendingSnapshot } of replicas) {
       if (id === this.#replica) continue

@@ -61,7 +61,7 @@ export class Collector {
 
   /** Everything appended so far, up to the bound of one batch. */
   close(release: ReleasePlan | undefined): Batch {
-    const copies: Pending[] = (release?.records() ?? []).map((record) => ({ ...record, done: undefined, bytes: 0 }))
+    const copies = release ? this.freeing(release).writes : []
     let bytes = 0
     let count = 0
     for (const write of this.#pending) {
@@ -73,6 +73,11 @@ export class Collector {
     this.#pending = taken.slice(count)
     taken.length = count
     return { writes: copies.length === 0 ? taken : copies.concat(taken), release }
+  }
+
+  /** Nothing but what frees a segment, for when an earlier batch waits for its room. */
+  freeing(release: ReleasePlan): Batch {
+    return { writes: release.records().map((record) => ({ ...record, done: undefined, bytes: 0 })), release }
   }
 
   /** The batch is durable: its records take effect. Callbacks come later. */

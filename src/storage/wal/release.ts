@@ -12,12 +12,17 @@ import type { Segment } from './segment.ts'
 /** Live bytes copied to free one segment, as part of a segment: bounds what copying adds to all writing. */
 const COPY_SHARE = 1 / 16
 
+/** A segment is sealed early on a full disk only when it is worth a new one: this part of its usual size. */
+const EARLY_SHARE = 1 / 16
+
 export interface ReleaseInput {
   /** Oldest first; the last is written to and stays. */
   readonly segments: readonly Segment[]
   readonly logs: () => Iterable<ReplicaLog>
   readonly retainBytes: number
   readonly segmentBytes: number
+  /** The disk is full: whatever can go shall go now. */
+  readonly isUrgent: boolean
 }
 
 export interface ReleasePlan {
@@ -34,13 +39,14 @@ interface ReleaseRecord {
 }
 
 /** The oldest segment if it can go now. Nothing may be in flight when its records are built. */
-export function planRelease({ segments, logs, retainBytes, segmentBytes }: ReleaseInput): ReleasePlan | undefined {
+export function planRelease(input: ReleaseInput): ReleasePlan | undefined {
+  const { segments, logs, retainBytes, isUrgent } = input
   const segment = segments[0]
   if (!segment || segments.length < 2) return undefined
   let behind = 0
   for (const one of segments) behind += one === segment ? 0 : one.end
-  // The segment just sealed is not worth copies: a checkpoint will soon have covered it.
-  const copyBytesMax = segments.length > 2 ? segmentBytes * COPY_SHARE : 0
+  // The segment just sealed is not worth copies, while there is room: a checkpoint will soon have covered it.
+  const copyBytesMax = segments.length > 2 || isUrgent ? copyBytesFor(segment, input) : 0
   const affected: { readonly log: ReplicaLog; readonly last: number; readonly limit: number }[] = []
   let copyBytes = 0
   for (const log of logs()) {
@@ -56,15 +62,44 @@ export function planRelease({ segments, logs, retainBytes, segmentBytes }: Relea
   return { segment, floor, records: () => affected.map(({ log, last, limit }) => recordFor(log, last, limit)) }
 }
 
-/** Groups whose uncheckpointed entries hold the oldest segment, once a whole later segment has been filled. */
-export function laggards({ segments, logs }: Pick<ReleaseInput, 'segments' | 'logs'>): readonly GroupId[] {
+/**
+ * Groups whose uncheckpointed entries hold the oldest segment, once a whole later segment has been filled. On a full disk
+ * at once, the segment that is written to included, and those that hold it for a follower as well.
+ */
+export function laggards(input: Omit<ReleaseInput, 'retainBytes'>): readonly GroupId[] {
+  const { segments, logs, isUrgent } = input
   const segment = segments[0]
-  if (!segment || segments.length < 3) return []
+  if (!segment || segments.length < (isUrgent ? 1 : 3) || (segments.length === 1 && !isWorthSealing(input))) return []
   const found: GroupId[] = []
   for (const log of logs()) {
-    if ((log.lastIn(segment) ?? 0) > log.covered) found.push(log.group)
+    const given = isUrgent ? Math.min(log.covered, log.keepFrom - 1) : log.covered
+    if ((log.lastIn(segment) ?? 0) > given) found.push(log.group)
   }
   return found
+}
+
+/** On a full disk the only segment goes too: sealed before its size is reached, once little of it is still needed. */
+export function sealsEarly(input: Omit<ReleaseInput, 'retainBytes'>): boolean {
+  const { segments, logs, isUrgent } = input
+  const segment = segments[0]
+  if (!isUrgent || !segment || segments.length > 1 || !isWorthSealing(input)) return false
+  let bytes = 0
+  for (const log of logs()) {
+    const given = Math.min(log.covered, log.keepFrom - 1)
+    if ((log.lastIn(segment) ?? 0) > given) bytes += log.bytesFrom(given + 1) + 1
+  }
+  return bytes <= copyBytesFor(segment, input)
+}
+
+/** What is carried over from segment to segment does not count, or it would be for ever. */
+function isWorthSealing({ segments, segmentBytes }: Pick<ReleaseInput, 'segments' | 'segmentBytes'>): boolean {
+  const segment = segments.at(-1)
+  return segment !== undefined && segment.end - segment.carriedEnd >= segmentBytes * EARLY_SHARE
+}
+
+/** Of a segment sealed early less is copied: it must free more than it costs. */
+function copyBytesFor(segment: Segment, { segmentBytes }: Pick<ReleaseInput, 'segmentBytes'>): number {
+  return Math.min(segment.end, segmentBytes) * COPY_SHARE
 }
 
 function recordFor(log: ReplicaLog, last: number, limit: number): ReleaseRecord {

@@ -21,6 +21,8 @@ export class Segment {
   seed = ''
   /** Where the next frame goes. */
   end = 0
+  /** Up to here, as far as is known, lies what a new segment would hold as well: the header, and copies from older ones. */
+  carriedEnd = 0
   /** What the next frame carries as its chain. */
   chain = 0
   batches = 0
@@ -87,6 +89,7 @@ export async function createSegment(disk: Disk, dir: string, init: NewSegment, s
     const segment = new Segment(init.number, path, file)
     segment.seed = init.seed
     segment.end = frame.bytes
+    segment.carriedEnd = frame.bytes
     segment.chain = frame.headCrc
     return segment
   } catch (error) {

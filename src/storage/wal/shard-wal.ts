@@ -9,7 +9,7 @@ import type { GroupId, ReplicaId } from '../../base/ids.ts'
 import { type Batch, Collector } from './batch.ts'
 import { RecentCache } from './recent.ts'
 import type { Registry } from './registry.ts'
-import { laggards, planRelease, type ReleasePlan } from './release.ts'
+import { laggards, planRelease, type ReleaseInput, type ReleasePlan, sealsEarly } from './release.ts'
 import type { SegmentFiles, WrittenFrame } from './segment-files.ts'
 import type { Space } from './space.ts'
 import type { GroupLog, LogPosition, Wal, WalBatchStats, WalState, WalStats, WalWrite } from './types.ts'
@@ -68,7 +68,7 @@ export class ShardWal implements Wal {
   start(space: Space): void {
     this.#space = space
     this.judge()
-    if (this.#plan()) this.#wake()
+    if (this.#canMakeRoom()) this.#wake()
     else this.#rest()
   }
 
@@ -98,12 +98,11 @@ export class ShardWal implements Wal {
 
   release(group: GroupId, covered: LogPosition, keepFrom: number): void {
     const log = this.#options.registry.get(group)
-    if (log?.release(covered, keepFrom) && this.#plan()) this.#wake()
+    if (log?.release(covered, keepFrom) && this.#canMakeRoom()) this.#wake()
   }
 
   laggards(): readonly GroupId[] {
-    const { files, registry } = this.#options
-    return laggards({ segments: files.segments, logs: () => registry.durable() })
+    return laggards(this.#held())
   }
 
   stats(): WalStats {
@@ -144,6 +143,7 @@ export class ShardWal implements Wal {
     if (state === this.#state) return
     this.#state = state
     this.#options.onState(state, this.#cause)
+    if (state === 'full' && !this.#closing && this.#canMakeRoom()) this.#wake()
   }
 
   #judged(): WalState {
@@ -153,8 +153,17 @@ export class ShardWal implements Wal {
   }
 
   #plan(): ReleasePlan | undefined {
+    return planRelease(this.#held())
+  }
+
+  #canMakeRoom(): boolean {
+    return this.#plan() !== undefined || sealsEarly(this.#held())
+  }
+
+  #held(): ReleaseInput {
     const { files, registry, retainBytes, segmentBytes } = this.#options
-    return planRelease({ segments: files.segments, logs: () => registry.durable(), retainBytes, segmentBytes })
+    const isUrgent = this.#state === 'full'
+    return { segments: files.segments, logs: () => registry.durable(), retainBytes, segmentBytes, isUrgent }
   }
 
   #wake(): void {
@@ -182,24 +191,31 @@ export class ShardWal implements Wal {
       this.#cause = undefined
       this.judge()
     }
-    if (!this.#collector.empty || this.#proofDue || this.#plan()) this.#wake()
+    if (this.#batch || !this.#collector.empty || this.#proofDue || this.#canMakeRoom()) this.#wake()
     else this.#rest()
   }
 
   /** One batch, from closing to confirming. What fails for want of room is simply done again. */
   async #step(): Promise<void> {
     const { files, registry } = this.#options
-    if (files.needsRotation) await files.rotate(registry.states())
-    const batch = this.#batch ?? this.#collector.close(this.#plan())
-    this.#batch = batch
+    if (files.needsRotation || sealsEarly(this.#held())) await files.rotate(registry.states())
+    const freeing = this.#freeing()
+    const batch = freeing ?? this.#batch ?? this.#collector.close(this.#plan())
+    if (!freeing) this.#batch = batch
     this.#proofDue = false
     const written = await files.write(
       batch.writes.map(({ input }) => input),
       { floor: batch.release?.floor },
     )
     if (this.#failed) return
-    this.#batch = undefined
+    if (!freeing) this.#batch = undefined
     this.#settle(batch, written)
+  }
+
+  /** A batch was kept for want of room: what makes room goes first. */
+  #freeing(): Batch | undefined {
+    const plan = this.#batch && !this.#batch.release ? this.#plan() : undefined
+    return plan && this.#collector.freeing(plan)
   }
 
   /** The batch is durable: records take effect, then callbacks run. */
@@ -209,7 +225,10 @@ export class ShardWal implements Wal {
     this.#collector.settle(batch, written, registry, this.#cache)
     this.#batches++
     this.#unproven = writes.length > 0
-    if (release) this.#delete(release)
+    if (release) {
+      written.segment.carriedEnd = written.segment.end
+      this.#delete(release)
+    }
     if (writes.length > 0) this.#inBackground(onFirstBatch)
     onBatch?.({ bytes: written.frame.bytes, writeMs: written.writeMs, fsyncMs: written.fsyncMs })
     for (const { done } of writes) done?.()

@@ -23,6 +23,7 @@ it('the machine dies before every operation that changes or syncs something, on 
     'open reserve',
     'open spare.new',
     'remove N.wal',
+    'remove N.wal.new',
     'remove reserve',
     'remove spare.new',
     'rename N.wal.new',

@@ -124,6 +124,84 @@ describe('a segment', () => {
   })
 })
 
+describe('on a full disk', () => {
+  const LARGE = { segmentBytes: 64 * 1024, retainBytes: 1 << 20, reserveBytes: 8192 }
+
+  /** A log of one segment, far from its size, with `bytes` of room left. */
+  async function almostFull(room: number) {
+    const disk = new SimulatedDisk()
+    const opened = await openLog(disk, LARGE)
+    await settle()
+    await write(opened.wal, { group: 1, replica: 1001, entries: entries(1, 40, 1, 600), hard: hardState(1, 1, 40) })
+    await write(opened.wal, { group: 2, replica: 1002, entries: entries(1, 1) })
+    disk.capacity = disk.used() + room
+    return { disk, ...opened }
+  }
+
+  it('the only segment is sealed before its time, once checkpoints cover it, and goes', async () => {
+    const { disk, wal, env, states } = await almostFull(12_000)
+    expect(wal.laggards()).toEqual([])
+    env.advance(1000)
+    await settle()
+    expect([states, wal.laggards()]).toEqual([['full'], [1, 2]])
+    release(wal, 2, 1)
+    await settle(60)
+    expect(oldest(disk)).toBe('0000000001.wal')
+    // Even what a follower could use: it gets a snapshot.
+    release(wal, 1, 40)
+    await settle(100)
+    expect([oldest(disk), wal.laggards(), wal.stats().segments]).toEqual(['0000000002.wal', [], 1])
+    env.advance(1000)
+    await settle(100)
+    expect([states, wal.stats().segments, oldest(disk)]).toEqual([['full', 'ok'], 1, '0000000002.wal'])
+    disk.kill()
+    const again = await openLog(disk, LARGE, 2)
+    expect([again.damage, again.wal.group(1)?.base.index, again.wal.group(1)?.hard]).toEqual([
+      [],
+      40,
+      hardState(1, 1, 40),
+    ])
+  })
+
+  it('what a batch could not be written for is made room for by the reserve and that segment', async () => {
+    const { disk, wal, env, states } = await almostFull(500)
+    let confirmed = false
+    wal.append({ group: 1, replica: 1001, entries: entries(41, 1, 1, 9000) }, () => {
+      confirmed = true
+    })
+    await settle()
+    expect([confirmed, states]).toEqual([false, ['full']])
+    release(wal, 1, 40)
+    release(wal, 2, 1)
+    for (let i = 0; i < 3; i++) {
+      env.advance(1000)
+      await settle(60)
+    }
+    expect([confirmed, oldest(disk)]).toEqual([true, '0000000002.wal'])
+    expect(texts(wal.group(1))).toHaveLength(1)
+  })
+
+  it('what is copied into a segment is no reason to seal that one too', async () => {
+    const { disk, wal, env } = await almostFull(12_000)
+    await write(wal, { group: 2, replica: 1002, entries: entries(2, 1) })
+    env.advance(1000)
+    await settle()
+    release(wal, 1, 40)
+    release(wal, 2, 1)
+    await settle(200)
+    const { batches } = wal.stats()
+    expect([oldest(disk), wal.group(2)?.lastIndex(), wal.laggards()]).toEqual(['0000000002.wal', 2, []])
+    disk.capacity = disk.used() + 12_000
+    for (let i = 0; i < 5; i++) {
+      env.advance(1000)
+      await settle(60)
+    }
+    expect([oldest(disk), wal.stats().state]).toEqual(['0000000002.wal', 'full'])
+    // One to prove the last.
+    expect(wal.stats().batches - batches).toBeLessThanOrEqual(1)
+  })
+})
+
 describe('reading entries', () => {
   it('gives at least one, then as many as fit, from memory and from segments alike', async () => {
     for (const cacheBytes of [0, 3000, 1_000_000]) {

@@ -178,6 +178,27 @@ export const WORKLOADS: readonly Workload[] = [
     },
   },
   {
+    name: 'on a full disk the newest segment is sealed early and goes',
+    options: { segmentBytes: 16_384, retainBytes: 1 << 20, reserveBytes: 1024 },
+    run: async (log) => {
+      await log.append(30, { group: 1, replica: 1001, entries: entries(1, 3, 1, 600), hard: hardState(1, 1, 3) })
+      await log.append(BATCH_TURNS, { group: 2, replica: 1002, entries: entries(1, 2, 1, 20) })
+      for (let i = 0; i < 2; i++) {
+        const [first, hard] = [4 + i * 2, hardState(1, 1, 3 + i * 2)]
+        log.disk.capacity = log.disk.used() + 900
+        await log.append(20, { group: 1, replica: 1001, entries: entries(first, 2, 1, 1500), hard })
+        await log.advance(1000)
+        await log.release(1, first - 1)
+        await log.release(2, 1)
+        for (let s = 0; s < 3; s++) await log.advance(1000, 30)
+        log.disk.capacity = Number.POSITIVE_INFINITY
+        await log.advance(600, 30)
+      }
+      log.disk.capacity = Number.POSITIVE_INFINITY
+      await log.advance(1000, 30)
+    },
+  },
+  {
     name: 'the power goes again and again, in the middle of work and of recovery',
     options: SMALL,
     run: async (log) => {
