@@ -101,11 +101,10 @@ export class ReplicaSnapshots<R, E> {
 
   /** The view has loaded the snapshot: what waited for it goes on. */
   #installed(meta: CheckpointMeta): void {
-    const { raft, applier, checkpointer, persister, reads, observers, stopped, mark } = this.#parts
+    const { applier, checkpointer, persister, reads, observers, mark } = this.#parts
     applier.replaced(meta)
     checkpointer.enable(meta)
     persister.loaded()
-    if (!stopped()) raft.applied(meta.applied)
     for (const observer of observers) observer.reloaded()
     reads.applied(meta.applied)
     mark()

@@ -265,6 +265,8 @@ export class Replica<R, E, V extends View<R, E>> implements Turnable {
   #confirmed(ready: Ready): void {
     if (this.#stopped) return
     this.#raft.persisted(ready.token)
+    // Not before: while earlier Readys wait for the log the state counts as lost, though the view has loaded the snapshot.
+    if (ready.snapshot !== undefined) this.#raft.applied(ready.snapshot.index)
     this.#send(ready.afterPersist)
     this.#shard.mark(this)
   }

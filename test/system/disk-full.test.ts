@@ -124,7 +124,12 @@ test('little room on all disks: proposals are refused before a write fails, and 
   const outcomes: string[] = []
   await eventually('a refusal', 60_000, async () => {
     // One that is on its way when the time is over is unknown, and says nothing.
-    outcomes.push(await impatient.producer().produce(TOPIC, { value: 'refused' }).then(() => 'stored', reasonOf))
+    outcomes.push(
+      await impatient
+        .producer()
+        .produce(TOPIC, { value: 'refused' })
+        .then(() => 'stored', reasonOf),
+    )
     return outcomes.at(-1) === 'DISK_FULL'
   })
   expect(outcomes).not.toContain('stored')

@@ -78,7 +78,7 @@ export class SegmentFiles {
     try {
       await writeAll(file, frame.buffers, end)
     } catch (error) {
-      if (isNoSpace(error)) await file.truncate(end)
+      if (isNoSpace(error)) await this.#cutBack(segment)
       throw error
     }
     const taken = env.monoMs()
@@ -90,6 +90,12 @@ export class SegmentFiles {
     this.#spare.prepareAfter(segment)
     const payloadPosition = end + HEAD_BYTES + frame.table.byteLength
     return { frame, segment, payloadPosition, writeMs: taken - begun, fsyncMs: env.monoMs() - taken }
+  }
+
+  /** Durably: a shorter batch may come next, and what it left of this one would look like ruins of a later batch. */
+  async #cutBack({ file, end }: Segment): Promise<void> {
+    await file.truncate(end)
+    if (this.#options.fsync) await datasync(file)
   }
 
   /** Seals the current segment and begins the next, whose header repeats `states`. May be tried again after no room. */
