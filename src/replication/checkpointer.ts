@@ -116,8 +116,8 @@ export class Checkpointer {
         const meta = await this.#write()
         this.#previous = this.#last?.applied ?? 0
         this.#last = meta
-        onEvent({ type: 'checkpointed', group, index: meta.applied, ms: env.monoMs() - startedMs })
         this.release()
+        onEvent({ type: 'checkpointed', group, index: meta.applied, ms: env.monoMs() - startedMs })
       })
     } catch (error) {
       this.#notBeforeMs = env.monoMs() + RETRY_MS

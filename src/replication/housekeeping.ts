@@ -9,11 +9,12 @@ import type { Wal } from '../storage/wal/types.ts'
 import type { ClockVerdict } from './clock-verdict.ts'
 import type { ReplicationEvent } from './events.ts'
 import type { RefusalReason } from './group.ts'
+import { LogRelief, type LogReliefParts } from './log-relief.ts'
 import type { ReplicationLimits } from './options.ts'
 import type { Outbox } from './outbox.ts'
 import type { PeerClocks } from './peer-clocks.ts'
 
-interface HousekeepingParts {
+interface HousekeepingParts extends Omit<LogReliefParts, 'wal'> {
   readonly clocks: PeerClocks
   readonly outbox: Outbox
   readonly wal: Wal
@@ -32,12 +33,14 @@ export class Housekeeping {
   readonly #parts: HousekeepingParts
   /** Their last checkpoint failed: memory fills, and in the end they stop applying. */
   readonly #unsaved = new Set<GroupId>()
+  readonly #relief: LogRelief
   #looksWithoutState = 0
   /** As it was told last. */
   #skewed = false
 
   constructor(parts: HousekeepingParts) {
     this.#parts = parts
+    this.#relief = new LogRelief(parts)
     parts.outbox.silent = () => this.skewed
   }
 
@@ -62,6 +65,7 @@ export class Housekeeping {
 
   /** Events of the replicas that tell whether their checkpoints succeed. */
   note(event: ReplicationEvent): void {
+    this.#relief.note(event)
     if (event.type === 'checkpointFailed') this.#unsaved.add(event.group)
     if (event.type === 'checkpointed' || event.type === 'snapshotInstalled') this.#unsaved.delete(event.group)
   }
@@ -73,6 +77,7 @@ export class Housekeeping {
 
   look(): void {
     this.#judgeClock()
+    this.#relief.look()
     this.#looksWithoutState = this.#parts.state.ready() === undefined ? 0 : this.#looksWithoutState + 1
   }
 

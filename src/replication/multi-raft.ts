@@ -79,6 +79,8 @@ export class MultiRaft implements PeerReceiver {
     this.#memory = new MemoryGuard(limits)
     this.#housekeeping = new Housekeeping({
       ...{ clocks: this.#clocks, outbox, wal, state, limits, event, maxSkewMs, peers: () => this.#peers() },
+      relieve: (group) => this.#replicas.get(group)?.relieveLog() ?? false,
+      relieving: (group) => this.#replicas.get(group)?.saving ?? false,
     })
     this.#loop = new TurnLoop({
       ...{ env, outbox, fatal, tickMs: timing.tickMs, sliceMs: limits.sliceMs },
@@ -273,7 +275,6 @@ export class MultiRaft implements PeerReceiver {
     const { tickMs } = this.#shard.timing
     if (this.#ticks % Math.max(1, Math.round(HOUSEKEEPING_MS / tickMs)) !== 0) return
     this.#housekeeping.look()
-    for (const group of this.#shard.wal.laggards()) this.#replicas.get(group)?.relieveLog()
     if (!this.#housekeeping.fitToLead) handOver(this.#replicas.values())
   }
 

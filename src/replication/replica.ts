@@ -201,11 +201,17 @@ export class Replica<R, E, V extends View<R, E>> implements Turnable {
     return this.#leadership.handOver()
   }
 
-  /** The log would like to be rid of what this replica keeps alive in it. */
-  relieveLog(): void {
-    if (this.#stopped) return
+  /** A checkpoint is on its way. */
+  get saving(): boolean {
+    return this.#checkpointer.running
+  }
+
+  /** The log would like to be rid of what this replica keeps alive in it. False: it has nothing to save, or cannot now. */
+  relieveLog(): boolean {
+    if (this.#stopped) return false
     this.#checkpointer.request()
     this.#checkpointer.release()
+    return this.saving
   }
 
   /**

@@ -3,6 +3,7 @@ import { type Mutant, testsOf } from './mutant.ts'
 
 const checkpoint = testsOf('replication/checkpoint.test.ts')
 const proposals = testsOf('replication/proposals.test.ts')
+const relief = testsOf('replication/log-relief.test.ts')
 const reads = testsOf('replication/reads.test.ts')
 const snapshot = testsOf('replication/snapshot.test.ts')
 const table = testsOf('replication/proposal-table.test.ts')
@@ -92,6 +93,16 @@ export const REPLICATION_MUTANTS: readonly Mutant[] = [
     find: 'if (needs < keep && log.bytesFrom(needs) <= limits.walRetainBytes) keep = needs',
     replace: '',
     killers: checkpoint('keeps the log that a follower still needs, up to its bound'),
+  },
+  {
+    name: 'quiet-groups-checkpointed-all-at-once',
+    breaks: 'formats, "Size of the log": for the sake of the log eight groups are checkpointed at a time',
+    file: 'replication/log-relief.ts',
+    find: 'const UNDER_WAY_MAX = 8',
+    replace: 'const UNDER_WAY_MAX = 100_000',
+    killers: relief(
+      'a thousand groups that are due at once are checkpointed eight at a time, each once, without another look',
+    ),
   },
   {
     name: 'start-with-a-gap-behind-the-checkpoint',

@@ -5,6 +5,7 @@ const crash = testsOf('storage/wal/crash.test.ts')
 const damage = testsOf('storage/wal/damage.test.ts')
 const faults = testsOf('storage/wal/faults.test.ts')
 const release = testsOf('storage/wal/release.test.ts')
+const logSize = testsOf('replication/log-size.test.ts')
 const contract = testsOf('storage/state/contract.test.ts')
 const snapshot = testsOf('storage/state/snapshot.test.ts')
 const failedWrite = testsOf('storage/state/failed-write.test.ts')
@@ -117,16 +118,35 @@ export const STORAGE_MUTANTS: readonly Mutant[] = [
     name: 'segment-released-with-live-entries',
     breaks: 'architecture §4: a segment stays while a group has entries in it that no checkpoint covers',
     file: 'storage/wal/release.ts',
-    find: 'behind >= retainBytes ? log.covered :',
-    replace: 'behind >= retainBytes ? log.lastIndex() :',
+    find: 'due ? log.covered :',
+    replace: 'due ? log.lastIndex() :',
     killers: crash('loses nothing confirmed, wherever in a scenario the power goes'),
+  },
+  {
+    name: 'log-held-by-what-no-checkpoint-covers',
+    breaks: 'formats, "Size of the log": entries that wait for a quorum are copied once twice as much lies behind them',
+    file: 'storage/wal/release.ts',
+    find: 'behind < COPY_BEHIND * uncoveredBytes(logs())',
+    replace: 'uncoveredBytes(logs()) > 0',
+    killers: release(
+      'that many groups hold whom no checkpoint relieves goes once twice as much lies behind it, by copies in parts',
+    ),
+  },
+  {
+    name: 'log-held-beyond-what-is-retained',
+    breaks: 'formats, "Size of the log": a follower further behind than wal_retain_bytes gets a snapshot',
+    file: 'storage/wal/release.ts',
+    find: 'const due = behind >= retainBytes',
+    replace: 'const due = behind < 0',
+    killers: logSize('with a follower that is dead: its log is kept up to the bound, then it gets a snapshot'),
   },
   {
     name: 'segment-deleted-before-its-copies-are-durable',
     breaks: 'architecture §4: a segment goes only when what replaces it is durable',
     file: 'storage/wal/shard-wal.ts',
     find: 'this.#proofDue = false\n    const written',
-    replace: 'this.#proofDue = false\n    if (batch.release) this.#delete(batch.release)\n    const written',
+    replace:
+      'this.#proofDue = false\n    if (batch.release?.segment) this.#delete(batch.release.segment)\n    const written',
     killers: release('is deleted only after the base that replaces it is durable'),
   },
   {

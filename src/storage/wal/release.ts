@@ -1,8 +1,9 @@
 /**
  * Which segment can go. The oldest goes when for each of its logs the entries in it are given up, because a synced
- * checkpoint covers them and no follower within the retained bytes needs them, or the few live ones are copied to the
- * newest segment, always through the log's last index. Hard states and tombstones stand in the next header already; the
- * new bases go with the copies in one batch, and the file is deleted only when that is durable.
+ * checkpoint covers them and no follower within the retained bytes needs them, or the live ones are copied to the newest
+ * segment, always through the log's last index: a few at once, many only when the log has grown to a multiple of them.
+ * Hard states and tombstones stand in the next header already; the new bases go with the copies in one batch, and the file
+ * is deleted only when that is durable. The bound that follows is in docs/formats.md, "Size of the log".
  */
 import type { GroupId } from '../../base/ids.ts'
 import type { RecordInput } from './records.ts'
@@ -11,6 +12,13 @@ import type { Segment } from './segment.ts'
 
 /** Live bytes copied to free one segment, as part of a segment: bounds what copying adds to all writing. */
 const COPY_SHARE = 1 / 16
+/**
+ * More is copied when what lies behind the oldest segment is this many times all that no checkpoint covers: entries that
+ * wait for a quorum, say. The log is gone through once for each time that these are copied, so that as much is new.
+ */
+const COPY_BEHIND = 2
+/** Of such copies one batch takes this part of a segment, and at least one log. */
+const COPY_BATCH_SHARE = 1 / 4
 
 /** A segment is sealed early on a full disk only when it is worth a new one: this part of its usual size. */
 const EARLY_SHARE = 1 / 16
@@ -26,9 +34,10 @@ export interface ReleaseInput {
 }
 
 export interface ReleasePlan {
-  readonly segment: Segment
+  /** Goes when the records are durable; undefined if they are only part of what has to be copied. */
+  readonly segment: Segment | undefined
   /** The lowest segment that must exist from then on. */
-  readonly floor: number
+  readonly floor: number | undefined
   /** To be written before it is deleted; reads entries, so build it only when it is used. */
   records(): readonly ReleaseRecord[]
 }
@@ -38,57 +47,89 @@ interface ReleaseRecord {
   readonly input: RecordInput
 }
 
-/** The oldest segment if it can go now. Nothing may be in flight when its records are built. */
+/** A log with entries in the segment, the last of them, what can be given up, and the bytes that then are copied. */
+interface Holder {
+  readonly log: ReplicaLog
+  readonly last: number
+  readonly limit: number
+  readonly liveBytes: number
+}
+
+/** What frees the oldest segment, if it can go now. Nothing may be in flight when its records are built. */
 export function planRelease(input: ReleaseInput): ReleasePlan | undefined {
-  const { segments, logs, retainBytes, isUrgent } = input
+  const { segments, logs, retainBytes, segmentBytes, isUrgent } = input
   const segment = segments[0]
   if (!segment || segments.length < 2) return undefined
-  let behind = 0
-  for (const one of segments) behind += one === segment ? 0 : one.end
+  let behind = -segment.end
+  for (const { end } of segments) behind += end
+  const due = behind >= retainBytes
   // The segment just sealed is not worth copies, while there is room: a checkpoint will soon have covered it.
-  const copyBytesMax = segments.length > 2 || isUrgent ? copyBytesFor(segment, input) : 0
-  const affected: { readonly log: ReplicaLog; readonly last: number; readonly limit: number }[] = []
-  let copyBytes = 0
+  const worthCopies = segments.length > 2 || isUrgent
+  const copyBytesMax = worthCopies ? copyBytesFor(segment, input) : 0
+  // Many copies need room before they make any.
+  const mayCopyMany = due && worthCopies && !isUrgent
+  const holders: Holder[] = []
+  let liveBytes = 0
   for (const log of logs()) {
     const last = log.lastIn(segment)
     if (last === undefined) continue
-    const needed = behind >= retainBytes ? log.covered : Math.min(log.covered, log.keepFrom - 1)
-    const limit = Math.min(Math.max(needed, log.base.index), log.lastIndex())
-    if (limit < last) copyBytes += log.bytesFrom(limit + 1) + 1
-    if (copyBytes > copyBytesMax) return undefined
-    affected.push({ log, last, limit })
+    const holder = holderOf(log, last, due)
+    liveBytes += holder.liveBytes
+    if (liveBytes > copyBytesMax && !mayCopyMany) return undefined
+    holders.push(holder)
   }
-  const floor = segment.number + 1
-  return { segment, floor, records: () => affected.map(({ log, last, limit }) => recordFor(log, last, limit)) }
+  if (liveBytes > copyBytesMax && behind < COPY_BEHIND * uncoveredBytes(logs())) return undefined
+  const part = liveBytes > copyBytesMax ? firstOf(holders, segmentBytes * COPY_BATCH_SHARE) : holders
+  const whole = part.length === holders.length
+  return {
+    segment: whole ? segment : undefined,
+    floor: whole ? segment.number + 1 : undefined,
+    records: () => part.map(recordFor),
+  }
 }
 
 /**
- * Groups whose uncheckpointed entries hold the oldest segment, once a whole later segment has been filled. On a full disk
- * at once, the segment that is written to included, and those that hold it for a follower as well.
+ * Groups with uncheckpointed entries so old that they would soon hold a segment: at least two whole segments and half of
+ * what is retained lie behind. After its checkpoint a group is not named again before as much was written. On a full disk
+ * all that hold the oldest segment, the one that is written to included, and those that hold it for a follower as well.
  */
-export function laggards(input: Omit<ReleaseInput, 'retainBytes'>): readonly GroupId[] {
-  const { segments, logs, isUrgent } = input
-  const segment = segments[0]
-  if (!segment || segments.length < (isUrgent ? 1 : 3) || (segments.length === 1 && !isWorthSealing(input))) return []
+export function laggards(input: ReleaseInput): readonly GroupId[] {
+  const { segments, logs, retainBytes, isUrgent } = input
+  const old = isUrgent ? oldestWorthIt(input) : newestOld(segments, retainBytes / 2)
+  if (old === undefined) return []
   const found: GroupId[] = []
   for (const log of logs()) {
-    const given = isUrgent ? Math.min(log.covered, log.keepFrom - 1) : log.covered
-    if ((log.lastIn(segment) ?? 0) > given) found.push(log.group)
+    if (isUrgent ? (log.lastIn(old) ?? 0) > notNeededUpTo(log) : log.uncoveredIn(old)) found.push(log.group)
   }
   return found
 }
 
 /** On a full disk the only segment goes too: sealed before its size is reached, once little of it is still needed. */
-export function sealsEarly(input: Omit<ReleaseInput, 'retainBytes'>): boolean {
+export function sealsEarly(input: ReleaseInput): boolean {
   const { segments, logs, isUrgent } = input
   const segment = segments[0]
   if (!isUrgent || !segment || segments.length > 1 || !isWorthSealing(input)) return false
   let bytes = 0
   for (const log of logs()) {
-    const given = Math.min(log.covered, log.keepFrom - 1)
+    const given = notNeededUpTo(log)
     if ((log.lastIn(segment) ?? 0) > given) bytes += log.bytesFrom(given + 1) + 1
   }
   return bytes <= copyBytesFor(segment, input)
+}
+
+function oldestWorthIt(input: ReleaseInput): Segment | undefined {
+  const [oldest, next] = input.segments
+  return next !== undefined || isWorthSealing(input) ? oldest : undefined
+}
+
+function newestOld(segments: readonly Segment[], bytes: number): Segment | undefined {
+  let behind = 0
+  for (let i = segments.length - 1; i >= 0; i--) {
+    const segment = segments[i]
+    if (segments.length - i > 2 && behind >= bytes) return segment
+    behind += segment?.end ?? 0
+  }
+  return undefined
 }
 
 /** What is carried over from segment to segment does not count, or it would be for ever. */
@@ -102,7 +143,33 @@ function copyBytesFor(segment: Segment, { segmentBytes }: Pick<ReleaseInput, 'se
   return Math.min(segment.end, segmentBytes) * COPY_SHARE
 }
 
-function recordFor(log: ReplicaLog, last: number, limit: number): ReleaseRecord {
+function holderOf(log: ReplicaLog, last: number, due: boolean): Holder {
+  const needed = due ? log.covered : notNeededUpTo(log)
+  const limit = Math.min(Math.max(needed, log.base.index), log.lastIndex())
+  return { log, last, limit, liveBytes: limit < last ? log.bytesFrom(limit + 1) + 1 : 0 }
+}
+
+/** A checkpoint covers it, and no follower needs it. */
+function notNeededUpTo(log: ReplicaLog): number {
+  return Math.min(log.covered, log.keepFrom - 1)
+}
+
+function uncoveredBytes(logs: Iterable<ReplicaLog>): number {
+  let bytes = 0
+  for (const log of logs) bytes += log.bytesFrom(log.covered + 1)
+  return bytes
+}
+
+function firstOf(holders: readonly Holder[], bytesMax: number): readonly Holder[] {
+  let bytes = 0
+  const beyond = holders.findIndex((holder, i) => {
+    bytes += holder.liveBytes
+    return i > 0 && bytes > bytesMax
+  })
+  return beyond < 0 ? holders : holders.slice(0, beyond)
+}
+
+function recordFor({ log, last, limit }: Holder): ReleaseRecord {
   const { group, replica } = log
   const index = Math.min(last, limit)
   const base = { index, term: log.term(index) ?? 0 }

@@ -167,6 +167,13 @@ export class ReplicaLog implements GroupLog {
     return last
   }
 
+  /** Whether it has an entry in `segment` or an older one that no checkpoint covers. */
+  uncoveredIn(segment: Segment): boolean {
+    const from = Math.max(this.#covered, this.#base.index) + 1
+    const span = this.#spans.find(({ last }) => last >= from)
+    return span !== undefined && span.segment.number <= segment.number
+  }
+
   #readSpan(lo: number, hi: number, maxBytes: number, out: Entry[]): boolean {
     const span = this.#spans.find((one) => one.last >= lo)
     assert(span && span.first <= lo, 'every entry of the log has a place')

@@ -10,6 +10,7 @@ import { type Batch, Collector } from './batch.ts'
 import { RecentCache } from './recent.ts'
 import type { Registry } from './registry.ts'
 import { laggards, planRelease, type ReleaseInput, type ReleasePlan, sealsEarly } from './release.ts'
+import type { Segment } from './segment.ts'
 import type { SegmentFiles, WrittenFrame } from './segment-files.ts'
 import type { Space } from './space.ts'
 import type { GroupLog, LogPosition, Wal, WalBatchStats, WalState, WalStats, WalWrite } from './types.ts'
@@ -227,14 +228,14 @@ export class ShardWal implements Wal {
     this.#unproven = writes.length > 0
     if (release) {
       written.segment.carriedEnd = written.segment.end
-      this.#delete(release)
+      if (release.segment) this.#delete(release.segment)
     }
     if (writes.length > 0) this.#inBackground(onFirstBatch)
     onBatch?.({ bytes: written.frame.bytes, writeMs: written.writeMs, fsyncMs: written.fsyncMs })
     for (const { done } of writes) done?.()
   }
 
-  #delete({ segment }: ReleasePlan): void {
+  #delete(segment: Segment): void {
     const { files } = this.#options
     files.detachOldest(segment)
     this.#inBackground(() => this.#untilItPasses(() => files.delete(segment)))

@@ -53,7 +53,7 @@ export interface Wal {
   tombstone(group: GroupId): ReplicaId | undefined
   /** Everything at or below `index` is covered by a synced checkpoint; `keepFrom`: the lowest index a follower needs. */
   release(group: GroupId, covered: LogPosition, keepFrom: number): void
-  /** Groups whose entries alone keep the oldest segments alive: they should be checkpointed. */
+  /** Groups whose uncheckpointed entries hold old segments or soon will: they should be checkpointed. */
   laggards(): readonly GroupId[]
   stats(): WalStats
   /** Waits for the batch in flight, writes an empty batch so that the last one is proven, closes. */

@@ -33,18 +33,63 @@ describe('a segment', () => {
   it('stays while one group has entries in it that no checkpoint covers, and that group is a laggard', async () => {
     const disk = new SimulatedDisk()
     const { wal } = await openLog(disk, OPTIONS)
-    await write(wal, { group: 1, replica: 1001, entries: entries(1, 3, 1, 600) })
+    await write(wal, { group: 1, replica: 1001, entries: entries(1, 30, 1, 600) })
     const last = await fill(wal, 2, 3)
     release(wal, 2, last)
     await settle()
     expect(oldest(disk)).toBe('0000000001.wal')
     expect(wal.laggards()).toEqual([1])
-    release(wal, 1, 3)
+    release(wal, 1, 30)
     await settle(100)
     expect(oldest(disk)).not.toBe('0000000001.wal')
     expect(wal.laggards()).toEqual([])
-    expect(wal.group(1)?.base).toEqual({ index: 3, term: 1 })
-    expect(wal.group(1)?.lastIndex()).toBe(3)
+    expect(wal.group(1)?.base).toEqual({ index: 30, term: 1 })
+    expect(wal.group(1)?.lastIndex()).toBe(30)
+  })
+
+  it('that many groups hold whom no checkpoint relieves goes once twice as much lies behind it, by copies in parts', async () => {
+    const disk = new SimulatedDisk()
+    const { wal } = await openLog(disk, OPTIONS)
+    const groups = Array.from({ length: 20 }, (_, i) => i + 1)
+    await write(wal, ...groups.map((group) => ({ group, replica: group + 1000, entries: entries(1, 2, 1, 400) })))
+    const held = groups.length * 800
+    for (let segments = 2; wal.stats().bytes < 2 * held; segments++) {
+      release(wal, 99, await fill(wal, 99, 1))
+      await settle()
+      expect([oldest(disk), wal.stats().segments]).toEqual(['0000000001.wal', segments])
+    }
+    const batches = wal.stats().batches
+    let bytesMax = 0
+    for (let i = 0; i < 20; i++) {
+      release(wal, 99, await fill(wal, 99, 1))
+      await settle(100)
+      bytesMax = Math.max(bytesMax, wal.stats().bytes)
+    }
+    expect(bytesMax).toBeLessThan(4 * held)
+    expect(wal.stats().batches - batches).toBeGreaterThan(20)
+    disk.crash(() => 0.5)
+    const again = await openLog(disk, OPTIONS, 2)
+    expect(again.damage).toEqual([])
+    const two = entries(1, 2, 1, 400).map(({ data }) => Buffer.from(data).toString())
+    expect(groups.map((group) => texts(again.wal.group(group)))).toEqual(groups.map(() => two))
+  })
+
+  it('is asked for early: by groups whose entries have half of what is retained behind them, in whatever segment', async () => {
+    const { wal } = await openLog(new SimulatedDisk(), { ...OPTIONS, retainBytes: 100_000 })
+    await write(wal, { group: 1, replica: 1001, entries: entries(1, 1, 1, 1000) })
+    await fill(wal, 99, 2)
+    await write(wal, { group: 2, replica: 1002, entries: entries(1, 1, 1, 1000) })
+    const lagging = async (segments: number) => {
+      release(wal, 99, await fill(wal, 99, segments))
+      return wal.laggards()
+    }
+    const seen: unknown[] = []
+    for (let i = 0; i < 7; i++) seen.push(await lagging(1))
+    expect(seen.slice(0, 3)).toEqual([[], [], []])
+    expect(seen).toContainEqual([1])
+    expect(seen.at(-1)).toEqual([1, 2])
+    release(wal, 1, 1)
+    expect(wal.laggards()).toEqual([2])
   })
 
   it('goes when the few live entries in it were copied forward, through the last index of their log', async () => {
