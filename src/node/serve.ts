@@ -7,7 +7,7 @@ import type { Broker } from '../broker/types.ts'
 import type { GroupSpec } from '../replication/group.ts'
 import { MultiRaft } from '../replication/multi-raft.ts'
 import { createApiServer } from '../rpc/api-server.ts'
-import type { ApiServer } from '../rpc/api-types.ts'
+import type { ApiServer, ApiServerOptions, OwnDamage } from '../rpc/api-types.ts'
 import { createControlClient } from '../rpc/control-client.ts'
 import { createPeerTransport, type PeerTransport } from '../rpc/peer-transport.ts'
 import { createCatalogView } from '../views/catalog/catalog-view.ts'
@@ -93,9 +93,10 @@ export async function serve(context: Context, opened: Opened): Promise<ReadyInfo
     broker: () => broker.stats(),
     raft: () => shard.stats(),
     wal: () => storage.wal.stats(),
+    damage: () => storage.damage,
     peers: () => directory.nodes().filter(({ id }) => id !== identity.nodeId),
   })
-  const { api, port } = await openApi(context, broker, directory)
+  const { api, port } = await openApi(context, { broker, directory, damage: () => unmended(shard, storage) })
   const advertised = (p: number) => `${config.advertiseAddr}:${p}`
   const own = { grpc: advertised(port), http: advertised(side.port), raft: advertised(peers.port) }
   await directory.register({ name: config.name, version: VERSION, ...own })
@@ -167,10 +168,9 @@ function openBroker({ config, env, log, metrics, closers }: Context, directory: 
 
 async function openApi(
   { config, env, metrics, closers }: Context,
-  broker: Broker,
-  directory: CatalogDirectory,
+  parts: Pick<ApiServerOptions, 'broker' | 'directory' | 'damage'>,
 ): Promise<{ api: ApiServer; port: number }> {
-  const api = createApiServer({ env, broker, directory, onCall: (method, code, ms) => metrics.call(method, code, ms) })
+  const api = createApiServer({ env, ...parts, onCall: (method, code, ms) => metrics.call(method, code, ms) })
   closers.push(async () => {
     api.setServing(false)
     await api.drain(DRAIN_MS)
@@ -178,4 +178,18 @@ async function openApi(
   })
   const port = await listening(`grpc_port ${config.grpcPort}`, api.listen(`${config.bindAddr}:${config.grpcPort}`))
   return { api, port }
+}
+
+function unmended(shard: MultiRaft, { damage }: Storage): readonly OwnDamage[] {
+  const log = damage.map(({ everyGroup: anyGroup, ...place }) => ({ ...place, part: 'log' as const, anyGroup }))
+  const groups = shard.stats().stateLost
+  const waiting = {
+    part: 'state' as const,
+    file: '',
+    offset: 0,
+    groups,
+    anyGroup: false,
+    reason: 'waits for a snapshot',
+  }
+  return groups.length === 0 ? log : [...log, waiting]
 }

@@ -28,10 +28,11 @@ const SERVER_OPTIONS = {
 
 /** Not listening yet, and NOT_SERVING. */
 export function createApiServer(options: ApiServerOptions): ApiServer {
-  const { env, broker, directory, onCall } = options
+  const { env, broker, directory, onCall, damage = () => [] } = options
   const wire = createServerWire()
   const channels = createNodeChannels(env)
-  const context: ServiceContext = { env, broker, directory, wire, channels, errors: createErrorCodec(wire) }
+  const errors = createErrorCodec(wire)
+  const context: ServiceContext = { env, broker, directory, damage, wire, channels, errors }
   const streams = new StreamRegistry()
   const server = new Server(SERVER_OPTIONS)
   const services = [

@@ -1,12 +1,25 @@
 /** The public gRPC server as the composition root sees it. */
 import type { Env } from '../base/env.ts'
+import type { GroupId } from '../base/ids.ts'
 import type { Directory } from '../broker/directory.ts'
 import type { Broker } from '../broker/types.ts'
+
+/** Damage of this node's disk that is not mended, as Status tells it. */
+export interface OwnDamage {
+  readonly part: 'log' | 'state'
+  readonly file: string
+  readonly offset: number
+  readonly groups: readonly GroupId[]
+  readonly anyGroup: boolean
+  readonly reason: string
+}
 
 export interface ApiServerOptions {
   readonly env: Env
   readonly broker: Broker
   readonly directory: Directory
+  /** Default: none. */
+  readonly damage?: () => readonly OwnDamage[]
   /** One finished call: method name without package, gRPC code, ms. For metrics; never carries payload. */
   readonly onCall?: (method: string, code: number, handlingMs: number) => void
 }

@@ -1,7 +1,7 @@
 /** Service Cluster: every node tells what its own replicas know; the node that was asked joins the answers. */
 import { invalid, SandglassError } from '../base/errors.ts'
 import type { NodeInfo } from '../broker/directory.ts'
-import type { Node, PartitionStatus } from '../wire/messages.ts'
+import type { Damage, Node, PartitionStatus } from '../wire/messages.ts'
 import { SERVICES } from '../wire/messages.ts'
 import { checkTransferLeader } from '../wire/requests.ts'
 import type { Init } from '../wire/wire.ts'
@@ -19,7 +19,8 @@ export function clusterHandlers(context: ServiceContext): Handlers<'Cluster'> {
       const reports = [localStatus(context)]
       if (!request.local) reports.push(...(await statusOfOthers(context, call)))
       const nodes = directory.nodes().map(nodeMessage)
-      return { clusterId: directory.clusterId, nodes, partitions: joined(reports) }
+      const partitions = joined(reports.map((report) => report.partitions))
+      return { clusterId: directory.clusterId, nodes, partitions, damage: reports.flatMap(({ damage }) => damage) }
     },
     async ListNodes() {
       return { nodes: directory.nodes().map(nodeMessage) }
@@ -47,16 +48,20 @@ function nodeMessage({ id, name, grpc, alive, version }: NodeInfo): Init<Node> {
   return { id, name, grpc, alive, version }
 }
 
-type Report = readonly Init<PartitionStatus>[]
+interface Report {
+  readonly partitions: readonly Init<PartitionStatus>[]
+  readonly damage: readonly Init<Damage>[]
+}
 
-/** What this node's replicas know of themselves. */
-function localStatus({ broker, directory }: ServiceContext): Report {
+/** What this node's replicas know of themselves, and its disk. */
+function localStatus({ broker, directory, damage }: ServiceContext): Report {
   const self = directory.node(directory.self)?.name ?? ''
-  return Array.from(broker.partitions(), ({ info, handle }) => {
+  const partitions = Array.from(broker.partitions(), ({ info, handle }) => {
     const { leaderNode, term, commit, applied } = handle.status()
     const leader = directory.node(leaderNode)?.name ?? ''
     return { topic: info.topic, id: info.id, leader, term, commit, applied: [{ node: self, index: applied }] }
   })
+  return { partitions, damage: damage().map((place) => ({ ...place, node: self })) }
 }
 
 async function statusOfOthers(context: ServiceContext, call: CallContext): Promise<readonly Report[]> {
@@ -69,11 +74,11 @@ async function statusOfOthers(context: ServiceContext, call: CallContext): Promi
   // Who does not answer is missing from the join, which is what a status is for.
   const answers = await Promise.allSettled(asked)
   const codec = wire.codec('StatusResponse')
-  return answers.flatMap((answer) => (answer.status === 'fulfilled' ? [codec.decode(answer.value).partitions] : []))
+  return answers.flatMap((answer) => (answer.status === 'fulfilled' ? [codec.decode(answer.value)] : []))
 }
 
 /** One row a partition: the view of the highest term, and everybody's applied index. */
-function joined(reports: readonly Report[]): Report {
+function joined(reports: readonly Report['partitions'][]): Report['partitions'] {
   const rows = new Map<string, Init<PartitionStatus>>()
   for (const report of reports) {
     for (const row of report) {

@@ -4,12 +4,14 @@ import type { Directory } from '../broker/directory.ts'
 import type { Broker } from '../broker/types.ts'
 import type { ErrorCodec } from '../wire/errors.ts'
 import type { Wire } from '../wire/wire.ts'
+import type { OwnDamage } from './api-types.ts'
 import type { NodeChannels } from './node-channels.ts'
 
 export interface ServiceContext {
   readonly env: Env
   readonly broker: Broker
   readonly directory: Directory
+  readonly damage: () => readonly OwnDamage[]
   readonly wire: Wire<Uint8Array>
   readonly errors: ErrorCodec
   readonly channels: NodeChannels

@@ -426,10 +426,24 @@ export interface PartitionStatus {
   readonly applied: readonly AppliedIndex[]
 }
 
+export interface Damage {
+  readonly node: string
+  /** log: replicas lost for good; state: they wait for a snapshot */
+  readonly part: string
+  readonly file: string
+  readonly offset: number
+  /** Raft groups */
+  readonly groups: readonly number[]
+  /** of the log: groups that it does not know any more are concerned as well */
+  readonly anyGroup: boolean
+  readonly reason: string
+}
+
 export interface StatusResponse {
   readonly clusterId: string
   readonly nodes: readonly Node[]
   readonly partitions: readonly PartitionStatus[]
+  readonly damage: readonly Damage[]
 }
 
 export type ListNodesRequest = Readonly<Record<never, never>>
@@ -520,6 +534,7 @@ export interface Messages<B = Body> {
   StatusRequest: StatusRequest
   AppliedIndex: AppliedIndex
   PartitionStatus: PartitionStatus
+  Damage: Damage
   StatusResponse: StatusResponse
   ListNodesRequest: ListNodesRequest
   ListNodesResponse: ListNodesResponse
@@ -584,6 +599,7 @@ export const FULL_NAMES = {
   StatusRequest: 'sandglass.v1.StatusRequest',
   AppliedIndex: 'sandglass.v1.AppliedIndex',
   PartitionStatus: 'sandglass.v1.PartitionStatus',
+  Damage: 'sandglass.v1.Damage',
   StatusResponse: 'sandglass.v1.StatusResponse',
   ListNodesRequest: 'sandglass.v1.ListNodesRequest',
   ListNodesResponse: 'sandglass.v1.ListNodesResponse',

@@ -178,6 +178,12 @@ test('groups and the cluster are shown in the documented shape', async () => {
     commit: expect.any(Number),
     applied: { n1: expect.any(Number) },
   })
+  expect(status?.damage).toMatchObject([
+    { node: 'n1', part: 'state', groups: [4, 5] },
+    { part: 'log', groups: null },
+  ])
+  const { stdout } = await here.run('cluster', 'status')
+  expect(stdout).toMatch(/^n1 +log +wal\/2\.wal +512 +any +it is torn$/m)
   expect(lines(await here.run('cluster', 'nodes', '-o', 'json'))[0]).toMatchObject({
     nodes: [{ name: 'n1', version: '0.1.0' }],
   })

@@ -13,6 +13,11 @@ import { serviceDefinition } from '../../src/wire/services.ts'
 import { createServerWire, type Init } from '../../src/wire/wire.ts'
 import { type ConsumeCall, MemoryStream, type Part, type Server } from './memory-stream.ts'
 
+const DAMAGE = [
+  { node: 'n1', part: 'state', groups: [4, 5], reason: 'waits for a snapshot' },
+  { node: 'n1', part: 'log', file: 'wal/2.wal', offset: 512, anyGroup: true, reason: 'it is torn' },
+]
+
 export interface MemoryServer {
   readonly addr: string
   readonly topics: Map<string, { readonly info: Topic; readonly parts: Part[] }>
@@ -192,6 +197,6 @@ class Node implements MemoryServer {
         return { topic: info.name, id, leader: 'n1', term: 1, commit, applied: [{ node: 'n1', index: commit }] }
       }),
     )
-    return { clusterId: 'memory', nodes: [{ name: 'n1', grpc: this.addr, alive: true }], partitions }
+    return { clusterId: 'memory', nodes: [{ name: 'n1', grpc: this.addr, alive: true }], partitions, damage: DAMAGE }
   }
 }

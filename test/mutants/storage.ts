@@ -2,6 +2,7 @@
 import { type Mutant, testsOf } from './mutant.ts'
 
 const crash = testsOf('storage/wal/crash.test.ts')
+const crashCases = testsOf('storage/wal/crash-cases.test.ts')
 const damage = testsOf('storage/wal/damage.test.ts')
 const faults = testsOf('storage/wal/faults.test.ts')
 const release = testsOf('storage/wal/release.test.ts')
@@ -105,6 +106,43 @@ export const STORAGE_MUTANTS: readonly Mutant[] = [
     find: 'for (const [group, replica] of this.#tombstones) states.push(',
     replace: 'for (const [group, replica] of []) states.push(',
     killers: damage('stays known after the damaged file was put aside, and does not touch a later replica'),
+  },
+  {
+    name: 'damage-told-only-once',
+    breaks: 'architecture §4: status, log and metric say what was lost, after a restart as well',
+    file: 'storage/wal/replay.ts',
+    find: 'joined(stillLost(await readQuarantine(disk, dir, names), registry), found)',
+    replace: 'found',
+    killers: damage(
+      'stays known after the damaged file was put aside, and does not touch a later replica',
+      'is told again if the process dies before anything was written',
+    ),
+  },
+  {
+    name: 'damage-remembered-without-sync',
+    breaks: 'formats.md: what was lost is remembered durably before its tombstones are',
+    file: 'storage/wal/quarantine.ts',
+    find: 'await fullSync(file)',
+    replace: '',
+    killers: crashCases(
+      'a damaged segment is put aside: the replicas it held never come back and are told, the others lose nothing',
+    ),
+  },
+  {
+    name: 'replicas-nobody-knows-of-forgotten',
+    breaks: 'architecture §4: every group that may have had records in what is damaged loses its replica, known or not',
+    file: 'storage/wal/quarantine.ts',
+    find: 'return lost.length > 0 || place.everyGroup ?',
+    replace: 'return lost.length > 0 ?',
+    killers: damage('speaks for every group if what is remembered of it is damaged itself'),
+  },
+  {
+    name: 'damaged-segment-left-in-place',
+    breaks: 'architecture §4: nobody but those who may have had records in a damaged segment loses a replica',
+    file: 'storage/wal/open.ts',
+    find: 'await putAside(disk, dir, found.damagedFiles)',
+    replace: '',
+    killers: damage('costs nobody else anything when the segment behind it goes before anything is written'),
   },
   {
     name: 'new-segment-without-directory-sync',

@@ -207,6 +207,23 @@ test('topics and nodes are described, created and deleted', async () => {
   expect((await client.call(Cluster.ListNodes, {})).nodes).toMatchObject([{ name: 'n1', alive: true }])
 })
 
+test('the damage of every node is part of the status, whichever was asked', async () => {
+  const place = { part: 'log', file: 'd/2.wal', offset: 512, groups: [7, 9], anyGroup: false, reason: 'torn' } as const
+  const other = new FakeDirectory(2)
+  const others = createBroker({ env: realEnv(), directory: other, config })
+  const back = createApiServer({ env: realEnv(), broker: others, directory: other, damage: () => [place] })
+  try {
+    const grpc = `127.0.0.1:${await back.listen('127.0.0.1:0')}`
+    const node = { id: 2, name: 'n2', grpc, alive: true, version: '' }
+    other.nodeList[1] = node
+    directory.nodeList[1] = node
+    expect((await client.call(Cluster.Status, {})).damage).toEqual([{ ...place, node: 'n2' }])
+  } finally {
+    back.close()
+    others.close()
+  }
+})
+
 test('a drain ends the streams with SHUTTING_DOWN', async () => {
   const consumer = client.consume()
   consumer.write({ subscribe })

@@ -29,6 +29,8 @@ const NAMES = [
   'wal_bytes',
   'wal_state',
   'disk_errors_total',
+  'wal_damage',
+  'state_lost',
   'checkpoint_seconds',
   'clock_gap_seconds',
   'event_loop_lag_seconds',

@@ -95,8 +95,11 @@ export function clusterStatus(): Command {
         commit,
         applied: Object.fromEntries(applied.map(({ node, index }) => [node, index])),
       }))
-      if (context.output.format === 'table') showStatus(context, status.clusterId, nodes, partitions)
-      else context.output.json({ clusterId: status.clusterId, nodes, partitions })
+      const damage = status.damage.map(({ groups, anyGroup, ...place }) => {
+        return { ...place, groups: anyGroup ? null : groups }
+      })
+      if (context.output.format === 'table') showStatus(context, status.clusterId, nodes, partitions, damage)
+      else context.output.json({ clusterId: status.clusterId, nodes, partitions, damage })
       return EXIT.ok
     })
 }
@@ -125,11 +128,21 @@ interface PartitionRow {
   readonly applied: Readonly<Record<string, number>>
 }
 
+interface DamageRow {
+  readonly node: string
+  readonly part: string
+  readonly file: string
+  readonly offset: number
+  readonly groups: readonly number[] | null
+  readonly reason: string
+}
+
 function showStatus(
   { output }: Context,
   clusterId: string,
   nodes: readonly { name: string; grpc: string; alive: boolean }[],
   partitions: readonly PartitionRow[],
+  damage: readonly DamageRow[],
 ): void {
   output.text(`cluster ${clusterId}`)
   output.table(
@@ -142,6 +155,11 @@ function showStatus(
       const applied = Object.entries(p.applied).map(([node, index]) => `${node}=${index}`)
       return [p.topic, p.id, p.leader, p.term, p.commit, applied.join(' ')]
     }),
+  )
+  if (damage.length === 0) return
+  output.table(
+    ['DAMAGED', 'PART', 'FILE', 'OFFSET', 'GROUPS', 'REASON'],
+    damage.map((d) => [d.node, d.part, d.file, d.offset, d.groups?.join(' ') ?? 'any', d.reason]),
   )
 }
 

@@ -9,12 +9,14 @@ import { VERSION } from '../../base/version.ts'
 import type { GroupCounters, TopicStats } from '../../broker/stats.ts'
 import type { BrokerStats } from '../../broker/types.ts'
 import type { MultiRaftStats } from '../../replication/multi-raft.ts'
-import type { WalState, WalStats } from '../../storage/wal/types.ts'
+import type { WalDamage, WalState, WalStats } from '../../storage/wal/types.ts'
 
 export interface MetricsSources {
   readonly broker: () => BrokerStats
   readonly raft: () => MultiRaftStats
   readonly wal: () => WalStats
+  /** Of the log, as found when it was opened. */
+  readonly damage: () => readonly WalDamage[]
   /** The other nodes. */
   readonly peers: () => readonly { readonly name: string; readonly alive: boolean }[]
 }
@@ -180,6 +182,18 @@ function registerPulled(registry: Registry, from: From): void {
     ['state'],
     (s) => WAL_STATES.map((state): Sample => [{ state }, s.wal().state === state ? 1 : 0]),
   )
+  gauge(
+    'wal_damage',
+    'Damage of the log on disk: 1 for each place, with the Raft groups whose replicas here are lost.',
+    ['file', 'offset', 'groups'],
+    (s) =>
+      s.damage().map(({ file, offset, groups, everyGroup }): Sample => {
+        return [{ file, offset: String(offset), groups: everyGroup ? 'any' : groups.join() }, 1]
+      }),
+  )
+  gauge('state_lost', 'Replicas here whose state was damaged and waits for a snapshot.', [], (s) => [
+    [{}, s.raft().stateLost.length],
+  ])
   gauge('peer_up', 'Whether another node was heard of lately.', ['peer'], (s) =>
     s.peers().map(({ name, alive }): Sample => [{ peer: name }, alive ? 1 : 0]),
   )

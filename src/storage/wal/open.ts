@@ -6,7 +6,7 @@ import { dirname } from 'node:path'
 import type { Env } from '../../base/env.ts'
 import { SEGMENT_BYTES, WAL_RETAIN_BYTES } from '../../base/limits.ts'
 import type { Disk } from '../disk.ts'
-import type { RecordInput } from './records.ts'
+import { saveQuarantine } from './quarantine.ts'
 import { asidePath, type Replay, replay } from './replay.ts'
 import { readRange } from './scan.ts'
 import { UNBORN_SUFFIX } from './segment.ts'
@@ -47,7 +47,7 @@ export interface WalOptions {
 
 export interface OpenedWal {
   readonly wal: Wal
-  /** Groups named here lost this replica for good: it must neither vote nor acknowledge again. */
+  /** Groups named here lost this replica for good, now or before: it must neither vote nor acknowledge again. */
   readonly damage: readonly WalDamage[]
 }
 
@@ -64,8 +64,11 @@ export async function openWal(options: WalOptions): Promise<OpenedWal> {
   const found = await replay(disk, dir, 'write', (error) => wal?.fail(error))
   await repair(disk, dir, found)
   const files = new SegmentFiles({ ...found, disk, dir, env, segmentBytes, fsync: options.fsync ?? true })
+  const { toKeep } = found
+  if (toKeep) await withReserve(disk, dir, () => saveQuarantine(disk, dir, toKeep))
   // Tombstones of what was lost must be durable: the header of a new segment holds them.
-  if (found.damage.length > 0 || files.needsRotation) await beginSegment(disk, dir, files, found.registry.states())
+  if (toKeep || files.needsRotation) await withReserve(disk, dir, () => files.rotate(found.registry.states()))
+  await putAside(disk, dir, found.damagedFiles)
   wal = new ShardWal({
     env,
     registry: found.registry,
@@ -76,7 +79,6 @@ export async function openWal(options: WalOptions): Promise<OpenedWal> {
     onState: options.onState,
     onFatal: options.onFatal,
     onBatch: options.onBatch,
-    onFirstBatch: putAside(disk, dir, found.damagedFiles),
   })
   const space = new Space({ disk, dir, env, reserveBytes, onChange: () => wal?.judge() })
   await space.start(await disk.list(dir))
@@ -103,25 +105,19 @@ async function repair(disk: Disk, dir: string, { newest, segments, unborn }: Rep
   await disk.syncDir(dir)
 }
 
-/** On a disk that is full from the start the reserve makes room for the header. */
-async function beginSegment(disk: Disk, dir: string, files: SegmentFiles, states: readonly RecordInput[]) {
+/** On a disk that is full from the start the reserve makes room for what must be written. */
+async function withReserve(disk: Disk, dir: string, write: () => Promise<void>): Promise<void> {
   try {
-    await files.rotate(states)
+    await write()
   } catch (error) {
     if (!isNoSpace(error) || !(await disk.list(dir)).includes(RESERVE_NAME)) throw error
     await disk.remove(`${dir}/${RESERVE_NAME}`)
-    await files.rotate(states)
+    await write()
   }
 }
 
-/** Damaged files are reported again until what replaces their replicas can be durable; then they get another name. */
-function putAside(disk: Disk, dir: string, damagedFiles: readonly string[]): () => Promise<void> {
-  let left = damagedFiles
-  return async () => {
-    if (left.length === 0) return
-    const paths = left
-    left = []
-    for (const path of paths) await disk.rename(path, asidePath(path))
-    await disk.syncDir(dir)
-  }
+/** Only now: what was lost is remembered, and its tombstones are durable. */
+async function putAside(disk: Disk, dir: string, paths: readonly string[]): Promise<void> {
+  for (const path of paths) await disk.rename(path, asidePath(path))
+  if (paths.length > 0) await disk.syncDir(dir)
 }

@@ -4,6 +4,7 @@
  */
 import { assert } from '../../base/assert.ts'
 import type { Disk, DiskFile, OpenMode } from '../disk.ts'
+import { damageOf, joined, type Quarantined, readQuarantine, stillLost } from './quarantine.ts'
 import type { Footer, FooterRow } from './records.ts'
 import { Registry } from './registry.ts'
 import { type ScannedFrame, type ScanResult, scanSegment } from './scan.ts'
@@ -18,7 +19,10 @@ export interface Replay {
   readonly segments: readonly Segment[]
   /** How the newest sound segment ends, if it is the newest of all. */
   readonly newest: (ScanResult & { readonly size: number }) | undefined
+  /** Found now and by earlier runs, as far as nothing came in the place of what was lost. */
   readonly damage: readonly WalDamage[]
+  /** The same, for keeping; undefined if nothing was found that is not kept already. */
+  readonly toKeep: readonly Quarantined[] | undefined
   /** Files to put aside: their replicas are lost. */
   readonly damagedFiles: readonly string[]
   /** Files to remove: they never held anything that was acknowledged. */
@@ -74,14 +78,16 @@ export async function replay(disk: Disk, dir: string, mode: OpenMode, onDamage: 
   const findings = damaged.map((one) => judge(files, files.indexOf(one), registry))
   const floor = Math.max(1, ...files.map((one) => one.floor))
   findings.push(...missing(files, { floor, aside: new Set(aside), dir, registry }))
-  const damage = bury(findings, registry)
+  const found = bury(findings, registry)
   const sound = files.filter((one) => !damaged.includes(one))
-  damage.push(...gaps(registry, sound[0]?.segment.path ?? dir))
+  found.push(...gaps(registry, sound[0]?.segment.path ?? dir))
+  const all = joined(stillLost(await readQuarantine(disk, dir, names), registry), found)
   return {
     registry,
     segments: sound.map((one) => one.segment),
     newest: newest && sound.includes(newest) ? { ...newest.result, size: newest.size } : undefined,
-    damage,
+    damage: all.map(damageOf),
+    toKeep: found.length > 0 ? all : undefined,
     damagedFiles: damaged.map((one) => one.segment.path),
     unborn: unborn ? [unborn.segment.path] : [],
     sequence: Math.max(1, ...files.map((one) => one.result.sequence)),
@@ -194,10 +200,9 @@ function missing(
   return findings
 }
 
-function bury(findings: readonly Finding[], registry: Registry): WalDamage[] {
-  const damage = findings.map(({ file, offset, reason, lost, everyGroup }) => {
-    const groups = new Set(lost.filter((row) => !registry.outlived(row.group, row.replica)).map((row) => row.group))
-    return { file, offset, reason, groups: [...groups].sort((a, b) => a - b), everyGroup }
+function bury(findings: readonly Finding[], registry: Registry): Quarantined[] {
+  const damage = findings.map(({ lost, ...place }) => {
+    return { ...place, lost: lost.filter((row) => !registry.outlived(row.group, row.replica)).map(nameOf) }
   })
   for (const { lost } of findings) {
     for (const { group, replica } of lost) registry.bury(group, replica)
@@ -206,14 +211,18 @@ function bury(findings: readonly Finding[], registry: Registry): WalDamage[] {
 }
 
 /** Closes the books of every log: none may lack entries that nothing says were released. */
-function gaps(registry: Registry, file: string): WalDamage[] {
-  const damage: WalDamage[] = []
+function gaps(registry: Registry, file: string): Quarantined[] {
+  const damage: Quarantined[] = []
   for (const log of [...registry.all()]) {
     if (log.settle()) continue
     registry.bury(log.group, log.replica)
-    damage.push({ file, offset: 0, reason: 'entries are missing', groups: [log.group], everyGroup: false })
+    damage.push({ file, offset: 0, reason: 'entries are missing', lost: [nameOf(log)], everyGroup: false })
   }
   return damage
+}
+
+function nameOf({ group, replica }: Quarantined['lost'][number]): Quarantined['lost'][number] {
+  return { group, replica }
 }
 
 function rowsOf(registry: Registry): readonly FooterRow[] {

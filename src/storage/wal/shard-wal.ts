@@ -32,8 +32,6 @@ export interface ShardWalOptions {
   readonly onState: (state: WalState, cause: unknown) => void
   readonly onFatal: (error: Error) => void
   readonly onBatch: ((stats: WalBatchStats) => void) | undefined
-  /** Runs once, when the first batch with records is durable. */
-  readonly onFirstBatch: () => Promise<void>
 }
 
 export class ShardWal implements Wal {
@@ -221,7 +219,7 @@ export class ShardWal implements Wal {
 
   /** The batch is durable: records take effect, then callbacks run. */
   #settle(batch: Batch, written: WrittenFrame): void {
-    const { registry, onBatch, onFirstBatch } = this.#options
+    const { registry, onBatch } = this.#options
     const { writes, release } = batch
     this.#collector.settle(batch, written, registry, this.#cache)
     this.#batches++
@@ -230,7 +228,6 @@ export class ShardWal implements Wal {
       written.segment.carriedEnd = written.segment.end
       if (release.segment) this.#delete(release.segment)
     }
-    if (writes.length > 0) this.#inBackground(onFirstBatch)
     onBatch?.({ bytes: written.frame.bytes, writeMs: written.writeMs, fsyncMs: written.fsyncMs })
     for (const { done } of writes) done?.()
   }

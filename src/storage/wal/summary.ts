@@ -1,5 +1,6 @@
 /** What the files of a log hold, file by file, without opening it: for `sandglass inspect`. Changes nothing. */
 import type { Disk } from '../disk.ts'
+import { QUARANTINE_NAME } from './quarantine.ts'
 import type { FooterRow } from './records.ts'
 import { type ScanResult, scanSegment } from './scan.ts'
 import { Segment, segmentName, segmentNumber } from './segment.ts'
@@ -40,6 +41,7 @@ export async function summarizeWal(dir: string, disk: Disk): Promise<WalSummary>
     const file = await disk.open(path, 'read')
     try {
       const bytes = await file.size()
+      if (name === QUARANTINE_NAME) continue
       if (number === undefined) {
         unused.push({ file: path, from: 0, to: bytes, why: 'not part of the log' })
         continue

@@ -84,7 +84,7 @@ export interface WalDamage {
   readonly groups: readonly GroupId[]
   /**
    * Replicas that the log does not know any more may have had records there too: whoever knows of replicas without log
-   * and tombstone must append `removed` for them before anything else; until then an open reports it again.
+   * and tombstone must append `removed` for them before anything else. Such a place is told by every open from then on.
    */
   readonly everyGroup: boolean
 }

@@ -27,22 +27,31 @@ describe('whenever the machine dies, nothing confirmed is missing and nothing is
     90_000,
   )
 
-  it('a damaged segment is put aside: the replicas it held never come back, the others lose nothing', async () => {
-    const images: { readonly image: DiskImage; readonly confirmed: number }[] = []
+  it('a damaged segment is put aside: the replicas it held never come back and are told, the others lose nothing', async () => {
+    const images: { readonly before: string; readonly image: DiskImage; readonly confirmed: number }[] = []
     const disk = await damagedLog()
     let confirmed = 2
-    disk.before = () => images.push({ image: disk.image(), confirmed })
+    disk.before = (operation, path) => {
+      images.push({ before: `${operation} ${path.slice(DIR.length + 1)}`, image: disk.image(), confirmed })
+    }
     const { wal } = await openLog(disk, DAMAGED_OPTIONS, 7)
     await write(wal, { group: 3, replica: 1003, entries: entries(3, 1, 1, 300) })
     confirmed = 3
     await settle(20)
     await write(wal, { group: 1, replica: 2001, entries: entries(1, 1, 9) })
     await wal.close()
-    expect(images.length).toBeGreaterThan(15)
-    for (const [at, { image, confirmed: last }] of images.entries()) {
+    expect(images.map(({ before }) => before)).toEqual(
+      expect.arrayContaining([
+        ...['open', 'writev', 'sync', 'rename'].map((operation) => `${operation} DAMAGED.json.new`),
+        'rename 0000000001.wal',
+      ]),
+    )
+    for (const [at, { before, image, confirmed: last }] of images.entries()) {
       for (const { name, left } of crashesAt(image, at)) {
-        const again = (await openLog(SimulatedDisk.of(left), DAMAGED_OPTIONS, 1000 + at)).wal
-        const told = `image ${at}, ${name}`
+        const { wal: again, damage } = await openLog(SimulatedDisk.of(left), DAMAGED_OPTIONS, 1000 + at)
+        const told = `moment ${at}, before ${before}; ${name}`
+        const lost = again.group(1) ? [2] : [1, 2]
+        expect(damage, told).toMatchObject([{ file: `${DIR}/0000000001.wal`, groups: lost, everyGroup: false }])
         expect([1001, 2001], told).toContain(again.group(1)?.replica ?? again.tombstone(1))
         expect([again.tombstone(1), again.group(2), again.tombstone(2)], told).toEqual([1001, undefined, 1002])
         expect(again.group(3)?.lastIndex(), told).toBeGreaterThanOrEqual(last)

@@ -101,22 +101,60 @@ describe('damage of a sealed segment', () => {
     await first.wal.close()
     for (let i = 0; i < 2; i++) {
       const again = await openLog(disk, OPTIONS, 80 + i)
-      expect(again.damage).toEqual([])
+      // Group 1 has come back, and the place is still told for the others.
+      expect(again.damage).toEqual([{ ...first.damage[0], groups: [2, 4] }])
       expect(again.wal.tombstone(2)).toBe(1002)
       expect(texts(again.wal.group(1))).toEqual(['1.5'.padEnd(20, 'x').replace('1.5x', '1.5 ')])
       await again.wal.close()
     }
   })
 
-  it('is reported again if the process dies before anything was written', async () => {
+  it('is forgotten once every replica has come back under another id', async () => {
+    const disk = sound.clone()
+    flip(disk, FIRST, 1200)
+    const { wal } = await reopened(disk)
+    for (const group of [1, 2, 4]) await write(wal, { group, replica: 2000 + group, hard: hardState(1) })
+    await wal.close()
+    expect((await openLog(disk, OPTIONS, 80)).damage).toEqual([])
+  })
+
+  it('speaks for every group if what is remembered of it is damaged itself', async () => {
+    const disk = sound.clone()
+    flip(disk, FIRST, 1200)
+    await (await reopened(disk)).wal.close()
+    for (const offset of [0, 30]) {
+      const copy = disk.clone()
+      flip(copy, `${DIR}/DAMAGED.json`, offset)
+      const { damage, wal } = await openLog(copy, OPTIONS, 80)
+      expect(damage).toMatchObject([{ file: `${DIR}/DAMAGED.json`, everyGroup: true }])
+      expect([1, 2, 4].map((group) => wal.tombstone(group))).toEqual([1001, 1002, 1004])
+    }
+  })
+
+  it('is told again if the process dies before anything was written', async () => {
     const disk = sound.clone()
     truncate(disk, SECOND, 1024)
     expect((await reopened(disk)).damage[0]).toMatchObject({ file: SECOND, groups: [2] })
     disk.kill()
     const again = await openLog(disk, OPTIONS, 78)
-    expect(again.damage[0]).toMatchObject({ file: SECOND })
+    expect(again.damage).toMatchObject([{ file: SECOND, groups: [2] }])
     expect(again.wal.tombstone(2)).toBe(1002)
     expect([...again.wal.groups()].map(({ group }) => group).sort()).toEqual([1, 3, 4])
+  })
+
+  it('costs nobody else anything when the segment behind it goes before anything is written', async () => {
+    const disk = new SimulatedDisk()
+    const { wal } = await openLog(disk, OPTIONS)
+    await write(wal, { group: 2, replica: 1002, entries: entries(1, 15, 1, 300) })
+    await write(wal, { group: 5, replica: 1005, hard: hardState(1) })
+    await write(wal, { group: 2, replica: 1002, entries: entries(16, 15, 1, 300) })
+    await write(wal, { group: 5, replica: 1005, hard: hardState(2) })
+    await wal.close()
+    flip(disk, FIRST, 1200)
+    await (await reopened(disk)).wal.close()
+    expect(disk.paths()).not.toContain(SECOND)
+    const { damage, live } = await reopened(disk)
+    expect([live, damage]).toMatchObject([[5], [{ file: FIRST, groups: [2], everyGroup: false }]])
   })
 
   it('is noticed when the file is gone', async () => {
@@ -201,7 +239,9 @@ describe('damage of the newest segment', () => {
     await settle()
     disk.kill()
     const again = await openLog(disk, OPTIONS, 78)
-    expect([again.damage, again.wal.tombstone(3)]).toEqual([[], 1003])
+    expect(again.wal.tombstone(3)).toBe(1003)
+    // Whoever knows of yet another one must be told as long as there is no other log.
+    expect(again.damage).toMatchObject([{ file: NEWEST, groups: [1, 2, 4], everyGroup: true }])
     expect(() => again.wal.append({ group: 3, replica: 1003, hard: hardState(1) }, () => undefined)).toThrow(
       /comes back/,
     )
@@ -269,6 +309,13 @@ describe('a log that contradicts itself', () => {
 })
 
 describe('a log that cannot be judged', () => {
+  it('refuses what a later version remembers of damage', async () => {
+    const disk = sound.clone()
+    const crc = crc32(JSON.stringify([2, []]))
+    disk.replace(`${DIR}/DAMAGED.json`, Buffer.from(JSON.stringify({ format: 2, crc, places: [] })))
+    await expect(openLog(disk, OPTIONS)).rejects.toMatchObject({ reason: 'UNSUPPORTED' })
+  })
+
   it('refuses a format it does not know', async () => {
     const disk = sound.clone()
     const bytes = disk.contents(FIRST).slice(0, 512)
