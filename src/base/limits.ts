@@ -40,6 +40,9 @@ export const MEMORY_RELIEF_BYTES = 48 * MIB
 export const SEGMENT_BYTES = 64 * MIB
 /** Default of `wal_retain_bytes`: log kept for followers beyond what recovery needs. */
 export const WAL_RETAIN_BYTES = 256 * MIB
+/** Default and lowest value of `snapshot_bytes_per_second`: a transfer leaves room on the link and ends. */
+export const SNAPSHOT_BYTES_PER_SECOND = 32 * MIB
+export const SNAPSHOT_BYTES_PER_SECOND_MIN = 64 * KIB
 
 /** Leased, parked and due redeliveries of one group and partition; at the bound the cursor waits. */
 export const OUTSTANDING_MAX = 100_000

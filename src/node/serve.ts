@@ -141,7 +141,10 @@ function openShard(
     state: storage.state,
     transport,
     timing: { heartbeatMs: config.heartbeatMs, electionMs: config.electionTimeoutMs },
-    limits: { walRetainBytes: config.walRetainBytes, memoryBytes: config.memoryMaxBytes },
+    limits: {
+      ...{ walRetainBytes: config.walRetainBytes, memoryBytes: config.memoryMaxBytes },
+      snapshotBytesPerSecond: config.snapshotBytesPerSecond,
+    },
     maxClockSkewMs: config.maxClockSkewMs,
     onFatal: fail,
     onEvent: (event) => {

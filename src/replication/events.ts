@@ -16,6 +16,8 @@ export type ReplicationEvent =
   | { readonly type: 'halted'; readonly group: GroupId; readonly error: Error }
   | { readonly type: 'checkpointed'; readonly group: GroupId; readonly index: number; readonly ms: number }
   | { readonly type: 'checkpointFailed'; readonly group: GroupId; readonly error: unknown }
+  /** The first chunk of one is staged here. */
+  | { readonly type: 'snapshotBegun'; readonly group: GroupId; readonly index: number }
   | { readonly type: 'snapshotSent'; readonly group: GroupId; readonly to: NodeId; readonly index: number }
   | { readonly type: 'snapshotFailed'; readonly group: GroupId; readonly to: NodeId; readonly error?: unknown }
   | { readonly type: 'snapshotInstalled'; readonly group: GroupId; readonly index: number; readonly ms: number }

@@ -61,10 +61,14 @@ export class Installer {
     const mark = {}
     this.#receiving = mark
     const sink = await this.#parts.state.beginInstall()
+    const { group } = this.#parts
+    let begun = false
     try {
       for await (const chunk of chunks) {
         if (this.#receiving !== mark) throw this.#refused('it was superseded')
         await this.#parts.shard.slots.run(() => sink.write(chunk))
+        if (!begun) this.#parts.shard.event({ type: 'snapshotBegun', group, index: header.snapshot.index })
+        begun = true
       }
       if (this.#receiving !== mark) throw this.#refused('it was superseded')
     } catch (error) {

@@ -10,6 +10,7 @@ import {
   PEER_FRAME_BYTES,
   SEGMENT_BYTES,
   SLICE_MS,
+  SNAPSHOT_BYTES_PER_SECOND,
   UNCOMMITTED_BYTES_MAX,
   WAL_RETAIN_BYTES,
 } from '../base/limits.ts'
@@ -70,7 +71,7 @@ export const DEFAULT_LIMITS: ReplicationLimits = {
   inflightAppends: INFLIGHT_APPENDS_MAX,
   walPendingBytes: 2 * UNCOMMITTED_BYTES_MAX,
   walRetainBytes: WAL_RETAIN_BYTES,
-  snapshotBytesPerSecond: 32 * ENTRY_BYTES_MAX,
+  snapshotBytesPerSecond: SNAPSHOT_BYTES_PER_SECOND,
   snapshotChunkBytes: ENTRY_BYTES_MAX / 4,
   sliceMs: SLICE_MS,
   readsMax: 10_000,

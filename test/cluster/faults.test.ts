@@ -142,30 +142,6 @@ describe('books are kept when', () => {
     }
     await expectBooks(all)
   })
-
-  test('a follower comes back after the log it needs is gone', async () => {
-    const all = await started({ flags: { wal_retain_bytes: '256KiB' } })
-    const [follower = ''] = all.followers
-    await all.cluster.node(follower).kill()
-    const producer = all.client.producer()
-    const value = new Uint8Array(64 * 1024).fill(97)
-    await all.client.topics.create({ name: 'bulk', partitions: 1, replicationFactor: 3 })
-    for (let i = 0; i < 40; i += 1) {
-      await Promise.all(Array.from({ length: 32 }, () => producer.produce('bulk', { value })))
-    }
-    all.cluster.node(follower).start()
-    await all.cluster.node(follower).ready()
-    await eventually('a snapshot is installed', 60_000, () =>
-      all.cluster.node(follower).log().includes('snapshot_installed'),
-    )
-    await all.ledger.more(100)
-    // The one with the snapshot must serve: it is one of the two that are left.
-    await all.cluster.node(all.leader).kill()
-    await all.ledger.more(200, 20_000)
-    all.cluster.node(all.leader).start()
-    await all.cluster.node(all.leader).ready()
-    await expectBooks(all)
-  })
 })
 
 function setLinks(

@@ -88,6 +88,9 @@ export class Node {
     return this.state.stats().layerBytes
   }
 
+  /** Each chunk of a snapshot waits for it before it is written. */
+  beforeChunk: (() => Promise<void>) | undefined = undefined
+
   /** The next open of the state finds damage, until the group is removed or a snapshot installed. */
   breakState(damage: string | undefined): void {
     this.#stateDamage = damage
@@ -113,11 +116,15 @@ export class Node {
   #damageable(state: GroupState): GroupState {
     const beginInstall = async () => {
       const sink = await state.beginInstall()
+      const write = async (chunk: Uint8Array) => {
+        await this.beforeChunk?.()
+        await sink.write(chunk)
+      }
       const commit = async (meta: CheckpointMeta) => {
         await sink.commit(meta)
         this.#stateDamage = undefined
       }
-      return { write: sink.write.bind(sink), abort: sink.abort.bind(sink), commit }
+      return { write, abort: sink.abort.bind(sink), commit }
     }
     const refuse = () => {
       this.#stateDamage ??= this.#readDamage

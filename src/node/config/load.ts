@@ -89,6 +89,7 @@ function all(read: <K extends keyof NodeConfig>(property: K) => NodeConfig[K]): 
     reassignAfterMs: read('reassignAfterMs'),
     maxClockSkewMs: read('maxClockSkewMs'),
     walRetainBytes: read('walRetainBytes'),
+    snapshotBytesPerSecond: read('snapshotBytesPerSecond'),
     memoryMaxBytes: read('memoryMaxBytes'),
     diskReserveBytes: read('diskReserveBytes'),
   }

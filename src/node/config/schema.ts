@@ -4,7 +4,12 @@
  */
 
 import { parseDuration, parseSize } from '../../base/duration.ts'
-import { NAME_CHARS_MAX, WAL_RETAIN_BYTES } from '../../base/limits.ts'
+import {
+  NAME_CHARS_MAX,
+  SNAPSHOT_BYTES_PER_SECOND,
+  SNAPSHOT_BYTES_PER_SECOND_MIN,
+  WAL_RETAIN_BYTES,
+} from '../../base/limits.ts'
 
 export interface NodeConfig {
   readonly name: string
@@ -27,6 +32,7 @@ export interface NodeConfig {
   readonly reassignAfterMs: number
   readonly maxClockSkewMs: number
   readonly walRetainBytes: number
+  readonly snapshotBytesPerSecond: number
   readonly memoryMaxBytes: number
   readonly diskReserveBytes: number
 }
@@ -65,6 +71,10 @@ const integer =
 const port = integer(0, 65_535)
 const duration: Parse<number> = (value) => parseDuration(value)
 const size: Parse<number> = (value) => parseSize(value)
+const snapshotRate: Parse<number> = (value) => {
+  const bytes = parseSize(value)
+  return bytes !== undefined && bytes >= SNAPSHOT_BYTES_PER_SECOND_MIN ? bytes : undefined
+}
 
 function members(value: string): readonly InitialMember[] | undefined {
   if (value === '') return []
@@ -182,6 +192,13 @@ export const SETTINGS: { readonly [K in keyof NodeConfig]: Setting<NodeConfig[K]
     expects: 'bytes',
     about: 'log kept for followers that lag',
     parse: size,
+  },
+  snapshotBytesPerSecond: {
+    key: 'snapshot_bytes_per_second',
+    fallback: String(SNAPSHOT_BYTES_PER_SECOND),
+    expects: 'bytes, at least 64KiB',
+    about: 'rate at which a snapshot is sent',
+    parse: snapshotRate,
   },
   memoryMaxBytes: {
     key: 'memory_max_bytes',

@@ -12,6 +12,7 @@ const LEVELS = {
   halted: 'error',
   checkpointed: 'debug',
   checkpointFailed: 'error',
+  snapshotBegun: 'info',
   snapshotSent: 'info',
   snapshotFailed: 'warn',
   snapshotInstalled: 'info',

@@ -68,6 +68,7 @@ describe('configuration', () => {
     ['log_level', 'loud'],
     ['initial_cluster', 'n1=h:1,n1=h:2'],
     ['wal_retain_bytes', 'much'],
+    ['snapshot_bytes_per_second', '1KiB'],
   ])('a bad value of %s is an error that names it', async (key, value) => {
     await expect(loadConfig({ ...nothing, flags: { [key]: value } })).rejects.toMatchObject({ field: key })
   })
