@@ -17,7 +17,7 @@ export class MemoryWatch {
   readonly #timer: NodeJS.Timeout
   #peaks: number[] = []
   #sums: number[] = []
-  #samples = 0
+  #samples: number[] = []
 
   constructor(cluster: Cluster) {
     this.#cluster = cluster
@@ -32,14 +32,14 @@ export class MemoryWatch {
     return { rssMiB: sizes.map(({ rss }) => rss), fileMiB: sizes.map(({ file }) => file) }
   }
 
-  /** Highest and mean resident memory of each node since the last call, MiB. */
+  /** Highest and mean resident memory of each node while it ran, since the last call, MiB. */
   since(): { peakMiB: readonly number[]; meanMiB: readonly number[] } {
     this.#look()
     const peakMiB = this.#peaks
-    const meanMiB = this.#sums.map((sum) => Math.round(sum / this.#samples))
+    const meanMiB = this.#sums.map((sum, i) => Math.round(sum / (this.#samples[i] || 1)))
     this.#peaks = []
     this.#sums = []
-    this.#samples = 0
+    this.#samples = []
     return { peakMiB, meanMiB }
   }
 
@@ -49,7 +49,7 @@ export class MemoryWatch {
 
   #look(): void {
     const { rssMiB } = this.now()
-    this.#samples++
+    this.#samples = rssMiB.map((rss, i) => (this.#samples[i] ?? 0) + (rss > 0 ? 1 : 0))
     this.#peaks = rssMiB.map((rss, i) => Math.max(rss, this.#peaks[i] ?? 0))
     this.#sums = rssMiB.map((rss, i) => rss + (this.#sums[i] ?? 0))
   }

@@ -24,6 +24,10 @@ export interface Row {
   /** 99th percentile of fdatasync over the load, upper bound of its histogram bucket; and checkpoints made meanwhile. */
   readonly fsyncP99Ms?: number
   readonly checkpoints?: number
+  /** Mean memory of each node in the last quarter, over that in the second. */
+  readonly growth?: readonly number[]
+  /** 'met', or what was missed. */
+  readonly goal?: string
   readonly note?: string
   /** Whether what was put in came out. */
   readonly books: 'ok' | string
@@ -48,6 +52,9 @@ const COLUMNS = [
   'readyMs',
   'fsyncP99Ms',
   'checkpoints',
+  'growth',
+  'note',
+  'goal',
   'books',
 ] as const
 

@@ -12,6 +12,7 @@ import { drain, fill, latency, produceLoad } from './loads.ts'
 import { NodeUsage } from './node-usage.ts'
 import { type Report, rounded } from './report.ts'
 import { scheduledCommand } from './scheduled.ts'
+import { soakCommand } from './soak.ts'
 import { withCluster } from './with-cluster.ts'
 
 const BYTES = 256
@@ -177,6 +178,7 @@ await yargs(hideBin(process.argv))
   .command(standardCommand)
   .command(scheduledCommand)
   .command(firingCommand)
+  .command(soakCommand)
   .strict()
   .fail((message, error) => {
     throw error ?? new Error(message)

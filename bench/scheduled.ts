@@ -3,13 +3,11 @@
  * taken, memory of the nodes meanwhile and afterwards, room on disk, the restart of a killed node, deliveries during that.
  * At the end every message is read back.
  */
-import { statSync } from 'node:fs'
-import { readdir } from 'node:fs/promises'
-import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Argv } from 'yargs'
 import type { Cluster } from '../chaos/harness/cluster.ts'
 import type { SandglassClient } from '../src/client/index.ts'
+import { diskBytes } from './disk-usage.ts'
 import { MemoryWatch } from './memory-watch.ts'
 import { NodeUsage } from './node-usage.ts'
 import { Probes } from './probes.ts'
@@ -27,7 +25,7 @@ const REST_MS = 15_000
 const PROBES = 100
 const PROBES_AFTER_MS = 500
 const READY_MS = 300_000
-const BLOCK_BYTES = 512
+const MIB = 2 ** 20
 
 interface Scheduled {
   readonly cluster: Cluster
@@ -100,11 +98,11 @@ async function rest({ cluster, report, memory, schedule }: Scheduled): Promise<v
   await delay(REST_MS)
   memory.since()
   const { rssMiB, fileMiB } = memory.now()
-  const sizes = await Promise.all(cluster.nodes.map((node) => diskBytes(join(cluster.folder, node.name, 'shard-0'))))
+  const sizes = cluster.nodes.map((node) => diskBytes(cluster, node.name))
   report.add({
     ...{ load: 'at rest', messages: schedule.count, bytes: schedule.bytes, rssMiB, fileMiB },
     stateBytesEach: sizes.map(({ state }) => Math.round(state / schedule.count)),
-    logMiB: sizes.map(({ wal }) => Math.round(wal / 2 ** 20)),
+    logMiB: sizes.map(({ log }) => Math.round(log / MIB)),
     books: 'ok',
   })
 }
@@ -154,17 +152,4 @@ async function readBack({ cluster, report, memory, schedule }: Scheduled): Promi
   const { rssMiB, fileMiB } = memory.now()
   const { count, bytes } = schedule
   report.add({ load: 'read back', messages: count, bytes, ratePerS, rssMiB, fileMiB, ...memory.since(), books })
-}
-
-/** What the files take on disk, log and state apart. */
-async function diskBytes(folder: string): Promise<{ wal: number; state: number }> {
-  const of = async (part: string) => {
-    let bytes = 0
-    for (const name of await readdir(join(folder, part))) {
-      // LevelDB removes tables at any time.
-      bytes += (statSync(join(folder, part, name), { throwIfNoEntry: false })?.blocks ?? 0) * BLOCK_BYTES
-    }
-    return bytes
-  }
-  return { wal: await of('wal'), state: await of('state') }
 }
