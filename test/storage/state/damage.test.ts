@@ -1,42 +1,27 @@
-import { cp, mkdtemp, open as openFile, readdir, readFile, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { open as openFile, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { ByteReader } from '../../../src/storage/state/files/byte-reader.ts'
-import { inspectState, openStateStore } from '../../../src/storage/state/store.ts'
+import { inspectState } from '../../../src/storage/state/store.ts'
 import type { GroupState, KeyRange, StateStore } from '../../../src/storage/state/types.ts'
-import { ALL, bytes, copySnapshot, meta, testEnv, until } from './fixture.ts'
+import { ALL, bytes, copySnapshot, meta, until } from './fixture.ts'
+import { LevelDbFolder, verified } from './leveldb-folder.ts'
 
-let root: string
-let dir: string
+let folder: LevelDbFolder
 let store: StateStore
 let group: GroupState
-let errors: unknown[]
 
 beforeEach(async () => {
-  root = await mkdtemp(join(tmpdir(), 'sandglass-leveldb-'))
-  dir = join(root, 'state')
-  errors = []
-  store = await open(dir)
+  folder = await LevelDbFolder.create()
+  store = await folder.open()
   group = await store.group(7)
 })
 
 afterEach(async () => {
   vi.restoreAllMocks()
   await store.close()
-  await rm(root, { recursive: true, force: true })
+  await folder.remove()
 })
-
-function open(at: string, writeBufferBytes = 4 * 1024 * 1024): Promise<StateStore> {
-  return openStateStore({ dir: at, env: testEnv(1), onError: (error) => errors.push(error), writeBufferBytes })
-}
-
-/** The files as a kill -9 would leave them now. */
-async function crashCopy(name: string): Promise<string> {
-  const copy = join(root, name)
-  await cp(dir, copy, { recursive: true })
-  return copy
-}
 
 /** Changes a byte of the file in which `where` finds something. */
 function flip(at: string, suffix: string, where: (file: Buffer) => number): Promise<void> {
@@ -48,7 +33,7 @@ function flip(at: string, suffix: string, where: (file: Buffer) => number): Prom
 }
 
 async function reopen(): Promise<void> {
-  store = await open(dir)
+  store = await folder.open()
   group = await store.group(7)
 }
 
@@ -77,20 +62,13 @@ function noise(seed: number, size: number): Uint8Array {
 /** Closes and opens again, so that rows of the log move into a table. */
 async function intoTables(): Promise<void> {
   await store.close()
-  store = await open(dir)
+  store = await folder.open()
   await store.close()
 }
 
 async function putNoise(rows: number): Promise<void> {
   for (let i = 0; i < rows; i++) group.put(`k${String(i).padStart(5, '0')}`, noise(i, 300))
   await group.checkpoint(meta(1))
-}
-
-/** What the state holds, in numbers, and the words about its damage. */
-async function verified(dir: string): Promise<{ groups: number; rows: number; damage: readonly string[] }> {
-  const { groups, damage } = await inspectState(dir)
-  const rows = groups.reduce((sum, group) => sum + group.rows, 0)
-  return { groups: groups.length, rows, damage: damage.map(({ text }) => text) }
 }
 
 describe('damage', () => {
@@ -100,10 +78,10 @@ describe('damage', () => {
       group.put(`row ${applied}`, noise(applied, 40_000))
       await group.checkpoint(meta(applied))
     }
-    const copy = await crashCopy('damaged')
+    const copy = await folder.crashCopy('damaged')
     await flip(copy, '.log', (file) => file.indexOf('row 2') + 1000)
     expect((await verified(copy)).damage.join()).toContain('.log: damaged at')
-    const again = await open(copy)
+    const again = await folder.open(copy)
     const state = await again.group(7)
     expect(state.meta).toBeDefined()
     expect(state.damage).toContain('batch 2 is missing')
@@ -125,10 +103,10 @@ describe('damage', () => {
       group.put(`row ${applied}`, noise(applied, 2000))
       await group.checkpoint(meta(applied))
     }
-    const copy = await crashCopy('torn')
+    const copy = await folder.crashCopy('torn')
     await flip(copy, '.log', (file) => file.indexOf('row 2') + 1000)
     expect((await verified(copy)).damage).toEqual([])
-    const again = await open(copy)
+    const again = await folder.open(copy)
     const state = await again.group(7)
     expect(state.meta).toEqual(meta(1))
     expect(state.damage).toBeUndefined()
@@ -147,9 +125,9 @@ describe('damage', () => {
     group.put('k', bytes('the head lies in another table than most rows'))
     await group.checkpoint(meta(2))
     await intoTables()
-    expect(await verified(dir)).toEqual({ groups: 2, rows: 1101, damage: [] })
-    await flip(dir, '.ldb', (file) => file.indexOf(noise(500, 300).subarray(10, 40)))
-    expect((await verified(dir)).damage.join()).toMatch(/^\d+\.ldb: checksum of the block at \d+ is wrong$/)
+    expect(await verified(folder.dir)).toEqual({ groups: 2, rows: 1101, damage: [] })
+    await flip(folder.dir, '.ldb', (file) => file.indexOf(noise(500, 300).subarray(10, 40)))
+    expect((await verified(folder.dir)).damage.join()).toMatch(/^\d+\.ldb: checksum of the block at \d+ is wrong$/)
     // The table goes; a second opening must still know.
     for (let opening = 0; opening < 2; opening++) {
       await reopen()
@@ -160,36 +138,36 @@ describe('damage', () => {
       expect((await (await store.group(8)).scan(ALL, 200)).length).toBe(100)
       if (opening === 1) break
       await store.close()
-      expect((await verified(dir)).damage.join()).toContain('group 7 lost rows')
+      expect((await verified(folder.dir)).damage.join()).toContain('group 7 lost rows')
     }
-    expect(errors.length).toBe(1)
+    expect(folder.errors.length).toBe(1)
     const sink = await group.beginInstall()
     await sink.commit(await copySnapshot(await store.group(8), sink, 10_000))
     await store.close()
-    store = await open(dir)
+    store = await folder.open()
     group = await store.group(7)
     expect(group.damage).toBeUndefined()
     expect((await group.scan(ALL, 200)).length).toBe(100)
     await until(() => store.stats().deadGenerations === 0)
     await store.close()
-    expect(await verified(dir)).toEqual({ groups: 2, rows: 200, damage: [] })
-    expect(await readdir(dir)).not.toContain('lost')
+    expect(await verified(folder.dir)).toEqual({ groups: 2, rows: 200, damage: [] })
+    expect(await readdir(folder.dir)).not.toContain('lost')
   })
 
   test('blocks of zeros, which LevelDB reads as empty, are found at the next opening', async () => {
     await putNoise(1000)
     await intoTables()
-    await overwrite(dir, '.ldb', (file) => file.fill(0, endOfRows(file) - 5000, endOfRows(file)))
-    store = await open(dir)
+    await overwrite(folder.dir, '.ldb', (file) => file.fill(0, endOfRows(file) - 5000, endOfRows(file)))
+    store = await folder.open()
     expect((await store.group(7)).damage).toMatch(/checksum of the block/)
   })
 
   test('a group whose head was lost is not taken for a new one', async () => {
     await putNoise(1000)
     await intoTables()
-    await overwrite(dir, '.ldb', (file) => file.fill(0, 0, 4096))
+    await overwrite(folder.dir, '.ldb', (file) => file.fill(0, 0, 4096))
     for (let opening = 0; opening < 2; opening++) {
-      store = await open(dir)
+      store = await folder.open()
       const state = await store.group(7)
       expect(state.meta).toBeUndefined()
       expect(state.damage).toBeDefined()
@@ -200,9 +178,9 @@ describe('damage', () => {
   test('a row that changes while the store is open is never handed out', async () => {
     await putNoise(1000)
     await intoTables()
-    store = await open(dir)
+    store = await folder.open()
     group = await store.group(7)
-    await flip(dir, '.ldb', (file) => file.indexOf(noise(500, 300).subarray(10, 40)))
+    await flip(folder.dir, '.ldb', (file) => file.indexOf(noise(500, 300).subarray(10, 40)))
     expect((await group.scan({ gte: 'k00900', lt: 'l' }, 10)).length).toBe(10)
     expect(() => group.get('k00500')).toThrow('Cannot read state')
     expect(group.damage).toContain(Buffer.from('k00500').toString('hex'))
@@ -242,8 +220,8 @@ describe('damage', () => {
     count: number | undefined,
     reverse = false,
   ): Promise<void> {
-    const copy = await crashCopy(`copy ${count} ${limit} ${range.gte}`)
-    store = await open(copy)
+    const copy = await folder.crashCopy(`copy ${count} ${limit} ${range.gte}`)
+    store = await folder.open(copy)
     group = await store.group(7)
     await overwrite(copy, '.ldb', damage)
     const scan = group.scan(range, limit, { reverse })
@@ -266,11 +244,11 @@ describe('damage', () => {
   test('a manifest that lost its end is found, though what is left of it can be read', async () => {
     await putNoise(100)
     await intoTables()
-    const manifest = (await readdir(dir)).find((name) => name.startsWith('MANIFEST')) as string
-    const file = await readFile(join(dir, manifest))
+    const manifest = (await readdir(folder.dir)).find((name) => name.startsWith('MANIFEST')) as string
+    const file = await readFile(join(folder.dir, manifest))
     // Its first record is the snapshot of what there was, the second the table and log of this opening.
-    await writeFile(join(dir, manifest), file.subarray(0, 7 + file.readUInt16LE(4)))
-    const [damage] = (await inspectState(dir)).damage
+    await writeFile(join(folder.dir, manifest), file.subarray(0, 7 + file.readUInt16LE(4)))
+    const [damage] = (await inspectState(folder.dir)).damage
     expect(damage).toMatchObject({ file: manifest, offset: 7 + file.readUInt16LE(4) })
     await reopen()
     expect(group.damage).toContain(manifest)
@@ -279,8 +257,8 @@ describe('damage', () => {
   test('a table that is missing is found by verify', async () => {
     await putNoise(100)
     await intoTables()
-    const table = (await readdir(dir)).find((name) => name.endsWith('.ldb')) as string
-    await rm(join(dir, table))
-    expect((await verified(dir)).damage.join()).toContain('it is missing')
+    const table = (await readdir(folder.dir)).find((name) => name.endsWith('.ldb')) as string
+    await rm(join(folder.dir, table))
+    expect((await verified(folder.dir)).damage.join()).toContain('it is missing')
   })
 })

@@ -1,35 +1,24 @@
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { ClassicLevel } from 'classic-level'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
-import { openStateStore } from '../../../src/storage/state/store.ts'
 import type { GroupState, StateStore } from '../../../src/storage/state/types.ts'
-import { ALL, bytes, copySnapshot, meta, pairs, testEnv, text, until } from './fixture.ts'
+import { ALL, bytes, copySnapshot, meta, pairs, text, until } from './fixture.ts'
+import { LevelDbFolder } from './leveldb-folder.ts'
 
-let root: string
-let dir: string
+let folder: LevelDbFolder
 let store: StateStore
 let group: GroupState
-let errors: unknown[]
 
 beforeEach(async () => {
-  root = await mkdtemp(join(tmpdir(), 'sandglass-leveldb-'))
-  dir = join(root, 'state')
-  errors = []
-  store = await open(dir)
+  folder = await LevelDbFolder.create()
+  store = await folder.open()
   group = await store.group(7)
 })
 
 afterEach(async () => {
   vi.restoreAllMocks()
   await store.close()
-  await rm(root, { recursive: true, force: true })
+  await folder.remove()
 })
-
-function open(at: string, writeBufferBytes = 4 * 1024 * 1024): Promise<StateStore> {
-  return openStateStore({ dir: at, env: testEnv(1), onError: (error) => errors.push(error), writeBufferBytes })
-}
 
 describe('a failed write', () => {
   /** The next `count` batches fail with `message`; `written`: only after they took effect. */
@@ -58,12 +47,12 @@ describe('a failed write', () => {
     const scan = group.scan(ALL, 10)
     await group.checkpoint(meta(2))
     expect(pairs(await scan)).toEqual(['a=a', 'below=below'])
-    expect(errors.length).toBe(2)
+    expect(folder.errors.length).toBe(2)
     expect(store.stats().reopened).toBe(2)
     expect(store.ready()).toBeUndefined()
     expect(pairs(await group.scan(ALL, 10))).toEqual(['a=a', 'below=below'])
     await store.close()
-    store = await open(dir)
+    store = await folder.open()
     expect((await store.group(7)).meta).toEqual(meta(2))
     expect((await store.group(7)).damage).toBeUndefined()
   })
@@ -77,7 +66,7 @@ describe('a failed write', () => {
     group.put('b', bytes('b'))
     await group.checkpoint(meta(2))
     await store.close()
-    store = await open(dir)
+    store = await folder.open()
     expect(pairs(await (await store.group(7)).scan(ALL, 10))).toEqual(['a=a', 'b=b'])
   })
 
@@ -85,7 +74,7 @@ describe('a failed write', () => {
     group.put('a', bytes('a'))
     failWrites(4, 'IO error: fsync', true)
     await group.checkpoint(meta(1))
-    expect(errors.length).toBe(1)
+    expect(folder.errors.length).toBe(1)
     expect(group.meta).toEqual(meta(1))
     vi.restoreAllMocks()
     const empty = await store.group(9)
@@ -121,11 +110,11 @@ describe('a failed write', () => {
     // A snapshot without rows: its flip is the next to write while the checkpoint waits for its second try.
     failWrites(1, 'IO error: something')
     const checkpoint = group.checkpoint(meta(2)).catch(() => undefined)
-    await until(() => errors.length === 1)
+    await until(() => folder.errors.length === 1)
     await Promise.all([sink.commit(snapshot), checkpoint])
     expect(group.meta).toEqual(meta(20))
     await store.close()
-    store = await open(dir)
+    store = await folder.open()
     group = await store.group(7)
     expect(group.meta).toEqual(meta(20))
     expect(await group.scan(ALL, 10)).toEqual([])
@@ -136,11 +125,11 @@ describe('a failed write', () => {
     await group.checkpoint(meta(1))
     failWrites(1, 'IO error: something')
     const checkpoint = group.checkpoint(meta(2)).catch(() => undefined)
-    await until(() => errors.length === 1)
+    await until(() => folder.errors.length === 1)
     await store.remove(7)
     await checkpoint
     await store.close()
-    store = await open(dir)
+    store = await folder.open()
     expect((await store.group(7)).meta).toBeUndefined()
   })
 
