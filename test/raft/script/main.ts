@@ -1,6 +1,6 @@
 /**
  * `npm run -s raft:script -- [--ignore-log] [--rewrite] FILE...`: runs script files against the core, prints a diff for each
- * mismatch and a count of files, and exits 1 if one failed.
+ * mismatch and how many directives passed and failed (of a file: from its first mismatch on), and exits 1 if one failed.
  */
 import { readFileSync, writeFileSync } from 'node:fs'
 import { rewriteScript, runScript } from './run-script.ts'
@@ -12,14 +12,14 @@ let failed = 0
 
 for (const file of files) {
   const text = readFileSync(file, 'utf8')
-  if (flags.has('--rewrite')) writeFileSync(file, rewriteScript(text))
-  else if (report(file, runScript(text, flags.has('--ignore-log')).failure)) passed++
-  else failed++
+  if (flags.has('--rewrite')) {
+    writeFileSync(file, rewriteScript(text))
+    continue
+  }
+  const result = runScript(text, flags.has('--ignore-log'))
+  if (result.failure !== undefined) console.log(`${file}: ${result.failure}\n`)
+  passed += result.passed
+  failed += result.failed
 }
 if (!flags.has('--rewrite')) console.log(`${passed} passed, ${failed} failed`)
 process.exitCode = failed > 0 ? 1 : 0
-
-function report(file: string, failure: string | undefined): boolean {
-  if (failure !== undefined) console.log(`${file}: ${failure}\n`)
-  return failure === undefined
-}

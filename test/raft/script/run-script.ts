@@ -6,24 +6,27 @@ import { Interaction } from './interaction.ts'
 import { runQuorum } from './quorum-script.ts'
 
 export interface ScriptResult {
-  readonly directives: number
-  /** Line, command and diff of the directive that failed; the rest of the file was not run. */
+  /** Directives whose output was the expected one, and the others: the one that failed and all behind it. */
+  readonly passed: number
+  readonly failed: number
+  /** Line, command and diff of the directive that failed; those behind it were not run, since state is cumulative. */
   readonly failure?: string
 }
 
-/** With `ignoreLog` lines that begin with a log level do not count. */
+/** With `ignoreLog` lines that begin with a log level do not count. A file that cannot be read as a script is one failure. */
 export function runScript(text: string, ignoreLog = false): ScriptResult {
-  const directives = parseScript(text)
+  const directives = parsed(text)
+  if (typeof directives === 'string') return { passed: 0, failed: 1, failure: directives }
   const run = runnerFor(directives)
   for (const [at, directive] of directives.entries()) {
     const actual = comparable(attempt(run, directive), ignoreLog)
     const expected = comparable(directive.expected, ignoreLog)
     if (actual !== expected) {
       const failure = `line ${directive.line}: ${directive.command}\n${unifiedDiff(expected, actual)}`
-      return { directives: at + 1, failure }
+      return { passed: at, failed: directives.length - at, failure }
     }
   }
-  return { directives: directives.length }
+  return { passed: directives.length, failed: 0 }
 }
 
 /** The file with what comes now in place of what was expected; comments stay. For writing scripts: read it before you trust it. */
@@ -39,6 +42,15 @@ export function rewriteScript(text: string): string {
     from = separator + 1 + directive.expected.split('\n').length - 1
   }
   return [...out, ...source.slice(from)].join('\n')
+}
+
+/** Or why it cannot be read. */
+function parsed(text: string): Directive[] | string {
+  try {
+    return parseScript(text)
+  } catch (error) {
+    return String(error)
+  }
 }
 
 /** What kind of script it is, told from its commands. */

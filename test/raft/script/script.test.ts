@@ -9,7 +9,8 @@ describe('scenarios', () => {
   test.each(readdirSync(SCENARIOS))('%s comes out as written', (file) => {
     const result = runScript(readFileSync(new URL(file, SCENARIOS), 'utf8'))
     expect(result.failure).toBeUndefined()
-    expect(result.directives).toBeGreaterThan(5)
+    expect(result.failed).toBe(0)
+    expect(result.passed).toBeGreaterThan(5)
   })
 })
 
@@ -38,9 +39,20 @@ describe('the script runner', () => {
     expect(second?.command).toBe('b')
   })
 
-  test('stops at the first mismatch and shows both sides', () => {
-    const result = runScript('vote cfg=(1) votes=(y)\n----\nVoteLost\n\nvote\n----\nnonsense\n')
-    expect(result).toEqual({ directives: 1, failure: expect.stringContaining('-VoteLost\n+VoteWon') })
+  test('stops at the first mismatch, shows both sides, and counts the rest of the file as failed', () => {
+    const won = 'vote cfg=(1) votes=(y)\n----\nVoteWon\n\n'
+    const result = runScript(`${won}vote cfg=(1) votes=(y)\n----\nVoteLost\n\n${won}${won}`)
+    expect(result).toEqual({ passed: 1, failed: 3, failure: expect.stringContaining('-VoteLost\n+VoteWon') })
+  })
+
+  test.each([
+    ['interaction', 'frobnicate\n----\nok\n'],
+    ['quorum', 'vote cfg=(1) votes=(y)\n----\nVoteWon\n\nfrobnicate\n----\nok\n'],
+    ['configurations', 'simple\nv1\n----\nvoters=(1)\n1: StateProbe match=0 next=1\n\nfrobnicate\n----\nok\n'],
+    ['words that are no command', '=\n----\nok\n'],
+  ])('counts a directive it does not know as failed: %s', (_, script) => {
+    expect(runScript(script)).toMatchObject({ failed: 1, failure: expect.any(String) })
+    expect(runScript(script, true)).toMatchObject({ failed: 1 })
   })
 
   test('leaves log lines out of the comparison when told to', () => {
