@@ -36,6 +36,8 @@ export class RaftGroup {
    * happens inside, for tracing.
    */
   constructor(config: RaftConfig, observe?: (event: RaftEvent) => void) {
+    // A leader that goes on without a quorum would answer reads long after another was elected.
+    assert(config.leaseReads !== true || config.checkQuorum, 'lease reads need checkQuorum')
     const r = new RaftState(config, observe)
     this.#raft = r
     checkConfiguration(config.confState)

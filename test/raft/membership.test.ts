@@ -124,6 +124,16 @@ describe('changes of membership (§6)', () => {
     expect(net.node(2).raft.status()).toMatchObject({ role: 'follower', term: 1 })
   })
 
+  test('a learner that was promoted runs, and may lead', () => {
+    const net = group(2, membersOf([1], [2]))
+    proposeChange(net, 1, change('auto', add(2)))
+    net.ticks(1, 1)
+    expect(net.node(2).conf).toEqual(votersOf(1, 2))
+    net.ticks(2, 10)
+    expect(net.node(2).role).toBe('leader')
+    expect(net.node(1).raft.status()).toMatchObject({ role: 'follower', leader: 2 })
+  })
+
   test('a learner that was promoted without knowing it votes, so that an election can end', () => {
     const node = new TestNode(3, { conf: membersOf([1, 2], [3]) })
     const sent = node.receive(messageOf('requestVote', 2, 3, 2, { index: 9, logTerm: 1 }))

@@ -46,6 +46,21 @@ describe('pre-votes (§9.6 of the dissertation)', () => {
 })
 
 describe('leader leases for votes and CheckQuorum (§6)', () => {
+  test('when the leader goes silent its followers elect another, once their own leases are over', () => {
+    const net = networkOf(3, { preVote: true, checkQuorum: true })
+    net.campaign(1)
+    net.isolate(1)
+    net.node(2).raft.setElectionTimeout(30)
+    net.ticks(2, 9)
+    net.campaign(3)
+    // 2 hears of 1 no more, but its lease runs for one more tick.
+    expect(net.node(3).role).toBe('preCandidate')
+    net.ticks(2, 1)
+    net.campaign(3)
+    expect(net.node(3).raft.status()).toMatchObject({ role: 'leader', term: 2 })
+    expect(net.node(2).leader).toBe(3)
+  })
+
   test('a voter that heard of its leader within the timeout ignores other candidates', () => {
     const node = oneOf(3, 1, { checkQuorum: true })
     node.receive(messageOf('heartbeat', 2, 1, 1))

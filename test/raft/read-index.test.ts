@@ -190,6 +190,10 @@ describe('linearizable reads (§8; §6.4 of the dissertation)', () => {
     expect(net.node(1).readStates).toEqual([])
   })
 
+  test('leases for reads rest on a leader that steps down without a quorum, so they are refused without that', () => {
+    expect(() => oneOf(3, 1, { leaseReads: true })).toThrow('checkQuorum')
+  })
+
   test('under leases a read is answered at once and the leader is not forgotten', () => {
     const net = networkOf(3, { leaseReads: true, checkQuorum: true })
     net.campaign(1)

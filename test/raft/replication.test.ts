@@ -166,6 +166,32 @@ describe('log replication (§5.3)', () => {
     expect(node.raft.progress()[1]).toMatchObject({ match: 4, next: 5, state: 'replicate' })
   })
 
+  test('appends that overtake each other are refused, sent once more, and the late refusal moves nothing', () => {
+    const leader = settledLeader(3)
+    const follower = new TestNode(2, {
+      conf: votersOf(1, 2, 3),
+      log: leader.log.list,
+      hard: { term: 1, vote: 1, commit: 0 },
+    })
+    const [first, second] = ['a', 'b'].map((data) => {
+      leader.raft.propose([bytes(data)])
+      return leader.drain().find((m) => m.type === 'appendEntries' && m.to === 2)
+    })
+    if (first === undefined || second === undefined) throw new Error('two appends')
+    const [refusal] = follower.receive(second)
+    expect(refusal).toMatchObject({ reject: true, index: 2, rejectHint: 1 })
+    const [accepted] = follower.receive(first)
+    expect(accepted).toMatchObject({ reject: false, index: 2 })
+    // The leader heard of a failure, so that it probes; the acknowledgement of the first tells it what is missing.
+    leader.raft.reportUnreachable(2)
+    const again = leader.receive(accepted ?? first).filter((m) => m.to === 2 && m.entries.length > 0)
+    expect(again).toMatchObject([{ index: second.index, entries: second.entries }])
+    expect(leader.receive(refusal ?? first)).toEqual([])
+    expect(leader.raft.progress()[1]).toMatchObject({ match: 2, next: 4, state: 'replicate' })
+    for (const message of again) for (const answer of follower.receive(message)) leader.receive(answer)
+    expect(leader.raft.progress()[1]).toMatchObject({ match: 3, next: 4 })
+  })
+
   test('a heartbeat tells a follower no commit index beyond what it is known to have', () => {
     const node = settledLeader(3)
     node.raft.propose([bytes('x')])

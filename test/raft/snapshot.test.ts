@@ -81,6 +81,23 @@ describe('installing a snapshot (§7)', () => {
     expect(node.raft.status()).toMatchObject({ commit: 12, lastIndex: 13 })
   })
 
+  test('an append from before what was compacted is no conflict: it is answered with the commit index', () => {
+    const node = new TestNode(1, { conf: CONF, log: entriesOf([4, 4], 12), hard: { term: 4, vote: 0, commit: 12 } })
+    for (const index of [3, 10, 11]) {
+      const late = { index, logTerm: 2, entries: entriesOf([2, 2, 2, 2], index + 1), commit: 12 }
+      const sent = node.receive(messageOf('appendEntries', 2, 1, 4, late))
+      expect(sent).toMatchObject([{ type: 'appendEntriesResponse', index: 12, reject: false }])
+    }
+    expect(node.terms).toEqual([4, 4])
+    expect(node.raft.status()).toMatchObject({ commit: 12, lastIndex: 13 })
+  })
+
+  test('who sends it is the leader', () => {
+    const node = new TestNode(1, { conf: CONF })
+    install(node, SNAPSHOT)
+    expect(node.raft.status()).toMatchObject({ role: 'follower', leader: 2, term: 4 })
+  })
+
   test('one whose last entry the log has only moves the commit index', () => {
     const node = new TestNode(1, { conf: CONF, log: entriesOf([1, 1, 1]), hard: { term: 4, vote: 0, commit: 1 } })
     node.raft.step(messageOf('installSnapshot', 2, 1, 4, { snapshot: { ...SNAPSHOT, index: 2, term: 1 } }))

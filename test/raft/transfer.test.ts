@@ -71,11 +71,25 @@ describe('leadership transfer (§3.10 of the dissertation)', () => {
     expect(node.raft.status().transferee).toBe(0)
   })
 
-  test('ends when a higher term appears', () => {
+  test('the last heir named is the one that leads', () => {
+    const net = networkOf(3)
+    net.campaign(1)
+    net.isolate(3)
+    net.propose(1, 'a')
+    net.node(1).raft.transferLeadership(3)
+    net.node(1).raft.transferLeadership(2)
+    net.run()
+    expect(net.node(2).role).toBe('leader')
+    net.heal()
+    net.ticks(2, 2)
+    expect([...net.nodes.values()].map((node) => node.role)).toEqual(['follower', 'leader', 'follower'])
+  })
+
+  test.each(['heartbeat', 'requestVote'] as const)('ends when a %s of a higher term comes', (type) => {
     const node = oneOf(3)
     elect(node)
     node.raft.transferLeadership(2)
-    node.receive(messageOf('heartbeat', 3, 1, 5))
+    node.receive(messageOf(type, 3, 1, 5, { index: 9, logTerm: 4 }))
     expect(node.raft.status()).toMatchObject({ role: 'follower', transferee: 0 })
   })
 
