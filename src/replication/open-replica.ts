@@ -14,10 +14,20 @@ interface Opened {
 }
 
 /** Rejects when log and checkpoint do not fit together, or the state is damaged and neither log nor leader can replace it. */
-export async function openReplica<R, E, V extends View<R, E>>(
+export function openReplica<R, E, V extends View<R, E>>(
   spec: GroupSpec,
   createView: () => V,
   shard: Shard,
+): Promise<Replica<R, E, V>> {
+  return tryOpen<R, E, V>(spec, createView, shard, false)
+}
+
+/** `again`: the first read of a state has shown that it is damaged. */
+async function tryOpen<R, E, V extends View<R, E>>(
+  spec: GroupSpec,
+  createView: () => V,
+  shard: Shard,
+  again: boolean,
 ): Promise<Replica<R, E, V>> {
   const { state, recovered } = await open(spec, shard)
   const view = createView()
@@ -25,9 +35,9 @@ export async function openReplica<R, E, V extends View<R, E>>(
     try {
       await view.load(state)
     } catch (error) {
-      if (state.damage === undefined) throw error
-      // Its first read met it: from now on the state says so itself.
-      return openReplica<R, E, V>(spec, createView, shard)
+      if (state.damage === undefined || again) throw error
+      // From now on the state says so itself.
+      return tryOpen<R, E, V>(spec, createView, shard, true)
     }
   }
   return new Replica<R, E, V>({ spec, view, state, shard, recovered })
@@ -43,7 +53,8 @@ async function open(spec: GroupSpec, { state: store, wal, event }: Shard): Promi
   const log = wal.group(group)
   const damage = state.damage ?? lostCheckpoint(state.meta, log)
   if (damage === undefined) return { state, recovered: await recover(spec, wal, state.meta) }
-  event({ type: 'stateDamaged', group, reason: damage })
+  // A group that is new here is no news, though a damaged file may have had room for one of its name.
+  if (log !== undefined || state.meta !== undefined) event({ type: 'stateDamaged', group, reason: damage })
   // A replica without a log has promised nothing yet: whatever it may have had, it can begin again.
   if (log === undefined || log.base.index === 0) {
     await store.remove(group)

@@ -9,6 +9,7 @@ const release = testsOf('storage/wal/release.test.ts')
 const logSize = testsOf('replication/log-size.test.ts')
 const contract = testsOf('storage/state/contract.test.ts')
 const snapshot = testsOf('storage/state/snapshot.test.ts')
+const stateDamage = testsOf('storage/state/damage.test.ts')
 const failedWrite = testsOf('storage/state/failed-write.test.ts')
 
 export const STORAGE_MUTANTS: readonly Mutant[] = [
@@ -186,6 +187,14 @@ export const STORAGE_MUTANTS: readonly Mutant[] = [
     replace:
       'this.#proofDue = false\n    if (batch.release?.segment) this.#delete(batch.release.segment)\n    const written',
     killers: release('is deleted only after the base that replaces it is durable'),
+  },
+  {
+    name: 'removed-state-still-damaged',
+    breaks: 'architecture §4: damaged state with an intact log is made anew',
+    file: 'storage/state/store.ts',
+    find: 'this.#known.removed(group)',
+    replace: '',
+    killers: stateDamage('a group whose head was lost begins anew once it is removed'),
   },
   {
     name: 'checkpoint-not-synced',

@@ -33,6 +33,7 @@ export class Node {
 
   readonly #cluster: Cluster
   #stateDamage: string | undefined
+  #lasting = false
   #readDamage: string | undefined
 
   constructor(cluster: Cluster, id: NodeId) {
@@ -91,9 +92,10 @@ export class Node {
   /** Each chunk of a snapshot waits for it before it is written. */
   beforeChunk: (() => Promise<void>) | undefined = undefined
 
-  /** The next open of the state finds damage, until the group is removed or a snapshot installed. */
-  breakState(damage: string | undefined): void {
+  /** The next open of the state finds damage, until a snapshot is installed or, unless it is `lasting`, the group removed. */
+  breakState(damage: string | undefined, lasting = false): void {
     this.#stateDamage = damage
+    this.#lasting = lasting
   }
 
   /** The next read of the state finds damage. */
@@ -106,7 +108,7 @@ export class Node {
     const { group: open, remove } = { group: store.group.bind(store), remove: store.remove.bind(store) }
     store.group = async (group) => this.#damageable(await open(group))
     store.remove = (group) => {
-      this.#stateDamage = undefined
+      if (!this.#lasting) this.#stateDamage = undefined
       return remove(group)
     }
     return store

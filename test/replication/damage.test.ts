@@ -59,6 +59,16 @@ describe('a replica whose state was damaged', () => {
     expect(node.events).toContainEqual({ type: 'stateDamaged', group: GROUP, reason: 'a row is damaged' })
   })
 
+  test('does not start when it is damaged again as soon as it was made anew', async () => {
+    const cluster = await Cluster.start({ nodes: 1 })
+    const node = await cluster.leader()
+    await cluster.propose(node, 'a')
+    node.crash()
+    node.breakState('a row is damaged', true)
+    await expect(node.restart()).rejects.toThrow('a row is damaged')
+    expect(node.events.filter(({ type }) => type === 'stateDamaged').length).toBeLessThan(3)
+  })
+
   test('does not start when the log begins later and nobody else has the state', async () => {
     const cluster = await Cluster.start({ nodes: 1, limits: { checkpointBytes: 100 } })
     const node = await cluster.leader()

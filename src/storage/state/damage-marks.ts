@@ -66,6 +66,7 @@ export async function settleDamage(dir: string, places: readonly Place[]): Promi
 export class KnownDamage {
   readonly #found: readonly FoundDamage[]
   readonly #marks: readonly Mark[]
+  readonly #removed = new Set<GroupId>()
 
   constructor(found: readonly FoundDamage[], marks: readonly Mark[]) {
     this.#found = found
@@ -74,17 +75,26 @@ export class KnownDamage {
 
   /** `generation` undefined: the group has no head. It may have had one, where a table that was taken away held it. */
   of(group: GroupId, generation: number | undefined): string | undefined {
-    if (generation === undefined) return this.#found.find(({ keys }) => concerns(keys, { group, generation: 0 }))?.text
+    if (generation === undefined) {
+      if (this.#removed.has(group)) return undefined
+      return this.#found.find(({ keys }) => concerns(keys, { group, generation: 0 }))?.text
+    }
     return this.#marks.find((mark) => mark.group === group && mark.generation === generation)?.reason
+  }
+
+  /** Whatever it had is not wanted any more: it begins anew. Until its first checkpoint another process asks again. */
+  removed(group: GroupId): void {
+    this.#removed.add(group)
   }
 }
 
-/** What is not healed yet, for people. */
-export async function describeMarks(dir: string): Promise<readonly StateDamage[]> {
+/** What is not healed yet, for people. `places`: the generations that count. */
+export async function describeMarks(dir: string, places: readonly Place[]): Promise<readonly StateDamage[]> {
   const { found, marks } = await load(dir)
+  const counts = (mark: Mark) => places.some((at) => at.group === mark.group && at.generation === mark.generation)
   return [
     ...found.filter((damage) => !damage.settled),
-    ...marks.map(({ group, reason }) => {
+    ...marks.filter(counts).map(({ group, reason }) => {
       const { file, offset = 0 } = found.find(({ text }) => text === reason) ?? {}
       const text = `group ${group} lost rows: ${reason}`
       // What is gone lies in `lost`, if a table it was.

@@ -168,6 +168,7 @@ class ShardStateStore implements StateStore {
     const batch = await this.#database.batch()
     batch.delete(headKey(group))
     await batch.write()
+    this.#known.removed(group)
     this.#clearing.add({ group, from: 1, to: this.#highest.get(group) ?? 0 })
   }
 

@@ -21,7 +21,7 @@ export async function examine(dir: string): Promise<StateInspection> {
   const twin = await makeTwin(dir)
   try {
     const { groups, damage } = await examineDatabase(twin.dir)
-    const marks = await describeMarks(dir)
+    const marks = await describeMarks(dir, groups)
     // All that can be read is whole, so that what is missing was behind it.
     const unmarked = damage.filter(({ group }) => !marks.some((mark) => mark.group === group))
     return { groups, damage: [...marks, ...unmarked.map((one) => ({ ...files.end, ...one }))], end: files.end }

@@ -103,7 +103,7 @@ export const LOST_STATE_MUTANTS: readonly Mutant[] = [
     name: 'damage-met-by-the-first-read-refused',
     breaks: 'decision 008: a start that meets damage goes on with the log',
     file: 'replication/open-replica.ts',
-    find: 'if (state.damage === undefined) throw error',
+    find: 'if (state.damage === undefined || again) throw error',
     replace: 'throw error',
     killers: damage('by its first read after a start, is healed in place'),
   },

@@ -144,6 +144,7 @@ describe('damage', () => {
     const sink = await group.beginInstall()
     await sink.commit(await copySnapshot(await store.group(8), sink, 10_000))
     await store.close()
+    expect((await verified(folder.dir)).damage).toEqual([])
     store = await folder.open()
     group = await store.group(7)
     expect(group.damage).toBeUndefined()
@@ -173,6 +174,25 @@ describe('damage', () => {
       expect(state.damage).toBeDefined()
       await store.close()
     }
+  })
+
+  test('a group whose head was lost begins anew once it is removed', async () => {
+    await putNoise(1000)
+    await intoTables()
+    await overwrite(folder.dir, '.ldb', (file) => file.fill(0, 0, 4096))
+    store = await folder.open()
+    expect((await store.group(7)).damage).toBeDefined()
+    await store.remove(7)
+    const fresh = await store.group(7)
+    expect([fresh.damage, fresh.meta]).toEqual([undefined, undefined])
+    expect(await fresh.scan(ALL, 10)).toEqual([])
+    fresh.put('k', bytes('anew'))
+    await fresh.checkpoint(meta(1))
+    await store.close()
+    store = await folder.open()
+    expect((await (await store.group(7)).scan(ALL, 10)).length).toBe(1)
+    await store.close()
+    expect((await verified(folder.dir)).damage).toEqual([])
   })
 
   test('a row that changes while the store is open is never handed out', async () => {
