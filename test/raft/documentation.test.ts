@@ -1,9 +1,12 @@
-/** docs/raft.md leads a reader to code and tests: what it names must be there, and nothing may be missing from it. */
+/** docs/raft.md and docs/evidence.md lead a reader to code and tests: what they name must be there. */
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
+import { MUTANTS } from '../mutants/list.ts'
+import { FAULT_TYPES } from '../sim/fault-events.ts'
 
 const ROOT = new URL('../../', import.meta.url)
 const TEXT = readFileSync(new URL('docs/raft.md', ROOT), 'utf8')
+const EVIDENCE = readFileSync(new URL('docs/evidence.md', ROOT), 'utf8')
 const SCENARIOS = 'test/raft/script/scenarios/'
 
 function quoted(pattern: RegExp): string[] {
@@ -28,4 +31,22 @@ test('every scenario and every test of the core is in the table', () => {
   expect(unnamed(SCENARIOS, '.txt', [...scenarios, ...others])).toEqual([])
   const tests = paths.map((path) => path.replace('test/raft/', ''))
   expect(unnamed('test/raft/', '.test.ts', [...tests, ...others])).toEqual([])
+})
+
+test('every file, test, mutant and fault that the evidence names exists', () => {
+  const named = [...EVIDENCE.matchAll(/`([\w/.-]+\.ts)`((?:,? "[^"]+")*)/g)].map(([, file = '', titles = '']) => ({
+    file: file.startsWith('test/') ? file : `test/${file}`,
+    titles: [...titles.matchAll(/"([^"]+)"/g)].map(([, title = '']) => title),
+  }))
+  expect(named.flatMap(({ titles }) => titles).length).toBeGreaterThan(90)
+  expect(named.filter(({ file }) => !existsSync(new URL(file, ROOT)))).toEqual([])
+  const missing = named.flatMap(({ file, titles }) => {
+    const source = readFileSync(new URL(file, ROOT), 'utf8')
+    return titles.filter((title) => !["'", '"', '`'].some((quote) => source.includes(`${quote}${title}${quote}`)))
+  })
+  expect(missing).toEqual([])
+  const known = new Set<string>([...MUTANTS.map(({ name }) => name), ...FAULT_TYPES])
+  const words = [...EVIDENCE.matchAll(/`([\w-]+)`/g)].map(([, word = '']) => word)
+  expect(words.length).toBeGreaterThan(60)
+  expect(words.filter((word) => !known.has(word))).toEqual([])
 })
