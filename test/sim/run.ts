@@ -77,7 +77,12 @@ async function look(plan: Plan, again: string, { trace, shrink }: Options): Prom
 
 function tasksOf({ seeds, nodes, core }: Options): SeedTask[] {
   const [first, last = first] = seeds.split('..').map(Number)
-  if (first === undefined || last === undefined || !Number.isInteger(first) || !Number.isInteger(last)) {
+  if (
+    first === undefined ||
+    last === undefined ||
+    !Number.isInteger(first) ||
+    !(Number.isInteger(last) && last >= first)
+  ) {
     throw new Error(`Cannot read the seeds ${seeds}: write A..B`)
   }
   const swarm = nodes === undefined ? {} : { nodes }

@@ -1,6 +1,7 @@
 /** The simulated cluster in small: a few seeds, twice the same, and every plan that once failed and was kept. */
 import { readdirSync, readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
+import { FAULT_TYPES } from './fault-events.ts'
 import { type Plan, planOf, runPlan } from './run-seed.ts'
 
 const SEEDS = [40]
@@ -14,6 +15,22 @@ describe('a simulated cluster', () => {
       expect(result.stored).toBeGreaterThan(10)
     })
   }
+
+  test('meets every kind of fault within the first fifty seeds, each in several of them', () => {
+    const plans = Array.from({ length: 50 }, (_, at) => planOf(at + 1))
+    const among = (has: (plan: Plan) => boolean) => plans.filter(has).length
+    const drawn = [
+      ...FAULT_TYPES.map((type) => [type, among(({ events }) => events.some((event) => event.type === type))] as const),
+      ...(['loss', 'duplicate', 'reorder', 'delayMs', 'jitterMs'] as const).map(
+        (what) => [what, among(({ swarm }) => swarm.network[what] > 0)] as const,
+      ),
+      ...(['near', 'wild'] as const).map((what) => [what, among(({ swarm }) => swarm.clocks === what)] as const),
+      ['tiny snapshots', among(({ swarm }) => swarm.limits.snapshotChunkBytes === 300)] as const,
+      ['five nodes', among(({ swarm }) => swarm.nodes === 5)] as const,
+      ['several groups', among(({ swarm }) => swarm.partitions > 1)] as const,
+    ]
+    expect(drawn.filter(([, seeds]) => seeds < 4)).toEqual([])
+  })
 
   test('does the same twice under the same seed, and something else under another', async () => {
     const [first, second, other] = [await runPlan(planOf(9)), await runPlan(planOf(9)), await runPlan(planOf(10))]
