@@ -58,7 +58,8 @@ async function sample(cluster: Cluster): Promise<Sample> {
   return { atMs: performance.now(), cpuS: cluster.nodes.map((node) => cpuSeconds(node.pid)), syncs, checkpoints }
 }
 
-async function scrape(port: number): Promise<string> {
+/** The node's metrics as text. */
+export async function scrape(port: number): Promise<string> {
   const response = await fetch(`http://127.0.0.1:${port}/metrics`)
   if (!response.ok) throw new Error(`/metrics on ${port}: HTTP ${response.status}`)
   return response.text()
@@ -71,14 +72,16 @@ function percentile(before: ReadonlyMap<number, number>, after: ReadonlyMap<numb
   return counts.find(([, count]) => count >= total * share)?.[0] ?? 0
 }
 
-function cpuSeconds(pid: number): number {
+/** Of the process so far, in user and kernel mode. */
+export function cpuSeconds(pid: number): number {
   const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
   // The second field is the command in parentheses and may hold spaces.
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
   return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_S
 }
 
-function rssBytes(pid: number): number {
+/** Resident memory now. */
+export function rssBytes(pid: number): number {
   const kib = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]
   return Number(kib ?? 0) * 1024
 }

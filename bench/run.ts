@@ -8,6 +8,7 @@ import type { Cluster } from '../chaos/harness/cluster.ts'
 import type { SandglassClient } from '../src/client/index.ts'
 import { failover } from './failover.ts'
 import { firingCommand } from './firing.ts'
+import { idleCommand } from './idle.ts'
 import { drain, fill, latency, produceLoad } from './loads.ts'
 import { NodeUsage } from './node-usage.ts'
 import { type Report, rounded } from './report.ts'
@@ -179,6 +180,7 @@ await yargs(hideBin(process.argv))
   .command(scheduledCommand)
   .command(firingCommand)
   .command(soakCommand)
+  .command(idleCommand)
   .strict()
   .fail((message, error) => {
     throw error ?? new Error(message)

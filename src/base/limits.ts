@@ -57,5 +57,10 @@ export const PRODUCER_TTL_MS = 3600 * 1000
 export const PRODUCERS_MAX = 10_000
 /** Runs of stored offsets remembered over all producers of a partition (about 40 bytes each). */
 export const PRODUCER_RUNS_MAX = 1_000_000
+/**
+ * A group that nobody has asked for anything for so long sleeps: well above the 500 ms between two marks of a consumer's
+ * stream, which keep its group awake, and between two balancings of leaderships.
+ */
+export const IDLE_MS = 2000
 /** Apply, replay and checkpoint filling give the event loop back after this long. */
 export const SLICE_MS = 5

@@ -65,6 +65,7 @@ export async function serve(context: Context, opened: Opened): Promise<ReadyInfo
     identity,
     catalog,
     replicas: () => shard.handles(),
+    changes: () => shard.changes,
     control,
     accepts: () => health.walOk && shard.fitToLead && health.clockOk && !health.stopping,
   })

@@ -24,6 +24,7 @@ export function appendOwn(r: RaftState, fresh: readonly NewEntry[]): boolean {
   const bytes = payloadBytes(entries)
   if (r.uncommittedBytes > 0 && bytes > 0 && r.uncommittedBytes + bytes > r.config.maxUncommittedBytes) return false
   r.uncommittedBytes += bytes
+  r.idleTicks = 0
   r.log.append(entries)
   // The leader counts itself like any other replica: when its own write is durable.
   send(r, 'appendEntriesResponse', r.id, { index: last + entries.length })

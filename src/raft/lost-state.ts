@@ -6,6 +6,7 @@
 import type { SnapshotMeta } from '../base/log-entry.ts'
 import { restoreConfiguration } from './membership.ts'
 import type { PeerProgress } from './progress.ts'
+import { doubt } from './quiesce.ts'
 import type { MessageFields, RaftState } from './state.ts'
 import { send } from './state.ts'
 import { becomeFollower } from './term.ts'
@@ -21,6 +22,8 @@ export function loseState(r: RaftState): boolean {
   if (r.log.stateLost || underWay(r)) return false
   const heir = r.role === 'leader' ? furthestVoter(r) : undefined
   r.log.loseState()
+  // Nobody sends heartbeats to a sleeper, and only their answers ask for a snapshot.
+  doubt(r)
   if (heir !== undefined) send(r, 'timeoutNow', heir)
   if (r.role !== 'follower') becomeFollower(r, r.term, 0)
   return true

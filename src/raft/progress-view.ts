@@ -13,6 +13,7 @@ export function viewProgress(peer: PeerProgress): Progress {
     paused: peer.paused,
     learner: peer.learner,
     stateLost: peer.stateLost,
+    awaitsSnapshot: peer.state === 'snapshot' || peer.replacing,
     inflight: peer.inflights.count,
     inflightBytes: peer.inflights.bytes,
     inflightFull: peer.inflights.full,

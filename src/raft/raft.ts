@@ -14,6 +14,7 @@ import type { PeerProgress } from './progress.ts'
 import { viewProgress } from './progress-view.ts'
 import type { Proposed } from './propose.ts'
 import { propose } from './propose.ts'
+import { doubt, rouse, wake } from './quiesce.ts'
 import { requestRead } from './read-index.ts'
 import { ReadyQueue } from './ready.ts'
 import { handleSnapshotStatus, handleUnreachable } from './replication.ts'
@@ -40,6 +41,7 @@ export class RaftGroup {
     assert(config.leaseReads !== true || config.checkQuorum, 'lease reads need checkQuorum')
     const r = new RaftState(config, observe)
     this.#raft = r
+    assert(config.quiescence === undefined || config.leaseReads !== true, 'who sleeps has no lease to serve reads by')
     checkConfiguration(config.confState)
     restoreConfiguration(r, config.confState)
     r.appliedConf = config.confState
@@ -93,6 +95,21 @@ export class RaftGroup {
     return stepMessage(this.#raft, message)
   }
 
+  /** Asleep: nothing is lost if it is not ticked. Only a message, a request or {@link wake} ends that. */
+  get quiesced(): boolean {
+    return this.#raft.quiesced
+  }
+
+  /** Ends the sleep: the host has reason to doubt that the others are there, or that they sleep as well. */
+  wake(): void {
+    doubt(this.#raft)
+  }
+
+  /** Asks all members to wake: to be called once after a start, as this replica may have missed what they know. */
+  rouse(): void {
+    rouse(this.#raft)
+  }
+
   /** One tick of the host's monotonic clock. */
   tick(): void {
     tick(this.#raft)
@@ -101,6 +118,7 @@ export class RaftGroup {
   /** Appends one entry per element, all or none. The arrays are kept, not copied. */
   propose(data: readonly Uint8Array[]): Proposed {
     assert(data.length > 0, 'a proposal has at least one entry')
+    wake(this.#raft)
     return propose(
       this.#raft,
       data.map((bytes) => ({ type: 'normal', data: bytes })),
@@ -114,6 +132,7 @@ export class RaftGroup {
    * and never elect one of themselves.
    */
   proposeConfChange(change: ConfChange): Proposed {
+    wake(this.#raft)
     return propose(this.#raft, [{ type: 'confChange', data: encodeConfChange(change) }])
   }
 
@@ -127,18 +146,23 @@ export class RaftGroup {
    * or too many wait. A request is lost with its leader: ask again after an election timeout or a change of leader.
    */
   readIndex(context: number): boolean {
+    wake(this.#raft)
     return requestRead(this.#raft, this.#raft.id, context)
   }
 
   /** Hands leadership to the voter `to`; gives up after an election timeout. Proposals are refused meanwhile. */
   transferLeadership(to: number): void {
+    wake(this.#raft)
     transferLeadership(this.#raft, to)
   }
 
   /** Messages to `id` were lost: replicates to it carefully until it answers. */
   reportUnreachable(id: number): void {
     const peer = this.#peerOfLeader(id)
-    if (peer !== undefined) handleUnreachable(this.#raft, peer)
+    if (peer === undefined) return
+    // It may have missed that the group sleeps.
+    wake(this.#raft)
+    handleUnreachable(this.#raft, peer)
   }
 
   /** How sending a snapshot to `id` ended. Must be called for every `installSnapshot` message. */
@@ -154,6 +178,7 @@ export class RaftGroup {
 
   /** Starts an election now, with a pre-vote if so configured. */
   campaign(): void {
+    wake(this.#raft)
     campaign(this.#raft)
   }
 
@@ -167,6 +192,7 @@ export class RaftGroup {
       return
     }
     if (r.leader === 0) return
+    wake(r)
     r.observe?.({ type: 'leaderForgotten' })
     r.leader = 0
   }
@@ -191,6 +217,7 @@ export class RaftGroup {
       transferee: r.transferee,
       needsSnapshot: r.log.stateLost,
       confState: r.conf,
+      timeoutTicks: r.randomizedElectionTicks,
     }
   }
 

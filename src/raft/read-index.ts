@@ -10,6 +10,7 @@ import type { Message } from './types.ts'
 /** A request of this replica (`from` its own id) or forwarded by another. False: nobody can answer it now, ask again. */
 export function requestRead(r: RaftState, from: number, context: number): boolean {
   if (r.role !== 'leader') return forwardRead(r, from, context)
+  r.idleTicks = 0
   if (r.reads.full) return false
   // Also for a lone voter: after a restart its commit index may be older than what it once acknowledged.
   if (committedInTerm(r)) startRead(r, from, context)

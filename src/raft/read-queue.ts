@@ -35,6 +35,10 @@ export class ReadQueue {
     return this.#unsent
   }
 
+  get empty(): boolean {
+    return this.#early.length + this.#pending.length === 0
+  }
+
   get full(): boolean {
     return this.#early.length + this.#pending.length >= READS_MAX
   }

@@ -34,6 +34,10 @@ export class RaftState {
   /** Ticks since the last word of a leader; on a leader, since the last quorum check. */
   electionElapsed = 0
   heartbeatElapsed = 0
+  /** Of a leader, since anything was asked of the group. */
+  idleTicks = 0
+  /** Asleep: not ticked, and leads or follows as it did (quiesce.ts). */
+  quiesced = false
   randomizedElectionTicks = 0
 
   /** The snapshot that takes the place of a lost state, while it is being installed. */
@@ -117,11 +121,11 @@ function build(type: MessageType, from: number, to: number, term: number, fields
 }
 
 /**
- * Queues a message under the current term, unless `fields` names one (votes do). Forwarded requests carry none: they
- * are judged like local ones.
+ * Queues a message under the current term, unless `fields` names one (votes do). Forwarded requests and calls to wake
+ * carry none: they are judged like local ones.
  */
 export function send(r: RaftState, type: MessageType, to: number, fields: MessageFields = NO_FIELDS): Message {
-  const forwarded = type === 'propose' || type === 'readIndex'
+  const forwarded = type === 'propose' || type === 'readIndex' || type === 'wake'
   const term = forwarded ? 0 : (fields.term ?? r.term)
   const message = build(type, fields.from ?? r.id, to, term, fields)
   if (awaitsPersist(r, type)) r.afterPersist.push(message)

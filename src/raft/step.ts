@@ -6,6 +6,7 @@ import { handleAppendEntries } from './append-entries.ts'
 import { handleVoteRequest, handleVoteResponse, leaseHolds, startElection } from './election.ts'
 import { handleHeartbeat } from './heartbeat.ts'
 import { propose } from './propose.ts'
+import { disturbs, handleQuiesce, wake } from './quiesce.ts'
 import { handleReadIndexResponse, requestRead } from './read-index.ts'
 import { handleAppendResponse, handleHeartbeatResponse } from './replication.ts'
 import { handleSnapshot } from './snapshot.ts'
@@ -17,6 +18,11 @@ import type { Message, StepRefusal } from './types.ts'
 
 /** Judges `m` by its term and acts on it. Also takes the replica's own votes and acknowledgements, once durable. */
 export function stepMessage(r: RaftState, m: Message): StepRefusal | undefined {
+  if (m.type === 'wake') {
+    wake(r)
+    return undefined
+  }
+  if (r.quiesced && disturbs(r, m)) wake(r)
   // Forwarded requests have no term: they are judged like local ones.
   if (m.type === 'propose') return stepPropose(r, m)
   if (m.type === 'readIndex') {
@@ -45,12 +51,12 @@ function enterHigherTerm(r: RaftState, m: Message): boolean {
 }
 
 function comesFromLeader(m: Message): boolean {
-  return m.type === 'appendEntries' || m.type === 'heartbeat' || m.type === 'installSnapshot'
+  return m.type === 'appendEntries' || m.type === 'heartbeat' || m.type === 'installSnapshot' || m.type === 'quiesce'
 }
 
 function answerLowerTerm(r: RaftState, m: Message): void {
   const mute = r.config.checkQuorum || r.config.preVote || r.log.stateLost
-  if (mute && (m.type === 'heartbeat' || m.type === 'appendEntries')) {
+  if (mute && comesFromLeader(m) && m.type !== 'installSnapshot') {
     // A replica that was cut off holds a higher term, which lease and pre-vote, or having no state, keep it from
     // spreading by votes: told of it, the leader steps down and a new election frees the replica.
     send(r, 'appendEntriesResponse', m.from)
@@ -72,6 +78,7 @@ function act(r: RaftState, m: Message): void {
     case 'appendEntries':
     case 'heartbeat':
     case 'installSnapshot':
+    case 'quiesce':
       followLeader(r, m)
       break
     case 'requestVoteResponse':
@@ -107,6 +114,7 @@ function followLeader(r: RaftState, m: Message): void {
   r.leader = m.from
   if (m.type === 'appendEntries') handleAppendEntries(r, m)
   else if (m.type === 'heartbeat') handleHeartbeat(r, m)
+  else if (m.type === 'quiesce') handleQuiesce(r, m)
   else handleSnapshot(r, m)
 }
 

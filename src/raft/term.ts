@@ -20,6 +20,8 @@ export function enterTerm(r: RaftState, term: number): void {
   r.leader = 0
   r.electionElapsed = 0
   r.heartbeatElapsed = 0
+  r.idleTicks = 0
+  r.quiesced = false
   randomizeElectionTimeout(r)
   r.transferee = 0
   r.votes.clear()

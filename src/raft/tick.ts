@@ -5,10 +5,13 @@
 import { checkQuorum, isPromotable, startElection } from './election.ts'
 import { broadcastHeartbeat } from './heartbeat.ts'
 import { leaveJointIfDue } from './membership.ts'
+import { maybeQuiesce } from './quiesce.ts'
 import type { RaftState } from './state.ts'
 import { abortTransfer } from './transfer.ts'
 
 export function tick(r: RaftState): void {
+  // Its group's time stands still; the host counts for it.
+  if (r.quiesced) return
   if (r.role === 'leader') tickLeader(r)
   else tickElection(r)
 }
@@ -35,7 +38,7 @@ function tickLeader(r: RaftState): void {
     abortTransfer(r)
     leaveJointIfDue(r)
   }
-  if (r.heartbeatElapsed < r.config.heartbeatTicks) return
+  if (maybeQuiesce(r) || r.heartbeatElapsed < r.config.heartbeatTicks) return
   r.heartbeatElapsed = 0
   broadcastHeartbeat(r)
 }

@@ -27,6 +27,8 @@ export type MessageType =
   | 'transferLeader'
   | 'timeoutNow'
   | 'propose'
+  | 'quiesce'
+  | 'wake'
 
 /** One flat shape, absent numbers are 0: what travels between replicas of one group. */
 export interface Message {
@@ -90,6 +92,13 @@ export interface LogStorage {
   snapshot(atLeast: number): SnapshotMeta | undefined
 }
 
+export interface Quiescence {
+  /** A leader that was asked for nothing for so long lets its group sleep. */
+  readonly idleTicks: number
+  /** Ticks since the host last heard anything of the node where `replica` is. */
+  readonly silentTicks: (replica: number) => number
+}
+
 export interface RaftConfig {
   readonly id: number
   readonly storage: LogStorage
@@ -118,6 +127,8 @@ export interface RaftConfig {
   readonly leaseReads?: boolean
   /** Followers pass proposals on to the leader, and never learn their place. */
   readonly forwardProposals?: boolean
+  /** Absent: the group never sleeps. Not together with `leaseReads`: while it sleeps nobody checks the quorum. */
+  readonly quiescence?: Quiescence
   /** Only the script runner sets it: committed entries need not be durable here first. */
   readonly applyUnstable?: boolean
   /** Only the script runner sets it: votes are asked for before the candidate's own term and log are durable. */
@@ -154,6 +165,8 @@ export interface RaftStatus {
   /** Its state is lost, and a snapshot that replaces it is not installed yet. */
   readonly needsSnapshot: boolean
   readonly confState: ConfState
+  /** The randomized election timeout of now. */
+  readonly timeoutTicks: number
 }
 
 /** What a leader knows of one replica's log. */
@@ -169,6 +182,8 @@ export interface Progress {
   readonly learner: boolean
   /** It has its log but lost its state: it cannot take over. */
   readonly stateLost: boolean
+  /** A snapshot was asked for and how it went is not known yet. */
+  readonly awaitsSnapshot: boolean
   /** Appends on their way, and the bytes of their entries. */
   readonly inflight: number
   readonly inflightBytes: number

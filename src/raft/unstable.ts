@@ -44,6 +44,11 @@ export class Unstable {
     return this.#entries.length
   }
 
+  /** Everything the log has is durable. */
+  get isEmpty(): boolean {
+    return this.#entries.length === 0 && this.#snapshot === undefined
+  }
+
   get hasNewEntries(): boolean {
     return this.#offsetInProgress < this.#offset + this.#entries.length
   }

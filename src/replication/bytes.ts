@@ -97,6 +97,12 @@ export class ByteReader {
     return value
   }
 
+  uint32(): number {
+    let value = 0
+    for (let i = 0; i < 4; i++) value = value * 0x100 + this.byte()
+    return value
+  }
+
   /** A view of the next `count` bytes, not a copy. */
   bytes(count: number): Uint8Array {
     if (count > this.remaining) throw badBytes('cut short')

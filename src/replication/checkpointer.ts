@@ -60,6 +60,21 @@ export class Checkpointer {
     return { index: applied, term, confState }
   }
 
+  /** That position, if it is late enough to bring a follower to `atLeast`; else a checkpoint is made. */
+  sendable(atLeast: number): SnapshotMeta | undefined {
+    const { last } = this
+    if (last !== undefined && last.index >= atLeast) return last
+    this.request()
+    return undefined
+  }
+
+  /** For the log's sake: saves what it can and releases. False: there is nothing to save, or it cannot be saved now. */
+  relieve(): boolean {
+    this.request()
+    this.release()
+    return this.running
+  }
+
   get running(): boolean {
     return this.#running !== undefined
   }

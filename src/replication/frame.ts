@@ -15,10 +15,25 @@ export interface Envelope {
   readonly message: Message
 }
 
+/** How many groups, and a sum over them. */
+export interface Tally {
+  readonly count: number
+  /** 32 bits. */
+  readonly sum: number
+}
+
+/** What sleeps between sender and receiver (slumber.ts): the groups that the sender leads, and those that it follows. */
+export interface Pulse {
+  readonly led: Tally
+  readonly followed: Tally
+}
+
 export interface Frame {
   /** Sender's wall clock when it encoded the frame, ms. */
   readonly wallMs: number
   readonly envelopes: readonly Envelope[]
+  /** Of a frame that is a pulse; it has no envelopes. */
+  readonly pulse?: Pulse
 }
 
 export interface SnapshotHeader {
@@ -33,6 +48,7 @@ export interface SnapshotHeader {
 const VERSION = 1
 const KIND_MESSAGES = 1
 const KIND_SNAPSHOT = 2
+const KIND_PULSE = 3
 const CRC_BYTES = 4
 /** Version, kind, two times, count of envelopes, checksum. */
 const FRAME_HEAD_BYTES = 2 + 12 + VARINT_BYTES_MAX + CRC_BYTES
@@ -59,6 +75,8 @@ const TYPE_CODE = {
   transferLeader: 12,
   timeoutNow: 13,
   propose: 14,
+  quiesce: 16,
+  wake: 17,
 } as const satisfies Record<MessageType, number>
 
 const TYPES: ReadonlyMap<number, MessageType> = new Map(
@@ -85,6 +103,19 @@ export function encodeFrame({ wallMs, envelopes }: Frame): Uint8Array {
   return seal(writer)
 }
 
+/** A sign of life. */
+export function encodePulse(wallMs: number, { led, followed }: Pulse): Uint8Array {
+  const writer = new ByteWriter(FRAME_HEAD_BYTES + 2 * (VARINT_BYTES_MAX + 4))
+  writer.byte(VERSION)
+  writer.byte(KIND_PULSE)
+  writer.time(wallMs)
+  for (const { count, sum } of [led, followed]) {
+    writer.varint(count)
+    writer.uint32(sum)
+  }
+  return seal(writer)
+}
+
 /** The message that a receiver steps once every chunk of the snapshot is staged. */
 export function encodeSnapshotHeader(header: Omit<SnapshotHeader, 'snapshot'>): Uint8Array {
   const writer = new ByteWriter(FRAME_HEAD_BYTES + envelopeBytes(header))
@@ -98,8 +129,13 @@ export function encodeSnapshotHeader(header: Omit<SnapshotHeader, 'snapshot'>): 
 
 /** Throws INVALID for anything but an undamaged frame of a known version. */
 export function decodeFrame(frame: Uint8Array): Frame {
-  const reader = open(frame, KIND_MESSAGES)
+  const reader = open(frame, KIND_MESSAGES, KIND_PULSE)
   const wallMs = reader.time()
+  if (frame[1] === KIND_PULSE) {
+    const pulse = { led: readTally(reader), followed: readTally(reader) }
+    reader.end()
+    return { wallMs, envelopes: [], pulse }
+  }
   const count = reader.varint()
   const envelopes: Envelope[] = []
   for (let i = 0; i < count; i++) envelopes.push(readEnvelope(reader))
@@ -124,7 +160,7 @@ function seal(writer: ByteWriter): Uint8Array {
   return writer.finish()
 }
 
-function open(frame: Uint8Array, kind: number): ByteReader {
+function open(frame: Uint8Array, ...kinds: readonly number[]): ByteReader {
   const end = frame.byteLength - CRC_BYTES
   if (end < 2) throw badBytes('cut short')
   const sum = new DataView(frame.buffer, frame.byteOffset + end, CRC_BYTES).getUint32(0)
@@ -132,8 +168,12 @@ function open(frame: Uint8Array, kind: number): ByteReader {
   const reader = new ByteReader(frame, 0, end)
   const version = reader.byte()
   if (version !== VERSION) throw badBytes(`version ${version} is unknown`)
-  if (reader.byte() !== kind) throw badBytes('it is of another kind')
+  if (!kinds.includes(reader.byte())) throw badBytes('it is of another kind')
   return reader
+}
+
+function readTally(reader: ByteReader): Tally {
+  return { count: reader.varint(), sum: reader.uint32() }
 }
 
 function writeEnvelope(writer: ByteWriter, { group, message }: Envelope): void {

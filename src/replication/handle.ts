@@ -84,6 +84,7 @@ export class Handle<R, E, V extends View<R, E>> implements GroupHandle<R, E, V> 
   setMembers(members: readonly Member[]): void {
     this.#members = members
     this.#places = new Map(members.map(({ replica, node }) => [replica, node]))
+    this.#parts.shard.changed()
   }
 
   /** 0 when unknown. */

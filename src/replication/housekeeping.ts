@@ -8,9 +8,9 @@ import type { StateStore } from '../storage/state/types.ts'
 import type { Wal } from '../storage/wal/types.ts'
 import type { ClockVerdict } from './clock-verdict.ts'
 import type { ReplicationEvent } from './events.ts'
-import type { RefusalReason } from './group.ts'
+import type { Member, RefusalReason } from './group.ts'
 import { LogRelief, type LogReliefParts } from './log-relief.ts'
-import type { ReplicationLimits } from './options.ts'
+import type { ReplicationLimits, Timing } from './options.ts'
 import type { Outbox } from './outbox.ts'
 import type { PeerClocks } from './peer-clocks.ts'
 
@@ -21,11 +21,14 @@ interface HousekeepingParts extends Omit<LogReliefParts, 'wal'> {
   readonly state: Pick<StateStore, 'ready'>
   readonly limits: Pick<ReplicationLimits, 'walPendingBytes'>
   readonly maxSkewMs: number
-  /** The nodes of all groups here, without this one. */
-  readonly peers: () => ReadonlySet<NodeId>
+  readonly timing: Pick<Timing, 'tickMs'>
+  readonly node: NodeId
+  readonly replicas: () => Iterable<{ readonly members: readonly Member[] }>
   readonly event: (event: ReplicationEvent) => void
 }
 
+/** Between two looks. */
+const EVERY_MS = 1000
 /** What a proposal is told while the log does not take it. */
 const LOG_REFUSES = { full: 'DISK_FULL', stuck: 'OVERLOADED', failed: 'SHUTTING_DOWN' } as const
 
@@ -37,6 +40,9 @@ export class Housekeeping {
   #looksWithoutState = 0
   /** As it was told last. */
   #skewed = false
+  #ticks = 0
+  /** As of the last look: a vote of every group asks for it. */
+  #peers: ReadonlySet<NodeId> | undefined
 
   constructor(parts: HousekeepingParts) {
     this.#parts = parts
@@ -75,10 +81,21 @@ export class Housekeeping {
     this.#unsaved.delete(group)
   }
 
-  look(): void {
+  /** True now and then: it was looked after everything. */
+  tick(): boolean {
+    this.#ticks++
+    if (this.#ticks % Math.max(1, Math.round(EVERY_MS / this.#parts.timing.tickMs)) !== 0) return false
+    this.#peers = undefined
     this.#judgeClock()
     this.#relief.look()
     this.#looksWithoutState = this.#parts.state.ready() === undefined ? 0 : this.#looksWithoutState + 1
+    return true
+  }
+
+  /** The other nodes with replicas of the groups here. */
+  get peers(): ReadonlySet<NodeId> {
+    this.#peers ??= this.#findPeers()
+    return this.#peers
   }
 
   /** It could not be opened again for a while: nothing is applied. */
@@ -87,9 +104,7 @@ export class Housekeeping {
   }
 
   #judgeClock(): void {
-    const { outbox, peers, event } = this.#parts
-    // Followers of the same leader do not talk to each other; this frame brings their clocks together.
-    outbox.greet(peers())
+    const { event } = this.#parts
     const judged = this.#judge()
     const skewed = judged.verdict === 'skewed'
     if (skewed !== this.#skewed) event({ type: 'clock', ...judged })
@@ -97,14 +112,15 @@ export class Housekeeping {
   }
 
   #judge(): ClockVerdict {
-    const { clocks, maxSkewMs, peers } = this.#parts
-    return clocks.judge(peers(), maxSkewMs)
+    const { clocks, maxSkewMs } = this.#parts
+    return clocks.judge(this.peers, maxSkewMs)
   }
-}
 
-/** Whether some leadership is still on its way to somebody else. */
-export function handOver(replicas: Iterable<{ handOver(): boolean }>): boolean {
-  let moving = false
-  for (const replica of replicas) if (replica.handOver()) moving = true
-  return moving
+  #findPeers(): ReadonlySet<NodeId> {
+    const { node: self, replicas } = this.#parts
+    const peers = new Set<NodeId>()
+    for (const { members } of replicas()) for (const { node } of members) peers.add(node)
+    peers.delete(self)
+    return peers
+  }
 }

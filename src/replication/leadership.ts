@@ -16,7 +16,7 @@ interface LeadershipParts<R, E> {
   readonly reads: Reads
   readonly applier: Applier<R, E>
   readonly observers: readonly GroupObserver<E>[]
-  readonly shard: Pick<Shard, 'env' | 'event'>
+  readonly shard: Pick<Shard, 'env' | 'event' | 'changed'>
   readonly stopped: () => boolean
   /** The core has something new to say. */
   readonly mark: () => void
@@ -45,6 +45,7 @@ export class Leadership<R, E> {
     const { raft, handle, watch, proposals, reads, applier, observers, shard } = this.#parts
     const change = watch.look(raft.status(), applier.meta.term)
     if (change === undefined) return
+    shard.changed()
     const { before, now } = change
     const { term, leader, role } = now
     const changedHands = before.term !== term || before.leader !== leader

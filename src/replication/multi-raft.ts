@@ -10,7 +10,8 @@ import type { ReplicationEvent } from './events.ts'
 import { decodeFrame, decodeSnapshotHeader, type Frame } from './frame.ts'
 import type { GroupHandle, GroupSpec, Member, ProposalOutcome, RefusalReason } from './group.ts'
 import { GroupClock } from './group-clock.ts'
-import { Housekeeping, handOver } from './housekeeping.ts'
+import { handOver, leave } from './hand-over.ts'
+import { Housekeeping } from './housekeeping.ts'
 import { JobSlots } from './job-slots.ts'
 import type { MemberChange } from './member-change.ts'
 import { MemoryGuard } from './memory-guard.ts'
@@ -18,35 +19,22 @@ import { openReplica } from './open-replica.ts'
 import { DEFAULT_LIMITS, DEFAULT_TIMING, type MultiRaftOptions } from './options.ts'
 import { Outbox } from './outbox.ts'
 import { type PeerClock, PeerClocks } from './peer-clocks.ts'
-import type { ProposalCounts } from './proposals.ts'
+import { electionTicks, heartbeatTicks } from './raft-config.ts'
 import type { Replica } from './replica.ts'
 import { discardReplica, refuseLostReplica } from './replica-removal.ts'
 import type { Shard } from './shard.ts'
+import { type MultiRaftStats, ShardBooks } from './shard-books.ts'
+import { Slumber } from './slumber.ts'
 import { SnapshotSender } from './snapshot-sender.ts'
 import type { PeerReceiver } from './transport.ts'
 import { TurnLoop } from './turn-loop.ts'
-
-export interface MultiRaftStats {
-  readonly groups: number
-  readonly leaders: number
-  /** Groups refused because their replica here was lost to damage of the log. */
-  readonly damaged: readonly GroupId[]
-  /** Groups whose state here is damaged and waits for a snapshot. */
-  readonly stateLost: readonly GroupId[]
-  readonly proposals: Readonly<ProposalCounts>
-  /** How often a replica here came to lead. */
-  readonly elections: number
-}
 
 type AnyReplica = Replica<unknown, unknown, View>
 
 /** LevelDB jobs at a time; more of them make fdatasync wait (architecture §8.5). */
 const JOBS_MAX = 2
-/** Between looks at laggards, clocks and a full disk. */
-const HOUSEKEEPING_MS = 1000
 const MAX_CLOCK_SKEW_MS = 2000
-/** Leaving: how long leaderships may take to move, and everything else to reach the disk. */
-const HAND_OVER_ELECTIONS = 2
+/** Leaving: how long everything may take to reach the disk. */
 const CLOSE_MS_MAX = 8000
 
 export class MultiRaft implements PeerReceiver {
@@ -55,13 +43,11 @@ export class MultiRaft implements PeerReceiver {
   readonly #loop: TurnLoop
   readonly #clocks: PeerClocks
   readonly #housekeeping: Housekeeping
+  readonly #slumber: Slumber<AnyReplica>
   readonly #replicas = new Map<GroupId, AnyReplica>()
   readonly #busy = new Set<GroupId>()
-  readonly #damaged = new Set<GroupId>()
-  readonly #counts: ProposalCounts = { applied: 0, refused: 0, unknown: 0 }
-  #elections = 0
+  readonly #books = new ShardBooks()
   readonly #memory: MemoryGuard
-  #ticks = 0
   #closing = false
   #dead = false
 
@@ -78,7 +64,8 @@ export class MultiRaft implements PeerReceiver {
     const maxSkewMs = options.maxClockSkewMs ?? MAX_CLOCK_SKEW_MS
     this.#memory = new MemoryGuard(limits)
     this.#housekeeping = new Housekeeping({
-      ...{ clocks: this.#clocks, outbox, wal, state, limits, event, maxSkewMs, peers: () => this.#peers() },
+      ...{ clocks: this.#clocks, outbox, wal, state, limits, event, maxSkewMs, timing, node: options.node },
+      replicas: () => this.handles(),
       relieve: (group) => this.#replicas.get(group)?.relieveLog() ?? false,
       relieving: (group) => this.#replicas.get(group)?.saving ?? false,
     })
@@ -88,12 +75,22 @@ export class MultiRaft implements PeerReceiver {
       onTick: () => this.#tick(),
     })
     this.#shard = {
-      ...{ env, wal, state, timing, limits, slots, outbox, event, fatal, counts: this.#counts },
+      ...{ env, wal, state, timing, limits, slots, outbox, event, fatal, counts: this.#books.proposals },
       clockOf: (nodes) => new GroupClock({ env, clocks: this.#clocks, maxSkewMs, nodes }),
       snapshots: new SnapshotSender({ env, transport, slots, limits, event }),
       mark: (replica) => this.#loop.mark(replica),
+      turned: (group) => this.#turned(group),
+      changed: () => {
+        this.#books.changes++
+      },
+      silentTicks: (node) => this.#slumber.silentTicks(node),
       refusal: () => this.#refusal(),
     }
+    this.#slumber = new Slumber({
+      outbox,
+      silentTicks: electionTicks({ timing }),
+      pulseTicks: heartbeatTicks({ timing }),
+    })
     transport.attach(this)
   }
 
@@ -110,8 +107,11 @@ export class MultiRaft implements PeerReceiver {
       await refuseLostReplica(spec, this.#shard, this.#options.damage ?? [])
       await discardReplica(this.#shard, group, spec.replica)
       const replica = await openReplica<R, E, V>(spec, createView, this.#shard)
-      this.#damaged.delete(group)
+      this.#books.damaged.delete(group)
+      this.#books.changes++
       this.#replicas.set(group, replica)
+      this.#slumber.meet(spec.members.map(({ node }) => node).filter((node) => node !== this.#options.node))
+      this.#turned(group)
       if (spec.members[0]?.replica === spec.replica) replica.beFirst()
       return replica.handle
     })
@@ -133,6 +133,8 @@ export class MultiRaft implements PeerReceiver {
   /** Where the replicas of a running group are, from now on (placement changed). */
   setMembers(group: GroupId, members: readonly Member[]): void {
     this.#replicas.get(group)?.handle.setMembers(members)
+    // Whom it relies on in its sleep is known by their nodes.
+    this.#turned(group)
   }
 
   /**
@@ -154,11 +156,12 @@ export class MultiRaft implements PeerReceiver {
   }
 
   stats(): MultiRaftStats {
-    const all = [...this.#replicas]
-    const leaders = all.filter(([, { leads }]) => leads).length
-    const stateLost = all.filter(([, replica]) => replica.stateLost).map(([group]) => group)
-    const [groups, damaged] = [all.length, [...this.#damaged]]
-    return { groups, leaders, damaged, stateLost, proposals: { ...this.#counts }, elections: this.#elections }
+    return this.#books.stats(this.#replicas.values(), this.#slumber.asleep.size)
+  }
+
+  /** Counts up when `handles()`, or what they say of who leads, may have changed. */
+  get changes(): number {
+    return this.#books.changes
   }
 
   /** Whether this node may be given leaderships: its clock, its log and its checkpoints are well. */
@@ -174,8 +177,9 @@ export class MultiRaft implements PeerReceiver {
   /** Throws INVALID for a frame that no peer can have sent: its connection should be dropped. */
   frame(from: NodeId, bytes: Uint8Array): void {
     if (this.#dead) return
-    const { wallMs, envelopes } = this.#decode(from, bytes)
+    const { wallMs, envelopes, pulse } = this.#decode(from, bytes)
     this.#clocks.note(from, wallMs)
+    this.#slumber.heard(from, pulse)
     try {
       for (const { group, message } of envelopes) {
         // A snapshot comes as a stream, and a node whose clock is wrong does not take leadership.
@@ -211,7 +215,9 @@ export class MultiRaft implements PeerReceiver {
     if (this.#closing) return
     this.#closing = true
     const replicas = [...this.#replicas.values()]
-    await this.#leave(replicas)
+    await leave(replicas, this.#shard, () => this.#dead)
+    // Who sleeps under a leader that could not be handed over is to notice.
+    for (const replica of replicas) this.#slumber.forget(replica)
     const stopped = Promise.all(replicas.map((replica) => replica.stop(!this.#dead)))
     let timer: Timer | undefined
     const late = new Promise<void>((resolve) => {
@@ -226,19 +232,12 @@ export class MultiRaft implements PeerReceiver {
   async #stop(group: GroupId, save: boolean): Promise<void> {
     const replica = this.#replicas.get(group)
     if (replica === undefined) return
-    if (save) await this.#leave([replica])
+    if (save) await leave([replica], this.#shard, () => this.#dead)
+    this.#slumber.forget(replica)
     await replica.stop(save)
     this.#replicas.delete(group)
     this.#housekeeping.forget(group)
-  }
-
-  /** Hands leaderships over, as far as somebody can take them, for a bounded time. */
-  async #leave(replicas: readonly AnyReplica[]): Promise<void> {
-    const { env, timing } = this.#shard
-    const endMs = env.monoMs() + HAND_OVER_ELECTIONS * timing.electionMs
-    while (!this.#dead && handOver(replicas) && env.monoMs() < endMs) {
-      await new Promise<void>((resolve) => env.after(timing.tickMs, resolve))
-    }
+    this.#books.changes++
   }
 
   /** One of start, stop and remove at a time for a group. */
@@ -269,25 +268,24 @@ export class MultiRaft implements PeerReceiver {
   }
 
   #tick(): void {
-    this.#ticks++
-    for (const replica of this.#replicas.values()) replica.tick()
-    this.#memory.look(this.#replicas.values())
-    const { tickMs } = this.#shard.timing
-    if (this.#ticks % Math.max(1, Math.round(HOUSEKEEPING_MS / tickMs)) !== 0) return
-    this.#housekeeping.look()
+    const tidy = this.#housekeeping.tick()
+    for (const replica of this.#slumber.awake) replica.tick()
+    this.#slumber.tick()
+    this.#memory.look(this.#slumber.awake, tidy ? this.#slumber.asleep.keys() : undefined)
+    if (!tidy) return
+    this.#slumber.keepTo(this.#housekeeping.peers)
+    // Who is awake sees to it at every tick.
+    for (const replica of this.#slumber.asleep.keys()) replica.heedDamage()
     if (!this.#housekeeping.fitToLead) handOver(this.#replicas.values())
   }
 
-  #peers(): Set<NodeId> {
-    const peers = new Set<NodeId>()
-    for (const { handle } of this.#replicas.values()) for (const { node } of handle.members) peers.add(node)
-    peers.delete(this.#options.node)
-    return peers
+  #turned(group: GroupId): void {
+    const replica = this.#replicas.get(group)
+    if (replica !== undefined) this.#slumber.turned(replica)
   }
 
   #event(event: ReplicationEvent): void {
-    if (event.type === 'role' && event.role === 'leader') this.#elections++
-    if (event.type === 'damaged') this.#damaged.add(event.group)
+    this.#books.note(event)
     this.#housekeeping.note(event)
     this.#options.onEvent?.(event)
   }

@@ -4,6 +4,7 @@ import type { NodeId } from '../base/ids.ts'
 import {
   CHECKPOINT_BYTES,
   ENTRY_BYTES_MAX,
+  IDLE_MS,
   INFLIGHT_APPENDS_MAX,
   MEMORY_BYTES,
   MEMORY_RELIEF_BYTES,
@@ -25,9 +26,11 @@ export interface Timing {
   readonly heartbeatMs: number
   /** Elections start after a random time in [electionMs, 2 * electionMs) without a leader; CheckQuorum as well. */
   readonly electionMs: number
+  /** A group that nobody has asked for anything for so long sleeps. 0: never. */
+  readonly idleMs: number
 }
 
-export const DEFAULT_TIMING: Timing = { tickMs: 50, heartbeatMs: 100, electionMs: 400 }
+export const DEFAULT_TIMING: Timing = { tickMs: 50, heartbeatMs: 100, electionMs: 400, idleMs: IDLE_MS }
 
 export interface ReplicationLimits {
   /** Bytes of unsaved layers at which a checkpoint starts. */

@@ -6,7 +6,7 @@ import type { Env } from '../base/env.ts'
 import type { GroupId, NodeId, ReplicaId } from '../base/ids.ts'
 import { PEER_FRAME_BYTES } from '../base/limits.ts'
 import type { Message } from '../raft/types.ts'
-import { type Envelope, encodeFrame, envelopeBytes } from './frame.ts'
+import { type Envelope, encodeFrame, encodePulse, envelopeBytes, type Pulse } from './frame.ts'
 import type { Lane, Transport } from './transport.ts'
 
 /** Where to say that messages were dropped. */
@@ -59,10 +59,9 @@ export class Outbox {
     for (const box of filled) if (box.bytes > 0) this.#send(box)
   }
 
-  /** Sends each of `nodes` an empty frame, which carries the clock. */
-  greet(nodes: Iterable<NodeId>): void {
-    const frame = encodeFrame({ wallMs: this.#env.wallMs(), envelopes: [] })
-    for (const node of nodes) this.#transport.send(node, 'control', frame)
+  /** Sends a sign of life. Should it be dropped, the next one says the same. */
+  pulse(node: NodeId, pulse: Pulse): void {
+    this.#transport.send(node, 'control', encodePulse(this.#env.wallMs(), pulse))
   }
 
   #box(node: NodeId): Record<Lane, Box> {

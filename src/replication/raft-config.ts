@@ -1,4 +1,5 @@
 /** Builds the core of a replica: over its durable log, with the shard's timing and bounds, from where it stood. */
+import type { ReplicaId } from '../base/ids.ts'
 import { INFLIGHT_BYTES_MAX } from '../base/limits.ts'
 import type { ConfState, SnapshotMeta } from '../base/log-entry.ts'
 import { RaftGroup } from '../raft/raft.ts'
@@ -16,17 +17,26 @@ export function electionTicks({ timing }: Pick<Shard, 'timing'>): number {
   return Math.max(2, Math.round(timing.electionMs / timing.tickMs))
 }
 
-/** `snapshot` answers with what can be sent to a follower now, if it reaches as far as asked. */
+export function heartbeatTicks({ timing }: Pick<Shard, 'timing'>): number {
+  return Math.max(1, Math.round(timing.heartbeatMs / timing.tickMs))
+}
+
+export interface CoreHost {
+  /** What can be sent to a follower now, if it reaches as far as asked. */
+  snapshot(atLeast: number): SnapshotMeta | undefined
+  /** Ticks since anything was heard of the node of the replica. */
+  silentTicks(replica: ReplicaId): number
+}
+
 export function createCore(
   spec: GroupSpec,
   shard: Pick<Shard, 'env' | 'timing' | 'limits' | 'wal'>,
   recovered: Recovered,
-  snapshot: (atLeast: number) => SnapshotMeta | undefined,
+  host: CoreHost,
 ): RaftGroup {
   const { applied: index, term } = recovered.meta
-  return new RaftGroup(
-    raftConfig(spec, shard, recovered, new LogView(shard.wal, spec.group, { index, term }, snapshot)),
-  )
+  const storage = new LogView(shard.wal, spec.group, { index, term }, (atLeast) => host.snapshot(atLeast))
+  return new RaftGroup(raftConfig(spec, shard, recovered, storage, host))
 }
 
 function raftConfig(
@@ -34,6 +44,7 @@ function raftConfig(
   shard: Pick<Shard, 'env' | 'timing' | 'limits'>,
   { meta, hard, lostBefore }: Recovered,
   storage: LogStorage,
+  host: CoreHost,
 ): RaftConfig {
   const { env, timing, limits } = shard
   return {
@@ -45,7 +56,7 @@ function raftConfig(
     applied: lostBefore?.index ?? meta.applied,
     needsSnapshot: lostBefore !== undefined,
     electionTicks: electionTicks(shard),
-    heartbeatTicks: Math.max(1, Math.round(timing.heartbeatMs / timing.tickMs)),
+    heartbeatTicks: heartbeatTicks(shard),
     preVote: true,
     checkQuorum: true,
     stepDownOnRemoval: true,
@@ -54,6 +65,12 @@ function raftConfig(
     maxInflightBytes: INFLIGHT_BYTES_MAX,
     maxUncommittedBytes: limits.uncommittedBytes,
     maxCommittedBytesPerReady: APPLY_BYTES_MAX,
+    ...(timing.idleMs > 0 && {
+      quiescence: {
+        idleTicks: Math.max(1, Math.round(timing.idleMs / timing.tickMs)),
+        silentTicks: (replica) => host.silentTicks(replica),
+      },
+    }),
     random: (bound) => Math.floor(env.random() * bound),
   }
 }

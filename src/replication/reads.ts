@@ -40,6 +40,11 @@ export class Reads {
     this.#context = Math.floor(random * MARKS) * CONTEXTS
   }
 
+  /** Whether a round is under way, whose time is counted in ticks. */
+  get busy(): boolean {
+    return this.#rounds.size > 0
+  }
+
   add(done: Done): void {
     if (this.#waiting >= this.#max) {
       done({ type: 'refused', reason: 'NO_QUORUM' })

@@ -2,7 +2,7 @@
  * A replica's snapshots, sent and taken. A snapshot taken replaces the applied state: from the moment the core hands it out
  * until the view has loaded it nothing else is applied, and no checkpoint of the old state begins.
  */
-import type { NodeId } from '../base/ids.ts'
+import type { NodeId, ReplicaId } from '../base/ids.ts'
 import type { SnapshotMeta } from '../base/log-entry.ts'
 import type { RaftGroup } from '../raft/raft.ts'
 import type { Message, Ready } from '../raft/types.ts'
@@ -72,7 +72,8 @@ export class ReplicaSnapshots<R, E> {
     const { spec, state, shard, raft, stopped, mark } = this.#parts
     shard.snapshots.send(node, {
       ...{ group: spec.group, state, message },
-      wanted: () => !stopped(),
+      // Behind others it may have waited longer than the leadership that asked for it, or than the follower's need.
+      wanted: () => !stopped() && raft.status().term === message.term && awaitsSnapshot(raft, message.to),
       sent: (ok) => {
         raft.reportSnapshot(message.to, ok)
         mark()
@@ -109,4 +110,8 @@ export class ReplicaSnapshots<R, E> {
     reads.applied(meta.applied)
     mark()
   }
+}
+
+function awaitsSnapshot(raft: RaftGroup, to: ReplicaId): boolean {
+  return raft.progress().some((peer) => peer.id === to && peer.awaitsSnapshot)
 }

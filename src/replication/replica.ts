@@ -4,14 +4,14 @@
  */
 import { SandglassError } from '../base/errors.ts'
 import type { NodeId, ReplicaId } from '../base/ids.ts'
-import type { ConfState, SnapshotMeta } from '../base/log-entry.ts'
+import type { ConfState } from '../base/log-entry.ts'
 import type { ConfChange } from '../raft/conf-change.ts'
 import type { RaftGroup } from '../raft/raft.ts'
 import type { Message, Ready } from '../raft/types.ts'
 import type { GroupState } from '../storage/state/types.ts'
 import { UnknownCommandError, type View } from '../views/view.ts'
 import { Applier } from './applier.ts'
-import { Checkpointer } from './checkpointer.ts'
+import type { Checkpointer } from './checkpointer.ts'
 import type { SnapshotHeader } from './frame.ts'
 import type { GroupObserver, GroupSpec } from './group.ts'
 import { Handle } from './handle.ts'
@@ -22,9 +22,12 @@ import { Proposals } from './proposals.ts'
 import { createCore, electionTicks } from './raft-config.ts'
 import { Reads } from './reads.ts'
 import type { Recovered } from './recovery.ts'
+import { createCheckpointer } from './replica-checkpoints.ts'
 import { ReplicaSnapshots } from './replica-snapshots.ts'
 import { RoleWatch } from './role-watch.ts'
 import type { Shard, Turnable } from './shard.ts'
+import { SleepWatch } from './sleep.ts'
+import type { Sleep } from './slumber.ts'
 
 interface ReplicaParts<V> {
   readonly spec: GroupSpec
@@ -46,16 +49,18 @@ export class Replica<R, E, V extends View<R, E>> implements Turnable {
   readonly #persister: Persister
   readonly #snapshots: ReplicaSnapshots<R, E>
   readonly #leadership: Leadership<R, E>
+  readonly #sleep: SleepWatch
   readonly #observers: GroupObserver<E>[] = []
   /** Takes no part any more: stopped, removed or halted. */
   #stopped = false
 
   constructor(parts: ReplicaParts<V>) {
     const { spec, view, state, shard, recovered } = parts
-    const { meta } = recovered
     this.#parts = parts
     this.#shard = shard
-    const raft = createCore(spec, shard, recovered, (atLeast) => this.#sendable(atLeast))
+    const silentTicks = (replica: ReplicaId) => shard.silentTicks(this.handle.nodeOf(replica))
+    const snapshot = (atLeast: number) => this.#checkpointer.sendable(Math.max(atLeast, this.#applier.confIndex))
+    const raft = createCore(spec, shard, recovered, { snapshot, silentTicks })
     const proposals = new Proposals<R>(shard.counts)
     const reads = new Reads({ max: shard.limits.readsMax, timeoutTicks: 2 * electionTicks(shard) }, shard.env.random())
     const observers = this.#observers
@@ -64,13 +69,13 @@ export class Replica<R, E, V extends View<R, E>> implements Turnable {
     this.#reads = reads
     const onConfChange = (change: ConfChange, confState: ConfState) =>
       this.handle.setMembers(membersAfter(this.handle.members, change, confState))
-    this.#applier = new Applier({ raft, view, store: state, proposals, observers, onConfChange }, meta)
-    this.#checkpointer = this.#createCheckpointer(recovered)
+    this.#applier = new Applier({ raft, view, store: state, proposals, observers, onConfChange }, recovered.meta)
+    const stopped = () => this.#stopped
+    this.#checkpointer = createCheckpointer({ ...parts, raft, applier: this.#applier, stopped }, this)
     // What lies on disk stands for nothing before a snapshot has replaced it.
     if (recovered.lostBefore !== undefined) this.#checkpointer.disable()
     this.#persister = new Persister(shard.wal, spec, (ready) => this.#confirmed(ready))
     const watch = new RoleWatch()
-    const stopped = () => this.#stopped
     const mark = () => shard.mark(this)
     this.#snapshots = new ReplicaSnapshots({
       ...{ spec, view, state, shard, raft, proposals, reads, observers, stopped, mark },
@@ -85,6 +90,9 @@ export class Replica<R, E, V extends View<R, E>> implements Turnable {
       ...{ handle: this.handle, applier: this.#applier },
       ...{ raft, proposals, reads, observers, watch, shard, stopped, mark },
     })
+    const nodeOf = (replica: ReplicaId) => this.handle.nodeOf(replica)
+    this.#sleep = new SleepWatch({ raft, reads, nodeOf, turned: () => shard.turned(spec.group) })
+    raft.rouse()
     shard.mark(this)
   }
 
@@ -101,10 +109,23 @@ export class Replica<R, E, V extends View<R, E>> implements Turnable {
     return !this.#stopped && this.#raft.status().needsSnapshot
   }
 
+  sleeps(): Sleep | undefined {
+    return this.#sleep.now
+  }
+
+  /** Whom it relies on in its sleep may be gone, or disagrees. */
+  wake(): void {
+    if (this.#stopped) return
+    this.#raft.wake()
+    this.#shard.mark(this)
+  }
+
   /** Takes what the core has to say: messages to the outbox, entries to the log, committed ones to apply. */
   collect(): void {
     if (this.#stopped) return
     this.#reads.open(this.#raft)
+    // A read opened just now has ended the sleep: its round must be ticked, or nobody would give it up.
+    this.#sleep.watch()
     if (!this.#raft.hasReady()) return
     const ready = this.#raft.ready()
     this.#send(ready.messages)
@@ -132,7 +153,7 @@ export class Replica<R, E, V extends View<R, E>> implements Turnable {
       this.#applier.run(() => enough() || full())
     } catch (error) {
       // A read met damage: what was applied of this entry goes with the rest of the state.
-      if (error instanceof SandglassError && this.#heedDamage()) return
+      if (error instanceof SandglassError && this.heedDamage()) return
       this.#checkpointer.disable()
       if (!(error instanceof UnknownCommandError)) throw error
       this.#halt(error)
@@ -146,10 +167,26 @@ export class Replica<R, E, V extends View<R, E>> implements Turnable {
 
   tick(): void {
     if (this.#stopped) return
-    this.#heedDamage()
+    this.heedDamage()
     this.#raft.tick()
     this.#reads.tick()
     this.#shard.mark(this)
+  }
+
+  /**
+   * Once a read has found the state damaged the replica goes on with its log alone, until a snapshot has replaced the state
+   * (docs/decisions, lost state). False: all is well, that is under way, or nobody else has the state.
+   */
+  heedDamage(): boolean {
+    const { state, shard } = this.#parts
+    const { damage } = state
+    if (damage === undefined || this.handle.members.length < 2 || !this.#raft.loseState()) return false
+    this.#checkpointer.disable()
+    this.#applier.lost()
+    this.#answerAll()
+    shard.event({ type: 'stateDamaged', group: this.group, reason: damage })
+    shard.mark(this)
+    return true
   }
 
   step(message: Message): void {
@@ -172,7 +209,9 @@ export class Replica<R, E, V extends View<R, E>> implements Turnable {
 
   /** The process at `node` is gone. */
   peerDown(node: NodeId): void {
-    for (const { replica, node: at } of this.handle.members) if (at === node) this.unreachable(replica)
+    // A sleeper has nothing on its way to anybody; whoever comes back calls.
+    const members = this.#raft.quiesced ? [] : this.handle.members
+    for (const { replica, node: at } of members) if (at === node) this.unreachable(replica)
     this.#leadership.peerDown(node)
   }
 
@@ -208,10 +247,7 @@ export class Replica<R, E, V extends View<R, E>> implements Turnable {
 
   /** The log would like to be rid of what this replica keeps alive in it. False: it has nothing to save, or cannot now. */
   relieveLog(): boolean {
-    if (this.#stopped) return false
-    this.#checkpointer.request()
-    this.#checkpointer.release()
-    return this.saving
+    return !this.#stopped && this.#checkpointer.relieve()
   }
 
   /**
@@ -231,22 +267,6 @@ export class Replica<R, E, V extends View<R, E>> implements Turnable {
       await this.#checkpointer.idle
     }
     this.#checkpointer.disable()
-  }
-
-  /**
-   * Once a read has found the state damaged the replica goes on with its log alone, until a snapshot has replaced the state
-   * (docs/decisions, lost state). False: all is well, that is under way, or nobody else has the state.
-   */
-  #heedDamage(): boolean {
-    const { state, shard } = this.#parts
-    const { damage } = state
-    if (damage === undefined || this.handle.members.length < 2 || !this.#raft.loseState()) return false
-    this.#checkpointer.disable()
-    this.#applier.lost()
-    this.#answerAll()
-    shard.event({ type: 'stateDamaged', group: this.group, reason: damage })
-    shard.mark(this)
-    return true
   }
 
   #halt(error: Error): void {
@@ -275,34 +295,5 @@ export class Replica<R, E, V extends View<R, E>> implements Turnable {
     if (ready.snapshot !== undefined) this.#raft.applied(ready.snapshot.index)
     this.#send(ready.afterPersist)
     this.#shard.mark(this)
-  }
-
-  /** The last checkpoint, if it ends late enough and can bring a follower into today's configuration; else one is made. */
-  #sendable(atLeast: number): SnapshotMeta | undefined {
-    const { last } = this.#checkpointer
-    if (last !== undefined && last.index >= Math.max(atLeast, this.#applier.confIndex)) return last
-    this.#checkpointer.request()
-    return undefined
-  }
-
-  #createCheckpointer({ lostBefore }: Recovered): Checkpointer {
-    const { spec, view, state, shard } = this.#parts
-    return new Checkpointer(
-      {
-        ...{ group: spec.group, env: shard.env, wal: shard.wal, state, view },
-        ...{ slots: shard.slots, limits: shard.limits },
-        last: lostBefore === undefined ? state.meta : undefined,
-        meta: () => this.#applier.meta,
-        progress: () => (this.#stopped ? [] : this.#raft.progress()),
-        frozen: () => this.#applier.checkpointed(),
-        ended: () => {
-          // The layers may be at their bound again, where nothing is applied that would ask for the next one.
-          if (!this.#stopped) this.#checkpointer.check(this.#applier.logBytes)
-          shard.mark(this)
-        },
-        onEvent: (event) => shard.event(event),
-      },
-      spec.replica,
-    )
   }
 }

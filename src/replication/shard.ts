@@ -1,6 +1,6 @@
 /** What the replicas of one shard share, and how a replica speaks to the shard. */
 import type { Env } from '../base/env.ts'
-import type { NodeId } from '../base/ids.ts'
+import type { GroupId, NodeId } from '../base/ids.ts'
 import type { StateStore } from '../storage/state/types.ts'
 import type { Wal } from '../storage/wal/types.ts'
 import type { ReplicationEvent } from './events.ts'
@@ -26,6 +26,12 @@ export interface Shard {
   clockOf(nodes: () => readonly NodeId[]): GroupClock
   /** The replica has something to do: it is visited at the end of this turn. */
   mark(replica: Turnable): void
+  /** A replica sees another leader than before, or leads and is ready, or its members moved. */
+  changed(): void
+  /** The replica of the group fell asleep or woke up. */
+  turned(group: GroupId): void
+  /** Ticks since anything was heard of the node. */
+  silentTicks(node: NodeId): number
   /** Why no replica of the shard takes a proposal now; undefined when they do. */
   refusal(): RefusalReason | undefined
   fatal(error: unknown): void

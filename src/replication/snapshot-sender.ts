@@ -1,6 +1,6 @@
 /**
  * Snapshots on their way to followers: one at a time per peer, in chunks, at a bounded rate. What is sent is the last
- * completed checkpoint at the moment the sending begins. Every request is answered with `sent` exactly once.
+ * completed checkpoint at the moment the sending begins. Every request is answered with `sent` once, as long as it is wanted.
  */
 import type { Env } from '../base/env.ts'
 import { SandglassError } from '../base/errors.ts'
@@ -18,7 +18,7 @@ export interface SnapshotOrder {
   readonly state: GroupState
   /** As the core gave it; the position is that of the checkpoint which is sent. */
   readonly message: Message
-  /** False once the replica stopped: the sending ends at the next chunk. */
+  /** False once nobody waits for it any more: the sending ends at the next chunk, or never begins. */
   readonly wanted: () => boolean
   readonly sent: (ok: boolean) => void
 }
@@ -93,7 +93,7 @@ export class SnapshotSender {
     return {
       header: encodeSnapshotHeader({ wallMs: env.wallMs(), lastAt, group: order.group, message }),
       async next() {
-        if (!order.wanted()) throw new SandglassError('SHUTTING_DOWN', 'Cannot send a snapshot: its replica stopped')
+        if (!order.wanted()) throw new SandglassError('SHUTTING_DOWN', 'Cannot send a snapshot: nobody waits for it')
         const waitMs = nextMs - env.monoMs()
         if (waitMs > 0) await new Promise<void>((resolve) => env.after(waitMs, resolve))
         const chunk = await slots.run(() => source.next(limits.snapshotChunkBytes))

@@ -5,6 +5,7 @@ import { ELECTION_MUTANTS } from './raft/elections.ts'
 import { LOG_MUTANTS } from './raft/log.ts'
 import { LOST_STATE_MUTANTS } from './raft/lost-state.ts'
 import { MEMBERSHIP_MUTANTS } from './raft/membership.ts'
+import { QUIESCENCE_MUTANTS } from './raft/quiescence.ts'
 import { REPLICATION_MUTANTS } from './replication.ts'
 import { STORAGE_MUTANTS } from './storage.ts'
 import { VIEW_MUTANTS } from './views.ts'
@@ -14,6 +15,7 @@ export const MUTANTS: readonly Mutant[] = [
   ...LOG_MUTANTS,
   ...MEMBERSHIP_MUTANTS,
   ...LOST_STATE_MUTANTS,
+  ...QUIESCENCE_MUTANTS,
   ...STORAGE_MUTANTS,
   ...VIEW_MUTANTS,
   ...REPLICATION_MUTANTS,

@@ -7,6 +7,7 @@ import {
   decodeSnapshotHeader,
   type Envelope,
   encodeFrame,
+  encodePulse,
   encodeSnapshotHeader,
   envelopeBytes,
 } from '../../src/replication/frame.ts'
@@ -74,6 +75,21 @@ describe('a frame', () => {
         for (const { message } of decoded.envelopes) {
           for (const entry of message.entries) expect(entry.data.buffer).toBe(frame.buffer)
         }
+      }),
+    )
+  })
+
+  test('that is a pulse comes back as it was encoded, and damaged in any byte is refused', () => {
+    const tally = fc.record({ count: fc.nat(), sum: fc.integer({ min: 0, max: 2 ** 32 - 1 }) })
+    fc.assert(
+      fc.property(wallMs, tally, tally, fc.nat(), fc.integer({ min: 1, max: 255 }), (ms, led, followed, at, flip) => {
+        const frame = encodePulse(ms, { led, followed })
+        expect(decodeFrame(frame)).toEqual({ wallMs: ms, envelopes: [], pulse: { led, followed } })
+        expect(refused(() => decodeSnapshotHeader(frame))).toBe(true)
+        expect(refused(() => decodeFrame(frame.subarray(0, at % frame.byteLength)))).toBe(true)
+        const position = at % frame.byteLength
+        frame[position] = (frame[position] ?? 0) ^ flip
+        expect(refused(() => decodeFrame(frame))).toBe(true)
       }),
     )
   })

@@ -187,6 +187,11 @@ describe('the log on disk stays within its bound', { timeout: 120_000 }, () => {
       const some = quiet.slice(at, at + 50).map((group) => world.ask(leader, group, 1000))
       expect(new Set(await world.time.during(Promise.all(some)))).toEqual(new Set(['applied']))
     }
+    await world.time.until(
+      () => world.nodes.every(({ multi }) => multi.stats().quiesced > quiet.length),
+      60_000,
+      'sleep',
+    )
     const held = leader.wal.stats().bytes
     expect(held).toBeGreaterThan(1000 * KIB)
     while ((leader.logged.at(-1)?.bytes ?? 0) < held + 6 * settings.retainBytes) {
@@ -194,6 +199,8 @@ describe('the log on disk stays within its bound', { timeout: 120_000 }, () => {
       await world.time.run(50)
     }
     for (const node of world.nodes) {
+      // Nobody woke for it.
+      expect(node.multi.stats().quiesced).toBeGreaterThanOrEqual(quiet.length)
       // A few need none: what they had in the segment that went was copied.
       const counts = quiet.map((group) => node.checkpoints(group))
       expect(counts.filter((count) => count > 1)).toEqual([])

@@ -208,7 +208,7 @@ export class Machine {
     const slow = slowed(env, () => this.#random.next() * stateMs)
     const state = memoryStateStore(stateMs === 0 ? env : slow, this.#stateDisk)
     const multi = new MultiRaft({
-      ...{ env, node: this.id, wal, damage, state, limits: swarm.limits },
+      ...{ env, node: this.id, wal, damage, state, limits: swarm.limits, timing: { idleMs: swarm.idleMs ?? 0 } },
       transport: network.transport(this.id, env),
       onFatal: (error) => this.#failed(process, 'shard', error),
       onEvent: (event) => this.#replicationEvent(process, event),

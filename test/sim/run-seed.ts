@@ -10,6 +10,7 @@ import { drawFaultEvents, type FaultEvent } from './fault-events.ts'
 import { Faults } from './faults.ts'
 import type { SimHandle } from './machine.ts'
 import type { Finding } from './raft-checker.ts'
+import { checkSleepers } from './sleepers.ts'
 import { drawSwarm, type Swarm, type SwarmOptions } from './swarm.ts'
 import { World } from './world.ts'
 
@@ -70,8 +71,9 @@ async function heal(world: World, faults: Faults): Promise<void> {
   for (const producer of world.producers) producer.stop()
   const drained = await drain(world)
   if (!drained) world.fail('stuck', `not everything is delivered ${HEAL_MS} ms after the faults: ${describe(world)}`)
-  const equal = drained && (await until(world, HEAL_MS, () => isEven(world)))
-  if (drained && !equal) world.fail('stuck', `not everybody has applied everything: ${describe(world)}`)
+  if (drained) await even(world)
+  if (world.checker.finding === undefined) await checkSleepers(world, until)
+  if (world.checker.finding === undefined) await even(world)
   for (const group of world.partitions) if (world.checker.finding === undefined) await checkGroup(world, group)
 }
 
@@ -84,6 +86,11 @@ async function drain(world: World): Promise<boolean> {
     if (await until(world, HEAL_MS, () => isDrained(world))) return true
   }
   return false
+}
+
+async function even(world: World): Promise<void> {
+  if (await until(world, HEAL_MS, () => isEven(world))) return
+  world.fail('stuck', `not everybody has applied everything: ${describe(world)}`)
 }
 
 function isDrained(world: World): boolean {

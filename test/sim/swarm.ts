@@ -16,6 +16,8 @@ export interface Swarm {
   readonly network: NetworkSwarm
   readonly disk: DiskSwarm
   readonly limits: Partial<ReplicationLimits>
+  /** After so long without a request a group sleeps, ms; 0: never. Streams ask every 500 ms. */
+  readonly idleMs?: number
   readonly clients: ClientSwarm
   /** near: within what a node may be off. wild: far beyond, one node at a time. */
   readonly clocks: 'true' | 'near' | 'wild'
@@ -85,6 +87,7 @@ export function drawSwarm(random: Random, options: SwarmOptions = {}): Swarm {
     clients: drawClients(random, partitions),
     clocks,
     every: drawFaults(random, clocks),
+    idleMs: random.pick([0, 0, 50, 100, 300, 2000]) ?? 0,
   }
 }
 

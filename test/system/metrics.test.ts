@@ -23,6 +23,7 @@ const NAMES = [
   'messages_due',
   'leases',
   'raft_leaders',
+  'raft_quiesced',
   'raft_elections_total',
   'raft_proposals_total',
   'wal_fsync_seconds',

@@ -26,6 +26,8 @@ export interface CatalogDirectoryOptions {
   readonly catalog: CatalogHandle
   /** This node's running replicas, the catalog's included. */
   readonly replicas: () => readonly LocalReplica[]
+  /** Counts up when that list, or what its replicas say of who leads, may have changed. */
+  readonly changes: () => number
   readonly control: ControlClient
   /** Whether this node may be given leaderships now; also told to the others. */
   readonly accepts: () => boolean
@@ -78,14 +80,14 @@ class NodeDirectory implements CatalogDirectory {
     this.clusterId = identity.clusterId
     this.#view = catalog.view
     this.#revision = catalog.view.revision
-    this.#replicas = new LocalReplicas(options.replicas)
+    this.#replicas = new LocalReplicas(options.replicas, options.changes)
     this.#reports = new PeerReports(env)
     const peers = () => this.raftAddresses().keys()
     this.#sender = new ReportSender({ env, control, peers, report: () => this.#report() })
     this.#balancer = new LeaderBalancer({
       env,
       self: this.self,
-      replicas: () => this.#replicas.all(),
+      leading: () => this.#replicas.leading(),
       partitionOf: (group) => this.#view.partitionOfGroup(group),
       mayLead: (node, ms) => this.#reports.mayLead(node, ms),
     })

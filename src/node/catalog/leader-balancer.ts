@@ -5,14 +5,15 @@
  */
 import type { Env } from '../../base/env.ts'
 import { CATALOG_GROUP, type GroupId, type NodeId } from '../../base/ids.ts'
-import type { GroupStatus } from '../../replication/group.ts'
+import type { GroupStatus, Member } from '../../replication/group.ts'
 import type { PartitionRecord } from '../../views/catalog/commands.ts'
 import type { LocalReplica } from './local-replicas.ts'
 
 export interface LeaderBalancerOptions {
   readonly env: Env
   readonly self: NodeId
-  readonly replicas: () => Iterable<LocalReplica>
+  /** Those that lead here. */
+  readonly leading: () => Iterable<LocalReplica>
   readonly partitionOf: (group: GroupId) => PartitionRecord | undefined
   /** Whether the node has been well for `ms` and takes leaderships. */
   readonly mayLead: (node: NodeId, ms: number) => boolean
@@ -48,16 +49,19 @@ export class LeaderBalancer {
 
   /** Called often: hands over at most one leadership. */
   tick(): void {
-    const { env, replicas } = this.#options
+    const { env, leading } = this.#options
     const now = env.monoMs()
     if (now - this.#lastMs < BETWEEN_MS) return
     const led = new Set<GroupId>()
-    for (const replica of replicas()) {
+    for (const replica of leading()) {
+      // Most are at home: they are not even asked.
+      const home = this.#homeElsewhere(replica.group)
+      if (home === undefined) continue
       const status = replica.status()
-      if (status.role !== 'leader' || replica.group === CATALOG_GROUP) continue
+      if (status.role !== 'leader') continue
       led.add(replica.group)
       const settled = this.#settled(replica.group, status, now)
-      if (settled && this.#lastMs < now) this.#handOver(replica, status, now)
+      if (settled && this.#lastMs < now) this.#handOver(replica, home, status, now)
     }
     for (const group of this.#tenures.keys()) if (!led.has(group)) this.#tenures.delete(group)
     for (const [group, { atMs }] of this.#tried) if (now - atMs >= FORGET_MS) this.#tried.delete(group)
@@ -70,10 +74,15 @@ export class LeaderBalancer {
     return false
   }
 
-  #handOver(replica: LocalReplica, status: GroupStatus, now: number): void {
-    const { self, partitionOf, mayLead } = this.#options
-    const home = partitionOf(replica.group)?.replicas[0]
-    if (home === undefined || home.node === self || !mayLead(home.node, SETTLE_MS)) return
+  /** The replica that should lead the group, if it is on another node. */
+  #homeElsewhere(group: GroupId): Member | undefined {
+    const { self, partitionOf } = this.#options
+    const home = group === CATALOG_GROUP ? undefined : partitionOf(group)?.replicas[0]
+    return home?.node === self ? undefined : home
+  }
+
+  #handOver(replica: LocalReplica, home: Member, status: GroupStatus, now: number): void {
+    if (!this.#options.mayLead(home.node, SETTLE_MS)) return
     if ((status.match.get(home.replica) ?? 0) < status.commit) return
     const before = this.#tried.get(replica.group)
     if (before !== undefined && now - before.atMs < before.waitMs) return

@@ -16,10 +16,15 @@ export class LocalReplicas {
   readonly #list: () => readonly LocalReplica[]
   #byGroup = new Map<GroupId, LocalReplica>()
   #leaders = ''
-  #led = ''
+  #led: LeaderReport['leads'] = []
+  #leading: readonly LocalReplica[] = []
+  readonly #changes: () => number
+  #seen: number | undefined
 
-  constructor(list: () => readonly LocalReplica[]) {
+  /** `changes` counts up when the list, or what its replicas say of who leads, may have changed. */
+  constructor(list: () => readonly LocalReplica[], changes: () => number) {
     this.#list = list
+    this.#changes = changes
   }
 
   get(group: GroupId): LocalReplica | undefined {
@@ -35,27 +40,36 @@ export class LocalReplicas {
     return { node: status?.leaderNode ?? 0, term: status?.term ?? 0 }
   }
 
-  /** Groups that this node leads and may speak for. */
-  leads(): LeaderReport['leads'] {
-    const leads = []
-    for (const replica of this.all()) {
-      const { role, ready, term } = replica.status()
-      if (role === 'leader' && ready) leads.push({ group: replica.group, term })
-    }
-    return leads
+  /** Those that lead and are ready, as of the last look. */
+  leading(): readonly LocalReplica[] {
+    return this.#leading
   }
 
-  /** Looks again. Says what differs from the last look. */
+  /** Their groups and terms. */
+  leads(): LeaderReport['leads'] {
+    return this.#led
+  }
+
+  /** Looks again, if there may be anything to see. Says what differs from the last look. */
   look(): { readonly leadersChanged: boolean; readonly ledChanged: boolean } {
+    const changes = this.#changes()
+    if (changes === this.#seen) return UNCHANGED
+    this.#seen = changes
     this.#byGroup = new Map(this.#list().map((replica) => [replica.group, replica]))
-    const statuses = [...this.all()].map((replica) => ({ group: replica.group, ...replica.status() }))
-    const leaders = statuses.map(({ group, leaderNode, term }) => `${group}:${leaderNode}:${term}`).join()
-    const led = this.leads()
-      .map(({ group, term }) => `${group}:${term}`)
-      .join()
-    const changed = { leadersChanged: leaders !== this.#leaders, ledChanged: led !== this.#led }
+    const statuses = [...this.all()].map((replica) => ({ replica, ...replica.status() }))
+    const leaders = statuses.map(({ replica, leaderNode, term }) => `${replica.group}:${leaderNode}:${term}`).join()
+    const leading = statuses.filter(({ role, ready }) => role === 'leader' && ready)
+    const led = leading.map(({ replica, term }) => ({ group: replica.group, term }))
+    this.#leading = leading.map(({ replica }) => replica)
+    const changed = { leadersChanged: leaders !== this.#leaders, ledChanged: textOf(led) !== textOf(this.#led) }
     this.#leaders = leaders
     this.#led = led
     return changed
   }
+}
+
+const UNCHANGED = { leadersChanged: false, ledChanged: false }
+
+function textOf(leads: LeaderReport['leads']): string {
+  return leads.map(({ group, term }) => `${group}:${term}`).join()
 }

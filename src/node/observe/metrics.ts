@@ -8,7 +8,7 @@ import { Counter, Gauge, Histogram, Registry } from 'prom-client'
 import { VERSION } from '../../base/version.ts'
 import type { GroupCounters, TopicStats } from '../../broker/stats.ts'
 import type { BrokerStats } from '../../broker/types.ts'
-import type { MultiRaftStats } from '../../replication/multi-raft.ts'
+import type { MultiRaftStats } from '../../replication/shard-books.ts'
 import type { WalDamage, WalState, WalStats } from '../../storage/wal/types.ts'
 
 export interface MetricsSources {
@@ -171,6 +171,9 @@ function registerPulled(registry: Registry, from: From): void {
     perTopic,
     topics((t) => t.leases),
   )
+  gauge('raft_quiesced', 'Groups of which the replica here sleeps because nothing happens in them.', [], (s) => [
+    [{}, s.raft().quiesced],
+  ])
   gauge('raft_leaders', 'Groups led by this node.', [], (s) => [[{}, s.raft().leaders]])
   counter('raft_elections_total', 'Elections this node won.', [], (s) => [[{}, s.raft().elections]])
   counter('raft_proposals_total', 'Raft proposals by how they were answered.', ['outcome'], (s) =>

@@ -73,6 +73,7 @@ export class CatalogNode {
       },
       catalog,
       replicas: () => multi.handles(),
+      changes: () => multi.changes,
       control: this.#cluster.client(this.id),
       accepts: () => this.accepts,
     })

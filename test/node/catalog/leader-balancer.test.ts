@@ -53,7 +53,7 @@ describe('leader balancer', () => {
     balancer = new LeaderBalancer({
       env: time.env(),
       self: 1,
-      replicas: () => replicas,
+      leading: () => replicas,
       partitionOf: (group) => ({
         topic: 't',
         id: 0,

@@ -17,6 +17,8 @@ export const MESSAGE_NAMES = {
   transferLeader: 'MsgTransferLeader',
   timeoutNow: 'MsgTimeoutNow',
   propose: 'MsgProp',
+  quiesce: 'MsgQuiesce',
+  wake: 'MsgWake',
 } as const satisfies Record<MessageType, string>
 
 export const ROLE_NAMES = {

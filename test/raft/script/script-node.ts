@@ -196,7 +196,15 @@ export class ScriptNode {
 
 function startStatus(id: number, start: SnapshotMeta): RaftStatus {
   const { index } = start
-  const none = { term: 0, vote: 0, leader: 0, transferee: 0, role: 'follower' as const, needsSnapshot: false }
+  const none = {
+    term: 0,
+    vote: 0,
+    leader: 0,
+    transferee: 0,
+    role: 'follower' as const,
+    needsSnapshot: false,
+    timeoutTicks: 0,
+  }
   return { id, ...none, commit: index, applied: index, lastIndex: index, confState: NOBODY }
 }
 

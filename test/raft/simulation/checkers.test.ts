@@ -125,11 +125,11 @@ describe('configurations', () => {
 describe('a core', () => {
   const status: RaftStatus = {
     ...{ id: 1, term: 2, vote: 1, commit: 3, applied: 3, lastIndex: 4, leader: 1, role: 'leader' },
-    ...{ transferee: 0, needsSnapshot: false, confState: votersOf(1, 2, 3) },
+    ...{ transferee: 0, needsSnapshot: false, confState: votersOf(1, 2, 3), timeoutTicks: 10 },
   }
   const peer: Progress = {
     ...{ id: 2, match: 3, next: 4, state: 'replicate', pendingSnapshot: 0, recentActive: true, paused: false },
-    ...{ learner: false, stateLost: false, inflight: 0, inflightBytes: 0, inflightFull: false },
+    ...{ learner: false, stateLost: false, awaitsSnapshot: false, inflight: 0, inflightBytes: 0, inflightFull: false },
   }
   const whole = [entry(1, 1), entry(1, 2), entry(2, 3), entry(2, 4)]
   const logs = new Map([
