@@ -221,6 +221,16 @@ export const STORAGE_MUTANTS: readonly Mutant[] = [
     killers: snapshot('a chunk that is damaged, repeated, left out or of another snapshot is refused'),
   },
   {
+    name: 'copied-log-still-holds-its-segment',
+    breaks: 'docs/formats.md, size of the log: what was copied forward no longer holds the segment it came from',
+    file: 'storage/wal/replica-log.ts',
+    find: ' && span.last > this.#base.index) break',
+    replace: ') break',
+    killers: release(
+      'that holds more than is copied at once goes though checkpoints cover the beginning of what each group has there',
+    ),
+  },
+  {
     name: 'layer-dropped-before-it-is-below',
     breaks: 'architecture §5: what is put while a checkpoint is in flight stays readable and is not lost',
     file: 'storage/state/group-state.ts',

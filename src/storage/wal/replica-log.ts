@@ -213,7 +213,8 @@ export class ReplicaLog implements GroupLog {
     }
     for (let span = this.#spans.at(-1); span && span.last >= index; span = this.#spans.at(-1)) {
       span.truncate(index)
-      if (span.last >= span.first) break
+      // What a base has given up may still stand at the beginning of the span: alone it holds no segment.
+      if (span.last >= span.first && span.last > this.#base.index) break
       this.#spans.pop()
     }
     this.#terms.truncate(index)

@@ -74,6 +74,24 @@ describe('a segment', () => {
     expect(groups.map((group) => texts(again.wal.group(group)))).toEqual(groups.map(() => two))
   })
 
+  it('that holds more than is copied at once goes though checkpoints cover the beginning of what each group has there', async () => {
+    const disk = new SimulatedDisk()
+    const { wal } = await openLog(disk, OPTIONS)
+    const groups = [1, 2, 3]
+    await write(wal, ...groups.map((group) => ({ group, replica: group + 1000, entries: entries(1, 8, 1, 500) })))
+    for (const group of groups) release(wal, group, 2)
+    for (let i = 0; i < 12; i++) {
+      release(wal, 99, await fill(wal, 99, 1))
+      await settle(100)
+    }
+    expect(oldest(disk)).not.toBe('0000000001.wal')
+    const { batches } = wal.stats()
+    await settle(100)
+    expect(wal.stats().batches).toBe(batches)
+    const kept = groups.map((group) => [wal.group(group)?.firstIndex(), texts(wal.group(group)).length])
+    expect(kept).toEqual(groups.map(() => [3, 6]))
+  })
+
   it('is asked for early: by groups whose entries have half of what is retained behind them, in whatever segment', async () => {
     const { wal } = await openLog(new SimulatedDisk(), { ...OPTIONS, retainBytes: 100_000 })
     await write(wal, { group: 1, replica: 1001, entries: entries(1, 1, 1, 1000) })
