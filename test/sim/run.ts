@@ -1,26 +1,24 @@
 /**
  * `npm run sim`: runs seeds of the simulated cluster. Options: --seeds A..B, --nodes 3|5, --core (the consensus core
  * alone), --jobs N (threads), --again N (runs so many of the seeds a second time and compares), --replay FILE, --shrink,
- * --trace. The last line is JSON; exit 1 if a seed failed or went two ways. The trace hash does not depend on --jobs.
+ * --trace (of the core: what happened to it). The last line is JSON; exit 1 if a seed failed or went two ways. The trace
+ * hash does not depend on --jobs.
  */
-import { readFileSync, writeFileSync } from 'node:fs'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import yargs from 'yargs'
 import { hideBin } from 'yargs/helpers'
+import { examineFile, examineSeed, type Wishes } from './examine.ts'
 import { runTasks } from './jobs.ts'
-import { type Plan, planOf } from './run-seed.ts'
-import { runReported, type SeedOutcome, type SeedTask } from './seed-task.ts'
-import { Shrinker } from './shrink.ts'
+import type { SeedOutcome, SeedTask } from './seed-task.ts'
 
-interface Options {
+interface Options extends Wishes {
   readonly seeds: string
   readonly nodes: number | undefined
   readonly core: boolean
   readonly jobs: number
   readonly again: number
   readonly replay: string | undefined
-  readonly shrink: boolean
-  readonly trace: boolean
 }
 
 async function main(options: Options): Promise<void> {
@@ -34,8 +32,8 @@ async function main(options: Options): Promise<void> {
     failed.add(seed)
     console.error(report)
   }
-  if (options.replay !== undefined) take(await replay(options.replay, options))
-  else if (options.trace || options.shrink) for (const { seed } of tasks) take(await examine(seed, options))
+  if (options.replay !== undefined) take(await examineFile(options.replay, options))
+  else if (options.trace || options.shrink) for (const task of tasks) take(await examineSeed(task, options))
   else await runTasks(tasks, options.jobs, take)
   const seeds = hashes.size
   const seedsPerS = Math.round((seeds * 10_000) / (performance.now() - started)) / 10
@@ -48,31 +46,6 @@ async function main(options: Options): Promise<void> {
   writeReport(seeds - failed.size, failed.size)
   console.log(JSON.stringify(result))
   process.exitCode = failed.size > 0 ? 1 : 0
-}
-
-async function replay(file: string, options: Options): Promise<SeedOutcome> {
-  const plan = JSON.parse(readFileSync(file, 'utf8')) as Plan
-  return look(plan, `--replay ${file}`, options)
-}
-
-async function examine(seed: number, options: Options): Promise<SeedOutcome> {
-  const { nodes } = options
-  const plan = planOf(seed, nodes === undefined ? {} : { nodes })
-  return look(plan, `--seeds ${seed}..${seed}${nodes === undefined ? '' : ` --nodes ${nodes}`}`, options)
-}
-
-/** Runs a plan with all that one may want to see of it. */
-async function look(plan: Plan, again: string, { trace, shrink }: Options): Promise<SeedOutcome> {
-  const { result, report } = await runReported(plan, again, trace)
-  if (trace) console.error(result.trace.join('\n'))
-  const { finding, traceHash } = result
-  if (finding !== undefined && shrink) {
-    const small = await new Shrinker(plan, finding.kind).run()
-    const file = `sim-${plan.seed}.json`
-    writeFileSync(file, `${JSON.stringify(small, undefined, 1)}\n`)
-    console.error(`${small.events.length} of ${plan.events.length} faults are left: npm run sim -- --replay ${file}`)
-  }
-  return { seed: plan.seed, traceHash, report }
 }
 
 function tasksOf({ seeds, nodes, core }: Options): SeedTask[] {

@@ -1,5 +1,5 @@
 /** One seed as a task that any thread can do: what goes in and comes out are plain values. */
-import { Cluster } from '../raft/simulation/cluster.ts'
+import { type CoreResult, runCoreSeed } from './core-plan.ts'
 import { type Plan, planOf, type RunResult, runPlan } from './run-seed.ts'
 import type { SwarmOptions } from './swarm.ts'
 
@@ -16,15 +16,13 @@ export interface SeedOutcome {
   readonly report: string | undefined
 }
 
-const CORE_FAULTS_MS = 4000
 const STACK_FRAMES = 30
 
 export async function runTask(task: SeedTask): Promise<SeedOutcome> {
   const { seed } = task
-  if (task.core) return runCore(seed)
-  const plan = planOf(seed, task)
-  const nodes = task.nodes === undefined ? '' : ` --nodes ${task.nodes}`
-  const { result, report } = await runReported(plan, `--seeds ${seed}..${seed}${nodes}`)
+  const again = `--seeds ${seed}..${seed}${task.nodes === undefined ? '' : ` --nodes ${task.nodes}`}`
+  if (task.core) return coreOutcome(runCoreSeed(seed, task.nodes), `--core ${again}`)
+  const { result, report } = await runReported(planOf(seed, task), again)
   return { seed, traceHash: result.traceHash, report }
 }
 
@@ -46,13 +44,8 @@ export async function runReported(
   return { result, report: `${text}${same}\n  again: npm run sim -- ${again}` }
 }
 
-function runCore(seed: number): SeedOutcome {
-  const cluster = new Cluster(seed)
-  let report: string | undefined
-  try {
-    cluster.run(CORE_FAULTS_MS)
-  } catch (error) {
-    report = `seed ${seed}: ${error}\n  again: npm run sim -- --core --seeds ${seed}..${seed}`
-  }
-  return { seed, traceHash: cluster.traceHash, report }
+export function coreOutcome({ plan, traceHash, finding }: CoreResult, again: string): SeedOutcome {
+  const { seed, events } = plan
+  const report = finding && `seed ${seed}, ${events.length} events, ${finding.text}\n  again: npm run sim -- ${again}`
+  return { seed, traceHash, report }
 }

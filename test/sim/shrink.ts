@@ -2,26 +2,39 @@
  * Makes a failing plan small: takes away faults as long as the same promise still breaks (Zeller's ddmin), then calms
  * what is left of the noise. A plan that breaks another promise does not count.
  */
-import type { FaultEvent } from './fault-events.ts'
-import { type Plan, runPlan } from './run-seed.ts'
+import type { Swarm as CoreSwarm } from '../raft/simulation/swarm.ts'
 import type { Swarm } from './swarm.ts'
 
-/** Tries in all: bounds the time it takes. */
-const TRIES_MAX = 250
+interface Shrinkable<S, E> {
+  readonly swarm: S
+  readonly events: readonly E[]
+}
 
-export class Shrinker {
-  readonly #kind: string
+/** `fails`: whether a plan breaks the promise that it is about. `triesMax` bounds the time it takes. */
+export class Shrinker<S, E, P extends Shrinkable<S, E>> {
+  readonly #fails: (plan: P) => Promise<boolean>
+  readonly #calmer: readonly ((swarm: S) => S)[]
+  readonly #triesMax: number
   #tries = 0
-  #best: Plan
+  #best: P
 
-  constructor(plan: Plan, kind: string) {
+  constructor(
+    plan: P,
+    how: {
+      readonly calmer: readonly ((swarm: S) => S)[]
+      readonly fails: (plan: P) => Promise<boolean>
+      readonly triesMax: number
+    },
+  ) {
     this.#best = plan
-    this.#kind = kind
+    this.#calmer = how.calmer
+    this.#fails = how.fails
+    this.#triesMax = how.triesMax
   }
 
-  async run(): Promise<Plan> {
+  async run(): Promise<P> {
     await this.#events()
-    for (const calmer of CALMER) await this.#try({ ...this.#best, swarm: calmer(this.#best.swarm) })
+    for (const calmer of this.#calmer) await this.#try({ ...this.#best, swarm: calmer(this.#best.swarm) })
     await this.#events()
     return this.#best
   }
@@ -29,9 +42,9 @@ export class Shrinker {
   /** ddmin over the list of faults: chunks go as long as that keeps the failure, then smaller chunks. */
   async #events(): Promise<void> {
     let chunk = Math.ceil(this.#best.events.length / 2)
-    while (chunk >= 1 && this.#tries < TRIES_MAX) {
+    while (chunk >= 1 && this.#tries < this.#triesMax) {
       let removed = false
-      for (let from = 0; from < this.#best.events.length && this.#tries < TRIES_MAX; ) {
+      for (let from = 0; from < this.#best.events.length && this.#tries < this.#triesMax; ) {
         const events = without(this.#best.events, from, chunk)
         if (await this.#try({ ...this.#best, events })) removed = true
         else from += chunk
@@ -41,20 +54,19 @@ export class Shrinker {
     }
   }
 
-  async #try(plan: Plan): Promise<boolean> {
+  async #try(plan: P): Promise<boolean> {
     this.#tries++
-    const { finding } = await runPlan(plan)
-    if (finding?.kind !== this.#kind) return false
+    if (!(await this.#fails(plan))) return false
     this.#best = plan
     return true
   }
 }
 
-function without(events: readonly FaultEvent[], from: number, count: number): FaultEvent[] {
+function without<E>(events: readonly E[], from: number, count: number): E[] {
   return [...events.slice(0, from), ...events.slice(from + count)]
 }
 
-const CALMER: readonly ((swarm: Swarm) => Swarm)[] = [
+export const CALMER: readonly ((swarm: Swarm) => Swarm)[] = [
   (swarm) => ({ ...swarm, partitions: 1 }),
   (swarm) => ({ ...swarm, groups: ['g'] }),
   (swarm) => ({ ...swarm, consumersPerGroup: 1 }),
@@ -63,4 +75,14 @@ const CALMER: readonly ((swarm: Swarm) => Swarm)[] = [
   (swarm) => ({ ...swarm, network: { ...swarm.network, jitterMs: 0 } }),
   (swarm) => ({ ...swarm, clients: { ...swarm.clients, loss: 0, nackShare: 0, extendShare: 0, forgetShare: 0 } }),
   (swarm) => ({ ...swarm, disk: { ...swarm.disk, writeMs: 0, stateMs: 0 } }),
+]
+
+export const CORE_CALMER: readonly ((swarm: CoreSwarm) => CoreSwarm)[] = [
+  (swarm) => ({ ...swarm, nodes: Math.min(swarm.nodes, 3) }),
+  (swarm) => ({ ...swarm, loss: 0 }),
+  (swarm) => ({ ...swarm, duplicate: 0 }),
+  (swarm) => ({ ...swarm, delayMs: 1 }),
+  (swarm) => ({ ...swarm, diskMs: 0 }),
+  (swarm) => ({ ...swarm, applyMs: 0 }),
+  (swarm) => ({ ...swarm, preVote: true, checkQuorum: true }),
 ]

@@ -1,10 +1,10 @@
 /** A whole cluster in virtual time from one seed: faults first, then a healed quorum that must make progress. */
 import type { ConfState, SnapshotMeta } from '../../../src/base/log-entry.ts'
-import type { ConfChange, ConfChangeStep } from '../../../src/raft/conf-change.ts'
 import type { Message } from '../../../src/raft/types.ts'
 import { votersOf } from '../harness/entries.ts'
 import { type MemoryLog, NOBODY } from '../harness/memory-log.ts'
 import { Checker, Violation } from './checker.ts'
+import { type CoreEvent, type CoreFault, FaultDraw, type Scene } from './core-faults.ts'
 import { Random } from './random.ts'
 import { ENTRY_BYTES, ENTRY_BYTES_MAX, SimNode, UNCOMMITTED_BYTES, type World } from './sim-node.ts'
 import { drawInflightBytes, drawSwarm, type Swarm } from './swarm.ts'
@@ -13,14 +13,16 @@ import { Timeline } from './timeline.ts'
 const TICK_MS = 10
 const BASE: Omit<SnapshotMeta, 'confState'> = { index: 5, term: 1 }
 
-export class Cluster implements World {
+export class Cluster implements World, Scene {
   readonly timeline = new Timeline()
   readonly checker: Checker
   readonly swarm: Swarm
   readonly random: Random
   readonly logs = new Map<number, MemoryLog>()
-  readonly #nodes = new Map<number, SimNode>()
-  readonly #faults: Random
+  readonly nodes = new Map<number, SimNode>()
+  /** What happened to it, for another run with the same, or with less of it. */
+  readonly events: CoreEvent[] = []
+  readonly #draw: FaultDraw
   readonly #network: Random
   readonly #cut = new Set<string>()
   #calm = false
@@ -39,18 +41,29 @@ export class Cluster implements World {
     }
     this.checker = new Checker(BASE.index, windows, UNCOMMITTED_BYTES)
     this.random = root.split()
-    this.#faults = root.split()
+    this.#draw = new FaultDraw(root.split(), this)
     this.#network = root.split()
-    const conf = votersOf(...Array.from({ length: this.swarm.nodes }, (_, at) => at + 1))
-    for (let i = 0; i < this.swarm.nodes; i++) this.#add(conf)
+    const ids = Array.from({ length: this.swarm.nodes }, (_, at) => at + 1)
+    for (const id of ids) this.#add(id, votersOf(...ids))
   }
 
-  /** Faults for `faultsMs`, then progress must be made; throws a Violation if anything is not as it must be. */
-  run(faultsMs: number): void {
-    this.#startFaults()
+  /**
+   * Faults for `faultsMs`, drawn or those of `events`, then progress must be made; throws a Violation if anything is not as
+   * it must be.
+   */
+  run(faultsMs: number, events?: readonly CoreEvent[]): void {
+    this.#startFaults(events)
     this.timeline.run(faultsMs)
-    this.#heal()
+    this.#heal(events)
     this.checker.finish()
+  }
+
+  get isCut(): boolean {
+    return this.#cut.size > 0
+  }
+
+  get lastId(): number {
+    return this.#lastId
   }
 
   /** Entries committed, to see that runs do something. */
@@ -71,9 +84,9 @@ export class Cluster implements World {
     const copies = lost ? 0 : !this.#calm && this.#network.chance(swarm.duplicate) ? 2 : 1
     const delay = (): number => this.#network.between(0, this.#calm ? 3 : swarm.delayMs)
     for (let i = 0; i < copies; i++) {
-      this.timeline.after(delay(), () => this.#nodes.get(message.to)?.receive(message))
+      this.timeline.after(delay(), () => this.nodes.get(message.to)?.receive(message))
     }
-    const sender = this.#nodes.get(message.from)
+    const sender = this.nodes.get(message.from)
     // The transport owes a word on every snapshot, and sometimes notices other losses.
     if (message.type === 'installSnapshot') {
       this.timeline.after(swarm.delayMs, () =>
@@ -101,15 +114,14 @@ export class Cluster implements World {
     sender?.pump()
   }
 
-  #add(conf: ConfState): SimNode {
-    const id = ++this.#lastId
+  #add(id: number, conf: ConfState): void {
+    this.#lastId = Math.max(this.#lastId, id)
     const known = conf.voters.includes(id)
     const node = new SimNode(id, this, known ? { ...BASE, confState: conf } : { index: 0, term: 0, confState: NOBODY })
-    this.#nodes.set(id, node)
+    this.nodes.set(id, node)
     this.logs.set(id, node.log)
     node.start()
     this.#tickForEver(node, this.random.between(1, TICK_MS))
-    return node
   }
 
   #tickForEver(node: SimNode, inMs: number): void {
@@ -119,139 +131,116 @@ export class Cluster implements World {
     })
   }
 
-  #startFaults(): void {
-    const { swarm } = this
-    this.#every(swarm.proposeEvery, () => this.#up()?.propose(`p${++this.#counter}`))
-    this.#every(swarm.readEvery, () => this.#up()?.read(++this.#counter))
-    this.#every(swarm.crashEvery, () => this.#crash())
-    this.#every(swarm.partitionEvery, () => this.#partition())
-    this.#every(swarm.transferEvery, () => this.#transfer())
-    this.#every(swarm.checkpointEvery, () => this.#up()?.checkpoint(swarm.keep))
-    this.#every(swarm.confChangeEvery, () => this.#changeConf())
-    this.#every(swarm.whimEvery, () => this.#whim())
+  #startFaults(events: readonly CoreEvent[] | undefined): void {
+    if (events === undefined) for (const [meanMs, draw] of this.#draw.kinds) this.#every(meanMs, draw)
+    else for (const event of events) this.timeline.before(event.atMs, () => this.#strike(event))
   }
 
-  #every(meanMs: number, run: () => void): void {
+  #every(meanMs: number, draw: () => CoreFault | undefined): void {
     if (meanMs === 0) return
-    this.timeline.after(this.#faults.between(1, 2 * meanMs), () => {
+    this.timeline.before(this.#draw.waitMs(meanMs), () => {
       if (this.#calm) return
-      run()
-      this.#every(meanMs, run)
+      const fault = draw()
+      if (fault !== undefined) this.#strike(this.#keep(fault))
+      this.#every(meanMs, draw)
     })
   }
 
-  #up(): SimNode | undefined {
-    return this.#faults.pick([...this.#nodes.values()].filter((node) => node.raft !== undefined))
+  #keep(fault: CoreFault): CoreEvent {
+    const event = { atMs: this.timeline.now, ...fault }
+    this.events.push(event)
+    return event
+  }
+
+  #strike(event: CoreEvent): void {
+    if (event.type === 'cut') for (const [from, to] of event.links) this.#cut.add(`${from}>${to}`)
+    else if (event.type === 'mend') this.#cut.clear()
+    else if (event.type !== 'staysDown') this.#strikeNode(event)
+  }
+
+  #strikeNode(event: Exclude<CoreEvent, { type: 'cut' | 'mend' | 'staysDown' }>): void {
+    const node = this.nodes.get(event.node)
+    switch (event.type) {
+      case 'propose':
+        node?.propose(`p${++this.#counter}`)
+        return
+      case 'read':
+        node?.read(++this.#counter)
+        return
+      case 'checkpoint':
+        node?.checkpoint(this.swarm.keep)
+        return
+      case 'crash':
+        this.#crash(node, event)
+        return
+      case 'changeConf':
+        this.#changeConf(node, event)
+        return
+      case 'transfer':
+        node?.raft?.transferLeadership(event.to)
+        return
+      case 'campaign':
+        node?.raft?.campaign()
+        break
+      case 'forgetLeader':
+        node?.raft?.forgetLeader()
+        break
+      case 'leaderUnreachable':
+        node?.raft?.leaderUnreachable(node.raft.status().leader)
+    }
+    node?.pump()
   }
 
   /** The one of the highest term: a removed leader may go on believing in itself. */
-  #leader(): SimNode | undefined {
+  leader(): SimNode | undefined {
     const termOf = (node: SimNode): number => node.raft?.status().term ?? 0
-    const leaders = [...this.#nodes.values()].filter((node) => node.raft?.status().role === 'leader')
+    const leaders = [...this.nodes.values()].filter((node) => node.raft?.status().role === 'leader')
     return leaders.sort((a, b) => termOf(a) - termOf(b)).at(-1)
   }
 
-  #crash(): void {
-    const node = this.#faults.chance(0.4) ? this.#leader() : this.#up()
+  #crash(node: SimNode | undefined, { losesState, downMs }: Extract<CoreEvent, { type: 'crash' }>): void {
     if (node?.raft === undefined) return
     node.crash()
-    if (this.#faults.chance(this.swarm.stateLoss) && this.#mayLoseState(node)) node.stateLost = true
+    if (losesState && this.mayLoseState(node)) node.stateLost = true
     const { life } = node
-    this.timeline.after(this.#faults.between(1, 800), () => node.life === life && node.start())
+    this.timeline.after(downMs, () => node.life === life && node.start())
   }
 
   /** A member of a group that can do without it, and nobody else at the time: without a state nobody can lead. */
-  #mayLoseState({ conf, id }: SimNode): boolean {
-    const others = [...this.#nodes.values()].some((node) => node.stateLost)
+  mayLoseState({ conf, id }: SimNode): boolean {
+    const others = [...this.nodes.values()].some((node) => node.stateLost)
     return !others && conf.voters.includes(id) && this.#sparesOne()
   }
 
   /** Whether every configuration that any node may be in has a quorum without any one voter. */
   #sparesOne(): boolean {
-    const confs = [...this.#nodes.values()].map((node) => node.conf)
+    const confs = [...this.nodes.values()].map((node) => node.conf)
     const halves = confs.flatMap((conf) => [conf.voters, conf.votersOutgoing]).filter((half) => half.length > 0)
     return halves.every((half) => half.length >= 3)
   }
 
-  #partition(): void {
-    if (this.#cut.size > 0 && this.#faults.chance(0.5)) {
-      this.#cut.clear()
-      return
-    }
-    const side = new Set([...this.#nodes.keys()].filter(() => this.#faults.chance(0.5)))
-    const oneWay = this.#faults.chance(0.3)
-    for (const a of this.#nodes.keys()) {
-      for (const b of this.#nodes.keys()) {
-        if (side.has(a) && !side.has(b)) {
-          this.#cut.add(`${a}>${b}`)
-          if (!oneWay) this.#cut.add(`${b}>${a}`)
-        }
-      }
-    }
-  }
-
-  #transfer(): void {
-    const to = this.#up()
-    this.#up()?.raft?.transferLeadership(to?.id ?? 1)
-  }
-
-  #whim(): void {
-    const node = this.#up()
-    const whim = this.#faults.below(3)
-    if (whim === 0) node?.raft?.campaign()
-    else if (whim === 1) node?.raft?.forgetLeader()
-    else node?.raft?.leaderUnreachable(node.raft.status().leader)
-    node?.pump()
-  }
-
-  /** Replica ids are never used twice: whoever is added is new. */
-  #changeConf(): void {
-    const leader = this.#leader()
-    if (leader?.raft === undefined) return
-    const { voters, votersOutgoing, learners } = leader.raft.status().confState
-    const changes: ConfChangeStep[] = []
-    if (votersOutgoing.length === 0) {
-      const count = this.#faults.between(1, 2)
-      for (let i = 0; i < count; i++) changes.push(this.#step(voters, learners))
-    }
-    // A host never takes the leader out of its own configuration: it transfers leadership first.
-    const { id } = leader
-    if (!voters.includes(id) || changes.some(({ type, replica }) => replica === id && type !== 'addVoter')) {
-      leader.raft.transferLeadership(voters.find((voter) => voter !== id) ?? 0)
-      leader.pump()
-      return
-    }
-    const transition =
-      changes.length === 0 ? 'auto' : (this.#faults.pick(['auto', 'implicit', 'explicit'] as const) ?? 'auto')
-    const change: ConfChange = { transition, changes, context: new Uint8Array(0) }
-    leader.raft.proposeConfChange(change)
-    leader.pump()
-  }
-
-  #step(voters: readonly number[], learners: readonly number[]): ConfChangeStep {
-    const kind = this.#faults.below(4)
-    const learner = this.#faults.pick(learners)
-    const voter = this.#faults.pick(voters)
-    if (kind === 0 && learner !== undefined) return { type: 'addVoter', replica: learner }
-    if (kind === 1 && voter !== undefined && voters.length > 3) return { type: 'remove', replica: voter }
-    if (kind === 2 && voter !== undefined && voters.length > 3) return { type: 'addLearner', replica: voter }
-    if (this.#lastId < 9) return { type: kind === 3 ? 'addLearner' : 'addVoter', replica: this.#add(NOBODY).id }
-    return { type: 'update', replica: voter ?? 1 }
+  #changeConf(leader: SimNode | undefined, { added, change }: Extract<CoreEvent, { type: 'changeConf' }>): void {
+    // Of those that an earlier change brings in, if that was left out, somebody must be there as well.
+    const named = 'to' in change ? added : [...added, ...change.changes.map(({ replica }) => replica)]
+    for (const id of named) if (!this.nodes.has(id)) this.#add(id, NOBODY)
+    if ('to' in change) leader?.raft?.transferLeadership(change.to)
+    else leader?.raft?.proposeConfChange({ ...change, context: new Uint8Array(0) })
+    leader?.pump()
   }
 
   /** Faults end; a minority of each half may stay down. What is proposed now must be applied by everybody up. */
-  #heal(): void {
+  #heal(events: readonly CoreEvent[] | undefined): void {
     this.#calm = true
     this.#cut.clear()
-    const dead = this.#faults.chance(0.5) ? this.#expendable() : undefined
-    for (const node of this.#nodes.values()) {
+    const dead = this.#staysDown(events)
+    for (const node of this.nodes.values()) {
       if (node.raft !== undefined && node === dead) node.crash()
       else if (node.raft === undefined && node !== dead) node.start()
     }
     const deadline = this.timeline.now + 60_000
     let target = 0
     const nextTry = (): void => {
-      for (const node of this.#nodes.values()) node.propose(`end${++this.#counter}`)
+      for (const node of this.nodes.values()) node.propose(`end${++this.#counter}`)
       target = target === 0 ? this.checker.committed + 1 : target
       if (!this.#settled(target)) this.timeline.after(100, nextTry)
     }
@@ -261,26 +250,36 @@ export class Cluster implements World {
       throw new Violation(`no progress beyond ${this.checker.committed} after healing: ${this.#describe()}`)
   }
 
-  /** One node whose loss leaves a quorum in every configuration that may be in force; conservative while any node is behind. */
-  #expendable(): SimNode | undefined {
+  #staysDown(events: readonly CoreEvent[] | undefined): SimNode | undefined {
+    if (events !== undefined) {
+      const event = events.find(({ type }) => type === 'staysDown')
+      return this.#expendable().find(({ id }) => event?.type === 'staysDown' && id === event.node)
+    }
+    const node = this.#draw.staysDown(() => this.#expendable())
+    if (node !== undefined) this.#keep({ type: 'staysDown', node: node.id })
+    return node
+  }
+
+  /** Any one of them may go and leave a quorum in every configuration that may be in force; none while any node is behind. */
+  #expendable(): readonly SimNode[] {
+    const nodes = [...this.nodes.values()]
     // One without a state cannot lead, and no other may have what it has.
-    const lost = [...this.#nodes.values()].some((node) => node.stateLost)
-    if (this.swarm.confChangeEvery > 0 || lost) return undefined
-    return this.#sparesOne() ? this.#faults.pick([...this.#nodes.values()]) : undefined
+    const isSafe = this.swarm.confChangeEvery === 0 && !nodes.some((node) => node.stateLost)
+    return isSafe && this.#sparesOne() ? nodes : []
   }
 
   #settled(target: number): boolean {
-    const leader = this.#leader()
+    const leader = this.leader()
     if (leader === undefined || leader.applied < target) return false
     const { voters, learners } = leader.conf
     return [...voters, ...learners].every((id) => {
-      const node = this.#nodes.get(id)
+      const node = this.nodes.get(id)
       return node?.raft === undefined || node.applied >= target
     })
   }
 
   #describe(): string {
-    return [...this.#nodes.values()]
+    return [...this.nodes.values()]
       .map((node) => {
         const s = node.raft?.status()
         return `${node.id}: ${s?.role ?? 'down'} term ${s?.term} commit ${s?.commit} applied ${node.applied} last ${s?.lastIndex} voters ${node.conf.voters}|${node.conf.votersOutgoing} learners ${node.conf.learners}`

@@ -1,18 +1,32 @@
-/** Virtual time: what is to happen, earliest first; at equal times in the order it was asked for. */
+/**
+ * Virtual time: what is to happen, earliest first; at equal times what was asked for with `before`, then the rest, each in
+ * the order it was asked for.
+ */
 interface Due {
   readonly at: number
   readonly order: number
   readonly run: () => void
 }
 
+/** Above the number of all that ever happens. */
+const FIRST = 2 ** 40
+
 export class Timeline {
   now = 0
   #heap: Due[] = []
   #order = 0
+  #orderBefore = 0
 
   after(ms: number, run: () => void): void {
+    this.#push({ at: this.now + ms, order: this.#order++, run })
+  }
+
+  before(ms: number, run: () => void): void {
+    this.#push({ at: this.now + ms, order: this.#orderBefore++ - FIRST, run })
+  }
+
+  #push(due: Due): void {
     const heap = this.#heap
-    const due = { at: this.now + ms, order: this.#order++, run }
     let at = heap.push(due) - 1
     while (at > 0) {
       const up = (at - 1) >> 1
