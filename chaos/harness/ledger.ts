@@ -12,6 +12,8 @@ export interface LedgerOptions {
   readonly callers: number
   /** All messages to this partition; default: all of the topic's. */
   readonly partition?: number
+  /** Each message is padded to this many bytes. */
+  readonly valueBytes?: number
   /** Pause of a caller between two messages, ms; default none. */
   readonly pauseMs?: number
 }
@@ -69,7 +71,7 @@ export class Ledger {
     const args = ['-s', addrs.join(','), '--timeout', '60s', '-o', 'jsonl', 'consume', topic, '--group', group]
     const offsets = new Map<string, Set<string>>()
     for (const { value, offset } of await sandctlLines(args, { ms: 120_000 })) {
-      const id = String(value)
+      const id = String(value).trimEnd()
       const known = offsets.get(id) ?? new Set()
       offsets.set(id, known.add(String(offset)))
     }
@@ -80,12 +82,15 @@ export class Ledger {
   }
 
   async #call(caller: number): Promise<void> {
-    const { client, topic, partition, pauseMs } = this.#options
+    const { client, topic, partition, pauseMs, valueBytes = 0 } = this.#options
     const producer = client.producer()
     for (let n = 0; this.#running; n += 1) {
       const id = `${caller}-${n}`
       try {
-        await producer.produce(topic, { value: id, ...(partition === undefined ? {} : { partition }) })
+        await producer.produce(topic, {
+          value: id.padEnd(valueBytes),
+          ...(partition === undefined ? {} : { partition }),
+        })
         this.acked.add(id)
         this.ackTimes.push(performance.now())
       } catch (error) {

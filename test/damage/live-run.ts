@@ -1,0 +1,220 @@
+/**
+ * Damage on a live cluster: under load one node is killed, its folder is damaged at one place, and it is started again.
+ * The others go on. A node whose log was damaged says so, is without the replicas concerned, and says it again after
+ * another start; damaged state heals, is sound on the disk afterwards, and serves the books. Nothing acknowledged is lost.
+ */
+import { eventually } from '../../chaos/harness/deadline.ts'
+import { Ledger, type Summary } from '../../chaos/harness/ledger.ts'
+import type { NodeProcess } from '../../chaos/harness/node-process.ts'
+import { CATALOG_GROUP } from '../../src/base/ids.ts'
+import { SandglassError } from '../../src/client/index.ts'
+import { type Damage, verifyData } from '../../src/node/examine.ts'
+import { booksLedBy, caughtUp } from '../system/led-books.ts'
+import { nameOf } from './case.ts'
+import { LiveCluster, OLD } from './live-cluster.ts'
+import { samplesOf, statusOf } from './live-node.ts'
+import { damageSomewhere, type Part } from './live-place.ts'
+
+export interface LiveOutcome {
+  readonly name: string
+  /** quarantined: it runs without some replicas; refused: without its catalog it does not start; healed: by a snapshot. */
+  readonly verdict: 'quarantined' | 'refused' | 'healed'
+  /** Installed on the node since its folder was damaged. */
+  readonly snapshots: number
+  readonly books: Summary
+}
+
+const LOADS = {
+  state: { load: { callers: 4, pauseMs: 20 }, count: 100 },
+  table: { load: { callers: 4, pauseMs: 20 }, count: 100 },
+  log: { load: { callers: 4, pauseMs: 20 }, count: 100 },
+  newest: { load: { callers: 4, pauseMs: 20 }, count: 100 },
+  // Several segments full.
+  partition: { load: { callers: 8, pauseMs: 50, valueBytes: 64 * 1024 }, count: 200 },
+} as const satisfies Record<Part, object>
+const MEANWHILE = 50
+const MORE_MS = 30_000
+const SAID_MS = 15_000
+const HEALED_MS = 60_000
+const TRIES = 5
+
+export class LiveRun {
+  readonly #live: LiveCluster
+  /** A node has lost replicas for good. */
+  #spent = false
+  #topics = 0
+
+  private constructor(live: LiveCluster) {
+    this.#live = live
+  }
+
+  static async begin(): Promise<LiveRun> {
+    return new LiveRun(await LiveCluster.begin())
+  }
+
+  end(): Promise<void> {
+    return this.#live.end()
+  }
+
+  /** Damages `part` of a node; rejects with what is not as it must be. */
+  async case(part: Part, random: () => number): Promise<LiveOutcome> {
+    const { client } = this.#live
+    if (this.#spent) await this.#live.restore()
+    // Whatever goes wrong below, the next case begins anew.
+    this.#spent = true
+    const topic = `work-${++this.#topics}`
+    await client.topics.create({ name: topic, partitions: 1, replicationFactor: 3 })
+    const ledger = new Ledger({ ...LOADS[part].load, client, topic })
+    try {
+      const { node, damage } = await this.#strike(part, ledger, random)
+      const { damage: found } = await verifyData(this.#live.data(node))
+      if (found.length === 0) throw new Error(`verify finds nothing: ${node.name}: ${nameOf(damage)}`)
+      const before = snapshotsIn(node)
+      await ledger.more(MEANWHILE, MORE_MS)
+      const name = `${node.name}: ${nameOf(damage)}`
+      const verdict = await this.#comesBack(node, found).catch((error: unknown) => {
+        throw new Error(`${name}: ${error instanceof Error ? error.message : error}\n${node.log()}`)
+      })
+      await ledger.more(MEANWHILE, MORE_MS)
+      await ledger.stop()
+      if (verdict === 'quarantined') await this.#hasNoSay(node)
+      const healed = verdict === 'healed'
+      const books = await this.#books(topic, ledger, healed ? node : undefined)
+      this.#spent = !healed
+      return { name, verdict, snapshots: snapshotsIn(node) - before, books }
+    } finally {
+      await ledger.stop()
+    }
+  }
+
+  /** Kills a node under load and damages it; with more load and another one, if that has nothing of the part. */
+  async #strike(part: Part, ledger: Ledger, random: () => number) {
+    const { cluster } = this.#live
+    for (let i = 0; i < TRIES; i++) {
+      await ledger.more(LOADS[part].count, MORE_MS)
+      const node = pick(cluster.nodes, random)
+      await node.kill()
+      const damage = await damageSomewhere(this.#live.data(node), part, random)
+      if (damage !== undefined) return { node, damage }
+      node.start()
+      await node.ready()
+    }
+    throw new Error(`no node has a ${part} to damage`)
+  }
+
+  async #comesBack(node: NodeProcess, found: readonly Damage[]): Promise<LiveOutcome['verdict']> {
+    const { cluster } = this.#live
+    const inLog = found.filter(({ file }) => file.endsWith('.wal'))
+    node.start()
+    if (inLog.length > 0) {
+      await this.#isWithout(node, inLog)
+      await node.kill()
+      node.start()
+      return this.#isWithout(node, inLog)
+    }
+    await node.ready()
+    await eventually(`the state of ${node.name} is healed`, HEALED_MS, async () => {
+      const [lost] = await samplesOf(cluster, node.name, 'state_lost')
+      return lost?.value === 0
+    })
+    await caughtUp(cluster, node.name, HEALED_MS)
+    await node.kill()
+    const { damage } = await verifyData(this.#live.data(node))
+    if (damage.length > 0) throw new Error(`it is still damaged: ${JSON.stringify(damage)}`)
+    node.start()
+    await node.ready()
+    return 'healed'
+  }
+
+  /** It says what is damaged, wherever it is asked. Without its catalog it does not start, and says so as well. */
+  async #isWithout(node: NodeProcess, damaged: readonly Damage[]): Promise<'quarantined' | 'refused'> {
+    const { cluster } = this.#live
+    const refused = damaged.some(({ groups }) => groups?.includes(CATALOG_GROUP) ?? true)
+    if (refused) {
+      const { code } = await node.exited()
+      await eventually('the reason on stderr', SAID_MS, () => node.log().includes('"reason":"DATA_DAMAGED"'))
+      if (code !== 1) throw new Error(`it ended with ${code}`)
+      await eventually(`${node.name} is told to be gone`, SAID_MS, async () => {
+        return (await statusOf(cluster)).nodes.some(({ name, alive }) => name === node.name && !alive)
+      })
+    } else {
+      await node.ready()
+      await this.#isTold(node, damaged)
+    }
+    for (const { file, offset } of damaged) {
+      const said = node.log().split('\n')
+      if (!said.some((line) => line.includes('wal_damaged') && line.includes(file) && line.includes(`${offset}`)))
+        throw new Error(`its log does not name ${file} ${offset}`)
+    }
+    return refused ? 'refused' : 'quarantined'
+  }
+
+  async #isTold(node: NodeProcess, damaged: readonly Damage[]): Promise<void> {
+    const { cluster } = this.#live
+    const { damage, partitions } = await statusOf(cluster)
+    const samples = await samplesOf(cluster, node.name, 'wal_damage')
+    for (const { file, offset, groups } of damaged) {
+      const told = damage.find((one) => one.node === node.name && one.file === file && one.offset === offset)
+      if (JSON.stringify(told?.groups) !== JSON.stringify(groups)) {
+        throw new Error(`status does not name ${file} ${offset} ${groups}: ${JSON.stringify(damage)}`)
+      }
+      const place = `file="${file}",offset="${offset}",groups="${groups?.join() ?? 'any'}"`
+      if (!samples.some(({ labels, value }) => labels.includes(place) && value === 1)) {
+        throw new Error(`no metric names ${place}: ${JSON.stringify(samples)}`)
+      }
+    }
+    const absent = partitions.filter(({ applied }) => applied[node.name] === undefined)
+    const lost = new Set(damaged.flatMap(({ groups }) => groups ?? []))
+    if (absent.length === 0 || absent.length > lost.size) {
+      throw new Error(`${absent.length} partitions are without ${node.name}, lost are ${[...lost]}`)
+    }
+  }
+
+  /** Nothing is acknowledged with its help: with another node down as well, one replica of three is left. */
+  async #hasNoSay(node: NodeProcess): Promise<void> {
+    const { cluster, client } = this.#live
+    const { partitions } = await statusOf(cluster)
+    const without = partitions.filter(({ applied }) => applied[node.name] === undefined)
+    const other = cluster.nodes.find(({ name }) => name !== node.name)
+    await other?.kill()
+    for (const { topic } of without) {
+      const producer = client.producer()
+      const outcome = await producer.produce(topic, { value: 'nobody' }).catch((error: unknown) => error)
+      if (!(outcome instanceof SandglassError)) throw new Error(`${node.name} acknowledged for ${topic}`)
+      await producer.close()
+    }
+    other?.start()
+    await other?.ready()
+  }
+
+  /** Of what was stored before and since; from `node` if it must have everything. */
+  async #books(topic: string, ledger: Ledger, node: NodeProcess | undefined): Promise<Summary> {
+    const { cluster, client, old } = this.#live
+    const parts = [
+      { topic, ledger },
+      { topic: OLD, ledger: old },
+    ]
+    const [books, before] = await Promise.all(
+      parts.map(({ topic, ledger }) => {
+        if (node) return booksLedBy(node.name, { cluster, client, ledger, topic })
+        return ledger.settle(cluster.addrs(), `books-${this.#topics}`)
+      }),
+    )
+    if (!books || !before) throw new Error('two books were read')
+    for (const { lost, wrong, ...rest } of [books, before]) {
+      if (lost > 0 || wrong.length > 0)
+        throw new Error(`the books do not balance: ${JSON.stringify({ lost, wrong, rest })}`)
+    }
+    return books
+  }
+}
+
+function snapshotsIn(node: NodeProcess): number {
+  return node.log().split('"event":"snapshot_installed"').length - 1
+}
+
+function pick(nodes: readonly NodeProcess[], random: () => number): NodeProcess {
+  const node = nodes[Math.floor(random() * nodes.length)]
+  if (node === undefined) throw new Error('no node')
+  return node
+}
