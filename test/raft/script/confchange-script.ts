@@ -30,7 +30,6 @@ export class ConfChangeScript {
 
   run(directive: Directive): string {
     const changed = this.#change(directive)
-    if (changed === undefined) return 'unknown command'
     const lastIndex = this.#lastIndex++
     if ('refused' in changed) return `${REFUSALS[changed.refused]}\n`
     this.#conf = changed.next
@@ -44,10 +43,10 @@ export class ConfChangeScript {
     return `${describeConfiguration(this.#conf)}\n${this.#describeProgress()}`
   }
 
-  #change({ command, args, input }: Directive): Changed | undefined {
+  #change({ command, args, input }: Directive): Changed {
     if (command === 'simple') return simpleChange(this.#conf, parseSteps(input))
     if (command === 'leave-joint') return leaveJoint(this.#conf)
-    if (command !== 'enter-joint') return undefined
+    if (command !== 'enter-joint') throw new Error(`unknown command ${command}`)
     const autoLeave = args.some(({ key, values }) => key === 'autoleave' && values[0] === 'true')
     return enterJoint(this.#conf, parseSteps(input), autoLeave)
   }

@@ -54,8 +54,9 @@ export class Interaction implements Host {
       this.node(number(args, 'from') ?? 0).raft.transferLeadership(number(args, 'to') ?? 0),
   }
 
-  /** The output of one directive. */
+  /** The output of one directive. Throws for one that it does not know, so that no expected text can make up for it. */
   run({ line, command, args, input }: Directive): string {
+    if (this.#commands[command] === undefined) throw new Error(`unknown command ${command}`)
     const error = this.#attempt(command, args, input)
     if (error !== undefined) return this.output.take(error)
     // Only changes of configuration take input; other lines are further commands of the same directive.

@@ -10,6 +10,10 @@ const files = process.argv.slice(2).filter((arg) => !arg.startsWith('--'))
 let passed = 0
 let failed = 0
 
+if (files.length === 0) {
+  console.error('usage: npm run -s raft:script -- [--ignore-log] [--rewrite] FILE...')
+  process.exit(2)
+}
 for (const file of files) {
   const text = readFileSync(file, 'utf8')
   if (flags.has('--rewrite')) {

@@ -16,7 +16,7 @@ export function runQuorum({ command, args }: Directive): string {
     const votes = list(args, 'votes')
     return VOTES[quorumVote(config, (id) => voteOf(votes[ids.indexOf(id)]))]
   }
-  if (command !== 'committed') return 'unknown command'
+  if (command !== 'committed') throw new Error(`unknown command ${command}`)
   const words = list(args, 'idx')
   const indexOf = (id: number): number | undefined => {
     const word = words[ids.indexOf(id)] ?? '_'

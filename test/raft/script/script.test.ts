@@ -53,6 +53,7 @@ describe('the script runner', () => {
   ])('counts a directive it does not know as failed: %s', (_, script) => {
     expect(runScript(script)).toMatchObject({ failed: 1, failure: expect.any(String) })
     expect(runScript(script, true)).toMatchObject({ failed: 1 })
+    expect(runScript(script.replace('ok\n', 'unknown command\n'))).toMatchObject({ failed: 1 })
   })
 
   test('leaves log lines out of the comparison when told to', () => {
