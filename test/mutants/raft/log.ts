@@ -63,6 +63,24 @@ export const LOG_MUTANTS: readonly Mutant[] = [
     killers: replication('acknowledgements that arrive in another order lose nothing'),
   },
   {
+    name: 'stale-refusal-believed',
+    breaks: '§5.3: what was acknowledged since says more than a refusal that comes late',
+    file: 'raft/progress.ts',
+    find: 'if (rejected <= this.match) return false',
+    replace: '',
+    killers: replication(
+      'appends that overtake each other are refused, sent once more, and the late refusal moves nothing',
+    ),
+  },
+  {
+    name: 'gap-in-what-is-sent',
+    breaks: '§5.3: entries are sent behind the entry that precedes them, or not at all',
+    file: 'raft/log.ts',
+    find: "assert(durable[0]?.index === lo, 'storage returns entries from the index asked for')",
+    replace: '',
+    killers: persistence('storage that returns the wrong entries stops the leader instead of sending a gap'),
+  },
+  {
     name: 'ack-of-older-term-counted',
     breaks: '§5.1: a message of an older term is not acted upon',
     file: 'raft/step.ts',

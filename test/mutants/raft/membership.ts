@@ -79,6 +79,24 @@ export const MEMBERSHIP_MUTANTS: readonly Mutant[] = [
     ],
   },
   {
+    name: 'learner-refuses-its-vote',
+    breaks: '§4.2.1 of the dissertation: who was promoted may not know it yet, and is needed',
+    file: 'raft/election.ts',
+    find: 'const granted = mayVote &&',
+    replace: 'const granted = isPromotable(r) && mayVote &&',
+    killers: membership('a learner that was promoted without knowing it votes, so that an election can end'),
+  },
+  {
+    name: 'lease-reads-without-check-quorum',
+    breaks: '§6.4.1 of the dissertation: who reads by lease must give up leadership without a quorum',
+    file: 'raft/raft.ts',
+    find: "assert(config.leaseReads !== true || config.checkQuorum, 'lease reads need checkQuorum')",
+    replace: '',
+    killers: readIndex(
+      'leases for reads rest on a leader that steps down without a quorum, so they are refused without that',
+    ),
+  },
+  {
     name: 'read-confirmed-by-an-earlier-heartbeat',
     breaks: '§6.4 of the dissertation: the quorum confirms after the request came',
     file: 'raft/read-index.ts',
