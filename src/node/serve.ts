@@ -16,6 +16,7 @@ import { type CatalogDirectory, createCatalogDirectory } from './catalog/catalog
 import type { CatalogHandle } from './catalog/catalog-handle.ts'
 import { createReconciler } from './catalog/reconciler.ts'
 import { type Context, listening } from './context.ts'
+import { ForeignFolder } from './foreign-folder.ts'
 import type { Identity } from './formation/identity.ts'
 import { watchForwardStep } from './forward-step.ts'
 import { logBroker } from './observe/broker-log.ts'
@@ -51,7 +52,8 @@ export async function serve(context: Context, opened: Opened): Promise<ReadyInfo
   // The directory needs the shard and the shard the directory's addresses; both are asked only once everything stands.
   const parts: { directory?: CatalogDirectory } = {}
   const addresses = () => peerAddresses(config, identity, parts.directory?.raftAddresses() ?? new Map())
-  const { shard, transport } = openShard(context, opened, addresses)
+  const foreign = new ForeignFolder(identity.members.length, context.fail)
+  const { shard, transport } = openShard(context, opened, { addresses, foreign })
   const members = identity.members.map(({ id }) => ({ replica: id, node: id }))
   const catalog = await startCatalog(shard, { group: CATALOG_GROUP, replica: identity.nodeId, members })
   const control = createControlClient({
@@ -79,7 +81,10 @@ export async function serve(context: Context, opened: Opened): Promise<ReadyInfo
     nodes: () => directory.nodes().length,
   })
   closers.push(() => steps.close())
-  const onPeer = (node: NodeId) => transport.heard(node)
+  const onPeer = (node: NodeId) => {
+    foreign.heard(node)
+    transport.heard(node)
+  }
   peers.serve({ identity, receiver: shard, control: directory.control, onPeer })
   directory.start()
   const reconciler = createReconciler({
@@ -106,6 +111,7 @@ export async function serve(context: Context, opened: Opened): Promise<ReadyInfo
   health.notReady = undefined
   readiness.watch(() => directory.leaderOf(CATALOG_GROUP) !== 0)
   await readiness.ready()
+  foreign.ready()
   log.info('ready', own)
   return { name: config.name, ...own }
 }
@@ -123,15 +129,18 @@ async function startCatalog(shard: MultiRaft, spec: GroupSpec): Promise<CatalogH
 function openShard(
   context: Context,
   { identity, storage }: Opened,
-  peers: () => ReadonlyMap<number, string>,
+  { addresses, foreign }: { addresses: () => ReadonlyMap<NodeId, string>; foreign: ForeignFolder },
 ): { shard: MultiRaft; transport: PeerTransport } {
   const { config, env, log, metrics, health, closers, fail } = context
   const transport = createPeerTransport({
     env,
     clusterId: identity.clusterId,
     node: identity.nodeId,
-    peers,
-    onLinkError: (node, message) => log.warn('peer_link', { peer: node, message }),
+    peers: addresses,
+    onLinkError: (node, message) => {
+      log.warn('peer_link', { peer: node, message })
+      foreign.refused(node, message)
+    },
   })
   closers.push(() => transport.close())
   const shard = new MultiRaft({

@@ -83,6 +83,13 @@ export function encodeHandshake({ clusterId, from, to }: PeerIdentity): Metadata
   return metadata
 }
 
+const OTHER_CLUSTER = 'it is of cluster'
+
+/** Whether a refusal says that the two nodes are of different clusters. */
+export function saysOtherCluster(message: string): boolean {
+  return message.includes(OTHER_CLUSTER)
+}
+
 /** Who calls; or why the call is refused. */
 export function checkHandshake(
   metadata: Metadata,
@@ -94,7 +101,7 @@ export function checkHandshake(
     return { refused: `its protocol is ${protocol || 'missing'}, ours is ${PEER_PROTOCOL}` }
   }
   const clusterId = read('cluster')
-  if (clusterId !== own.clusterId) return { refused: `it is of cluster ${clusterId}, this is ${own.clusterId}` }
+  if (clusterId !== own.clusterId) return { refused: `${OTHER_CLUSTER} ${clusterId}, this is ${own.clusterId}` }
   const to = read('to')
   if (to !== String(own.node)) return { refused: `it looks for node ${to}, this is node ${own.node}` }
   const from = Number(read('from'))
