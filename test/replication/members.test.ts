@@ -46,6 +46,63 @@ test('a replica is replaced: the new one learns, votes, and the old one goes, wi
   for (const node of rest) expect(await node.texts()).toEqual([...values, 'after'])
 })
 
+test.each([0, 3, 8, 20, 60])(
+  'a replica is replaced under a cut and a kill of the leader %i ms into the change: nothing acknowledged is lost',
+  async (ms) => {
+    const cluster = await Cluster.start({ limits: { checkpointBytes: 2000, walRetainBytes: 500 } })
+    const leader = await cluster.leader()
+    const asked: { readonly value: string; readonly outcomes: readonly Outcome[] }[] = []
+    const ask = (node: Node) => {
+      const value = `${asked.length}-${'x'.repeat(200)}`
+      asked.push({ value, outcomes: cluster.ask(node, value).outcomes })
+      return cluster.time.run(1)
+    }
+    for (let i = 0; i < 40; i++) await ask(leader)
+    await cluster.settled()
+    const [old, other] = cluster.others(leader)
+    if (old === undefined || other === undefined) throw new Error('three nodes')
+    const fourth = cluster.add()
+    await cluster.time.during(fourth.startJoining(cluster.spec(1).members.slice(0, 3)))
+    fourth.multi.setMembers(GROUP, cluster.spec(1).members)
+    await change(cluster, leader, [{ type: 'addLearner', replica: 40 }], [NEW])
+    const swap: ConfChangeStep[] = [
+      { type: 'addVoter', replica: 40 },
+      { type: 'remove', replica: old.handle.replica },
+    ]
+    // The new one is cut off: what is acknowledged from here on needs the old ones.
+    cluster.network.isolate(fourth.id, [leader.id, other.id])
+    leader.multi.changeMembers(GROUP, { steps: swap, added: [NEW] }, () => undefined)
+    const untilMs = cluster.time.nowMs + ms
+    while (cluster.time.nowMs < untilMs) await ask(leader)
+    leader.crash()
+    const rest = [old, other, fourth]
+    cluster.network.heal()
+    const next = await cluster.leader(rest)
+    for (let i = 0; i < 20; i++) await ask(next)
+    await leader.restart()
+    const isReplaced = () => {
+      const members = cluster.nodes.find(({ leads }) => leads)?.handle.members ?? []
+      return members.length === 3 && !members.some(({ node }) => node === old.id)
+    }
+    if (!isReplaced()) {
+      await cluster.settled()
+      const again = await cluster.leader()
+      if (again === old) again.handle.transferLeadership(other.handle.replica)
+      await cluster.time.run(3000)
+      await change(cluster, await cluster.leader(), swap, [NEW])
+    }
+    await cluster.time.until(isReplaced, 20_000, 'the replacement')
+    await cluster.time.until(() => asked.slice(-20).every(({ outcomes }) => outcomes.length > 0), 20_000, 'answers')
+    const members = [leader, other, fourth]
+    await cluster.settled(members)
+    const stored = await members[0]?.texts()
+    for (const node of members) expect(await node.texts()).toEqual(stored)
+    const applied = asked.filter(({ outcomes }) => outcomes[0]?.type === 'applied')
+    expect(applied.length).toBeGreaterThan(40)
+    for (const { value } of applied) expect(stored?.filter((text) => text === value)).toHaveLength(1)
+  },
+)
+
 test('a second change is refused while the first is not applied, and changes nothing', async () => {
   const cluster = await Cluster.start()
   const leader = await cluster.leader()
