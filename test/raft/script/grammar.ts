@@ -59,8 +59,8 @@ function joinContinued(lines: readonly string[], start: number): Taken {
 
 function takeInput(lines: readonly string[], start: number): Taken {
   const end = lines.indexOf('----', start)
-  // Without a separator the directive has neither input nor output.
-  if (end === -1) return { text: '', next: start }
+  // Without a separator all the rest is input.
+  if (end === -1) return { text: lines.slice(start).join('\n').trim(), next: lines.length }
   return { text: lines.slice(start, end).join('\n').trim(), next: end + 1 }
 }
 

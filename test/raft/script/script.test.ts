@@ -33,6 +33,11 @@ describe('the script runner', () => {
     })
   })
 
+  test('takes all the rest as input where no separator follows, and expects nothing', () => {
+    expect(parseScript('a\nb\n\nc\n')).toEqual([{ line: 1, command: 'a', args: [], input: 'b\n\nc', expected: '' }])
+    expect(runScript('raft-state\n\nraft-state\n')).toMatchObject({ passed: 0, failed: 1 })
+  })
+
   test('takes an output with blank lines between doubled separators', () => {
     const [first, second] = parseScript('a\n----\n----\none\n\ntwo\n----\n----\n\nb\n----\nok\n')
     expect(first?.expected).toBe('one\n\ntwo\n')
