@@ -4,7 +4,7 @@
  * another start; damaged state heals, is sound on the disk afterwards, and serves the books. Nothing acknowledged is lost.
  */
 import { eventually } from '../../chaos/harness/deadline.ts'
-import { Ledger, type Summary } from '../../chaos/harness/ledger.ts'
+import { Ledger } from '../../chaos/harness/ledger.ts'
 import type { NodeProcess } from '../../chaos/harness/node-process.ts'
 import { CATALOG_GROUP } from '../../src/base/ids.ts'
 import { SandglassError } from '../../src/client/index.ts'
@@ -21,17 +21,15 @@ export interface LiveOutcome {
   readonly verdict: 'quarantined' | 'refused' | 'healed'
   /** Installed on the node since its folder was damaged. */
   readonly snapshots: number
-  readonly books: Summary
+  /** Messages whose books balance. */
+  readonly acked: number
 }
 
-const LOADS = {
-  state: { load: { callers: 4, pauseMs: 20 }, count: 100 },
-  table: { load: { callers: 4, pauseMs: 20 }, count: 100 },
-  log: { load: { callers: 4, pauseMs: 20 }, count: 100 },
-  newest: { load: { callers: 4, pauseMs: 20 }, count: 100 },
-  // Several segments full.
-  partition: { load: { callers: 8, pauseMs: 50, valueBytes: 64 * 1024 }, count: 200 },
-} as const satisfies Record<Part, object>
+const LOAD = { callers: 4, pauseMs: 20 }
+const BEFORE = 100
+/** Fills two segments of the log, and parts of others. */
+const BULK = { callers: 8, valueBytes: 64 * 1024 }
+const BULK_MESSAGES = 200
 const MEANWHILE = 50
 const MORE_MS = 30_000
 const SAID_MS = 15_000
@@ -58,15 +56,14 @@ export class LiveRun {
 
   /** Damages `part` of a node; rejects with what is not as it must be. */
   async case(part: Part, random: () => number): Promise<LiveOutcome> {
-    const { client } = this.#live
     if (this.#spent) await this.#live.restore()
     // Whatever goes wrong below, the next case begins anew.
     this.#spent = true
-    const topic = `work-${++this.#topics}`
-    await client.topics.create({ name: topic, partitions: 1, replicationFactor: 3 })
-    const ledger = new Ledger({ ...LOADS[part].load, client, topic })
+    const work = await this.#open(LOAD)
+    const { ledger } = work
+    const all = [{ topic: OLD, ledger: this.#live.old }, work]
     try {
-      const { node, damage } = await this.#strike(part, ledger, random)
+      const { node, damage } = await this.#strike(part, all, random)
       const { damage: found } = await verifyData(this.#live.data(node))
       if (found.length === 0) throw new Error(`verify finds nothing: ${node.name}: ${nameOf(damage)}`)
       const before = snapshotsIn(node)
@@ -79,19 +76,38 @@ export class LiveRun {
       await ledger.stop()
       if (verdict === 'quarantined') await this.#hasNoSay(node)
       const healed = verdict === 'healed'
-      const books = await this.#books(topic, ledger, healed ? node : undefined)
+      await this.#settle(all, healed ? node : undefined)
       this.#spent = !healed
-      return { name, verdict, snapshots: snapshotsIn(node) - before, books }
+      const acked = all.reduce((sum, one) => sum + one.ledger.acked.size, 0)
+      return { name, verdict, snapshots: snapshotsIn(node) - before, acked }
     } finally {
       await ledger.stop()
     }
   }
 
+  /** Messages of a topic of their own. */
+  async #open(load: {
+    readonly callers: number
+    readonly pauseMs?: number
+    readonly valueBytes?: number
+  }): Promise<Book> {
+    const { client } = this.#live
+    const topic = `work-${++this.#topics}`
+    await client.topics.create({ name: topic, partitions: 1, replicationFactor: 3 })
+    return { topic, ledger: new Ledger({ ...load, client, topic }) }
+  }
+
   /** Kills a node under load and damages it; with more load and another one, if that has nothing of the part. */
-  async #strike(part: Part, ledger: Ledger, random: () => number) {
+  async #strike(part: Part, all: Book[], random: () => number) {
     const { cluster } = this.#live
     for (let i = 0; i < TRIES; i++) {
-      await ledger.more(LOADS[part].count, MORE_MS)
+      if (part === 'partition') {
+        const bulk = await this.#open(BULK)
+        all.push(bulk)
+        await bulk.ledger.more(BULK_MESSAGES, MORE_MS)
+        await bulk.ledger.stop()
+      }
+      await all[1]?.ledger.more(BEFORE, MORE_MS)
       const node = pick(cluster.nodes, random)
       await node.kill()
       const damage = await damageSomewhere(this.#live.data(node), part, random)
@@ -187,26 +203,25 @@ export class LiveRun {
     await other?.ready()
   }
 
-  /** Of what was stored before and since; from `node` if it must have everything. */
-  async #books(topic: string, ledger: Ledger, node: NodeProcess | undefined): Promise<Summary> {
-    const { cluster, client, old } = this.#live
-    const parts = [
-      { topic, ledger },
-      { topic: OLD, ledger: old },
-    ]
-    const [books, before] = await Promise.all(
-      parts.map(({ topic, ledger }) => {
+  /** Whatever was ever acknowledged is there, once; at `node` if it must have everything. */
+  async #settle(all: readonly Book[], node: NodeProcess | undefined): Promise<void> {
+    const { cluster, client } = this.#live
+    const summaries = await Promise.all(
+      all.map(({ topic, ledger }) => {
         if (node) return booksLedBy(node.name, { cluster, client, ledger, topic })
         return ledger.settle(cluster.addrs(), `books-${this.#topics}`)
       }),
     )
-    if (!books || !before) throw new Error('two books were read')
-    for (const { lost, wrong, ...rest } of [books, before]) {
+    for (const { lost, wrong, ...rest } of summaries) {
       if (lost > 0 || wrong.length > 0)
         throw new Error(`the books do not balance: ${JSON.stringify({ lost, wrong, rest })}`)
     }
-    return books
   }
+}
+
+interface Book {
+  readonly topic: string
+  readonly ledger: Ledger
 }
 
 function snapshotsIn(node: NodeProcess): number {
