@@ -68,17 +68,23 @@ class NodeBroker implements Broker {
     }
     const proposals = { ...this.#proposals }
     let leading = 0
-    let clockGapMs = 0
     for (const partition of this.#partitions.values()) {
       for (const outcome of OUTCOMES) proposals[outcome] += partition.proposals[outcome]
       if (partition.leadership === undefined) continue
       leading += 1
-      const gap = partition.leadership.clock.gapMs()
-      if (Math.abs(gap) > Math.abs(clockGapMs)) clockGapMs = gap
       const topic = topics.get(partition.info.topic)
       if (topic !== undefined) topics.set(partition.info.topic, withGauges(topic, partition))
     }
-    return { topics, leading, clockGapMs, proposals }
+    return { topics, leading, clockGapMs: this.clockGapMs(), proposals }
+  }
+
+  clockGapMs(): number {
+    let largest = 0
+    for (const { leadership } of this.#partitions.values()) {
+      const gap = leadership?.clock.gapMs() ?? 0
+      if (Math.abs(gap) > Math.abs(largest)) largest = gap
+    }
+    return largest
   }
 
   close(): void {

@@ -37,6 +37,8 @@ export interface Broker {
   /** A forward step of the wall clock that a majority of peers confirms: leaders follow it at once. */
   followForwardStep(wallMs: number): void
   stats(): BrokerStats
+  /** As in `stats()`, for who asks often. */
+  clockGapMs(): number
   /** Ends every session with SHUTTING_DOWN and refuses what comes after. Idempotent. */
   close(): void
 }

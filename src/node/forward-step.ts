@@ -15,7 +15,7 @@ const CLOCKS_MIN = 3
 
 export interface ForwardStepOptions {
   readonly env: Env
-  readonly broker: Pick<Broker, 'stats' | 'followForwardStep'>
+  readonly broker: Pick<Broker, 'clockGapMs' | 'followForwardStep'>
   readonly clocks: () => Iterable<PeerClock>
   /** Nodes of the cluster, this one included. */
   readonly nodes: () => number
@@ -25,7 +25,7 @@ export function watchForwardStep({ env, broker, clocks, nodes }: ForwardStepOpti
   let timer: Timer
   const look = () => {
     timer = env.after(LOOK_EVERY_MS, look)
-    if (broker.stats().clockGapMs < STEP_MS_MIN) return
+    if (broker.clockGapMs() < STEP_MS_MIN) return
     const confirmed = confirmedWallMs(env.wallMs(), clocks(), nodes())
     if (confirmed !== undefined) broker.followForwardStep(confirmed)
   }

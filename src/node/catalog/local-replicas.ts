@@ -15,7 +15,8 @@ export interface LocalReplica {
 export class LocalReplicas {
   readonly #list: () => readonly LocalReplica[]
   #byGroup = new Map<GroupId, LocalReplica>()
-  #leaders = ''
+  /** What each said at the last look. */
+  #said: ReadonlyMap<GroupId, Said> = new Map()
   #led: LeaderReport['leads'] = []
   #leading: readonly LocalReplica[] = []
   readonly #changes: () => number
@@ -55,14 +56,32 @@ export class LocalReplicas {
     const changes = this.#changes()
     if (changes === this.#seen) return UNCHANGED
     this.#seen = changes
-    this.#byGroup = new Map(this.#list().map((replica) => [replica.group, replica]))
-    const statuses = [...this.all()].map((replica) => ({ replica, ...replica.status() }))
-    const leaders = statuses.map(({ replica, leaderNode, term }) => `${replica.group}:${leaderNode}:${term}`).join()
-    const leading = statuses.filter(({ role, ready }) => role === 'leader' && ready)
-    const led = leading.map(({ replica, term }) => ({ group: replica.group, term }))
-    this.#leading = leading.map(({ replica }) => replica)
-    const changed = { leadersChanged: leaders !== this.#leaders, ledChanged: textOf(led) !== textOf(this.#led) }
-    this.#leaders = leaders
+    const before = this.#said
+    this.#byGroup = new Map()
+    const now = new Map<GroupId, Said>()
+    const leading: LocalReplica[] = []
+    const led: { group: GroupId; term: number }[] = []
+    let [leadersChanged, ledChanged] = [false, false]
+    for (const replica of this.#list()) {
+      const { group } = replica
+      const { leaderNode, term, role, ready } = replica.status()
+      const said = { leaderNode, term, leads: role === 'leader' && ready }
+      const last = before.get(group)
+      if (last?.leaderNode !== leaderNode || last.term !== term) leadersChanged = true
+      if (said.leads !== (last?.leads ?? false) || (said.leads && last?.term !== term)) ledChanged = true
+      if (said.leads) {
+        leading.push(replica)
+        led.push({ group, term })
+      }
+      this.#byGroup.set(group, replica)
+      now.set(group, said)
+    }
+    const changed = {
+      leadersChanged: leadersChanged || before.size !== now.size,
+      ledChanged: ledChanged || led.length !== this.#led.length,
+    }
+    this.#said = now
+    this.#leading = leading
     this.#led = led
     return changed
   }
@@ -70,6 +89,8 @@ export class LocalReplicas {
 
 const UNCHANGED = { leadersChanged: false, ledChanged: false }
 
-function textOf(leads: LeaderReport['leads']): string {
-  return leads.map(({ group, term }) => `${group}:${term}`).join()
+interface Said {
+  readonly leaderNode: NodeId
+  readonly term: number
+  readonly leads: boolean
 }

@@ -1,12 +1,12 @@
 /**
  * What the other nodes said last: that they live, what they lead, whether they may be given leaderships. A node that has
- * not been heard of for 2 s counts as gone, and with it what it said.
+ * not been heard of for 3 s counts as gone, and with it what it said.
  */
 import type { Env } from '../../base/env.ts'
 import type { GroupId, NodeId } from '../../base/ids.ts'
 import type { LeaderReport } from '../../rpc/control-types.ts'
 
-const ALIVE_MS = 2000
+const ALIVE_MS = 3000
 
 interface Peer {
   heardMs: number

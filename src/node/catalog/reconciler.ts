@@ -66,14 +66,18 @@ class Running implements Reconciler {
   /** Groups of `settled` calls that were not tried yet. */
   readonly #waiting = new Set<{ readonly groups: Set<GroupId>; readonly done: () => void }>()
   #retry: Timer | undefined
+  /** Through what differs: thousands of groups are not gone through anew for each that is done. */
+  #pass: Iterator<Work> | undefined
+  /** When the first one of this pass that failed lately may be tried again. */
+  #nextMs = Number.POSITIVE_INFINITY
   #closed = false
 
   constructor(options: ReconcilerOptions) {
     this.#options = options
     options.catalog.observe({
       status: () => undefined,
-      applied: (effects) => (effects.length > 0 ? this.#go() : undefined),
-      reloaded: () => this.#go(),
+      applied: (effects) => (effects.length > 0 ? this.#look() : undefined),
+      reloaded: () => this.#look(),
     })
     this.#go()
   }
@@ -99,29 +103,46 @@ class Running implements Reconciler {
     })
   }
 
+  /** Something else may differ now. */
+  #look(): void {
+    this.#pass = undefined
+    this.#go()
+  }
+
   /** Takes up as much work as may run at once. */
   #go(): void {
     if (this.#closed) return
-    const now = this.#options.env.monoMs()
     if (this.#catchingUp()) {
       this.#goAfter(CATCHING_UP_MS)
       return
     }
-    let next = Number.POSITIVE_INFINITY
-    for (const work of this.#work()) {
-      if (this.#busy.size >= AT_ONCE) return
+    const now = this.#options.env.monoMs()
+    if (this.#pass === undefined) {
+      this.#pass = this.#work()
+      this.#nextMs = Number.POSITIVE_INFINITY
+    }
+    while (this.#busy.size < AT_ONCE) {
+      const { done, value: work } = this.#pass.next()
+      if (done === true) {
+        this.#passed(now)
+        return
+      }
       const retryMs = this.#failures.get(work.group)?.retryMs ?? now
       if (retryMs <= now) void this.#run(work)
-      else next = Math.min(next, retryMs)
+      else this.#nextMs = Math.min(this.#nextMs, retryMs)
     }
-    if (next < Number.POSITIVE_INFINITY) this.#goAfter(next - now)
+  }
+
+  #passed(now: number): void {
+    this.#pass = undefined
+    if (this.#nextMs < Number.POSITIVE_INFINITY) this.#goAfter(Math.max(0, this.#nextMs - now))
     // What is still waited for is not wanted any more, or was tried and waits for its time.
     if (this.#busy.size === 0) this.#tried(() => true)
   }
 
   #goAfter(ms: number): void {
     this.#retry?.cancel()
-    this.#retry = this.#options.env.after(ms, () => this.#go())
+    this.#retry = this.#options.env.after(ms, () => this.#look())
   }
 
   /** What is being replayed is the past: a topic of it may be deleted a few entries later. */
@@ -158,7 +179,7 @@ class Running implements Reconciler {
   }
 
   /** What differs between the catalog and this node, without what is under way. */
-  *#work(): Iterable<Work> {
+  *#work(): Generator<Work, undefined> {
     for (const work of this.#toRemove()) if (!this.#busy.has(work.group)) yield work
     for (const work of this.#toStart()) if (!this.#busy.has(work.group)) yield work
   }

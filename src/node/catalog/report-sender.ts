@@ -1,5 +1,5 @@
 /**
- * Tells every other node what this one leads: every 500 ms, and soon after a change. At most one report to a node is under
+ * Tells every other node what this one leads: every second, and soon after a change. At most one report to a node is under
  * way, so that they arrive in order; what changed meanwhile goes with the next.
  */
 import type { Env } from '../../base/env.ts'
@@ -13,7 +13,7 @@ export interface ReportSenderOptions {
   readonly report: () => LeaderReport
 }
 
-const EVERY_MS = 500
+const EVERY_MS = 1000
 const TIMEOUT_MS = 1000
 
 export class ReportSender {

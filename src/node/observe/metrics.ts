@@ -44,7 +44,8 @@ const CALL_BUCKETS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1
 const WAL_STATES: readonly WalState[] = ['ok', 'full', 'stuck', 'failed']
 const NS_PER_S = 1e9
 const MS_PER_S = 1000
-const LOOP_RESOLUTION_MS = 10
+/** Between two samples; each wakes the process. */
+const LOOP_RESOLUTION_MS = 50
 
 type Labels = Readonly<Record<string, string>>
 type Sample = readonly [labels: Labels, value: number]
@@ -60,7 +61,8 @@ export function createMetrics(node: string): Metrics {
   registerProcess(registry, () => {
     const p99 = loop.percentile(99)
     loop.reset()
-    return p99 / NS_PER_S
+    // A sample is the whole time since the one before.
+    return Math.max(0, p99 / NS_PER_S - LOOP_RESOLUTION_MS / MS_PER_S)
   })
   const histogram = (name: string, help: string, buckets: number[], labelNames: string[] = []) =>
     new Histogram({ name: `sandglass_${name}`, help, buckets, labelNames, registers: [registry] })
