@@ -45,7 +45,7 @@ const WAL_STATES: readonly WalState[] = ['ok', 'full', 'stuck', 'failed']
 const NS_PER_S = 1e9
 const MS_PER_S = 1000
 /** Between two samples; each wakes the process. */
-const LOOP_RESOLUTION_MS = 50
+const LOOP_RESOLUTION_MS = 100
 
 type Labels = Readonly<Record<string, string>>
 type Sample = readonly [labels: Labels, value: number]
