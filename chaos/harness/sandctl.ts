@@ -12,14 +12,22 @@ export interface Ran {
 
 export interface Running {
   readonly pid: number
+  /** What it printed so far. */
+  stdout(): string
+  /** One more line of its standard input, if that was left open. */
+  write(line: string): void
+  endInput(): void
   readonly ended: Promise<Ran>
   kill(signal: NodeJS.Signals): void
 }
 
 const ENDS_MS = 60_000
 
-/** Starts it; `input` goes to its standard input. */
-export function startSandctl(args: readonly string[], input = ''): Running {
+/** Starts it; `input` goes to its standard input, which ends there unless it is to stay open. */
+export function startSandctl(
+  args: readonly string[],
+  { input = '', open = false }: { readonly input?: string; readonly open?: boolean } = {},
+): Running {
   const child = spawn(join(projectFolder(import.meta.dirname), 'bin/sandctl'), args, {
     stdio: ['pipe', 'pipe', 'pipe'],
   })
@@ -27,19 +35,24 @@ export function startSandctl(args: readonly string[], input = ''): Running {
   const err: Buffer[] = []
   child.stdout.on('data', (chunk: Buffer) => out.push(chunk))
   child.stderr.on('data', (chunk: Buffer) => err.push(chunk))
-  child.stdin.end(input)
+  if (!open) child.stdin.end(input)
   const ended = new Promise<Ran>((done, failed) => {
     child.once('error', failed)
     child.once('close', (code) => {
       done({ code, stdout: Buffer.concat(out).toString('utf8'), stderr: Buffer.concat(err).toString('utf8') })
     })
   })
-  return { pid: child.pid ?? 0, ended, kill: (signal) => void child.kill(signal) }
+  return {
+    ...{ pid: child.pid ?? 0, ended, kill: (signal) => void child.kill(signal) },
+    stdout: () => Buffer.concat(out).toString('utf8'),
+    write: (line) => void child.stdin.write(`${line}\n`),
+    endInput: () => void child.stdin.end(),
+  }
 }
 
 /** Runs it to its end. */
 export function sandctl(args: readonly string[], options: { input?: string; ms?: number } = {}): Promise<Ran> {
-  return within(`sandctl ${args.join(' ')}`, options.ms ?? ENDS_MS, startSandctl(args, options.input).ended)
+  return within(`sandctl ${args.join(' ')}`, options.ms ?? ENDS_MS, startSandctl(args, options).ended)
 }
 
 /** Its standard output as JSON lines; rejects when it did not exit with 0. */

@@ -1,7 +1,7 @@
 /**
  * What a leader knows of one replica's log (§5.3), and how fast it may send: one append at a time while it looks for
  * the point of agreement (probe), a window of them afterwards (replicate), none while a snapshot is on its way.
- * Invariant: match < next. In `snapshot`, next = pendingSnapshot + 1.
+ * Invariant: match < next. In `snapshot`, next = max(match, pendingSnapshot) + 1.
  */
 import { Inflights } from './inflights.ts'
 

@@ -21,7 +21,12 @@ export interface Recovered {
 export async function recover(spec: GroupSpec, wal: Wal, checkpoint: CheckpointMeta | undefined): Promise<Recovered> {
   const meta = checkpoint ?? { applied: 0, term: 0, confState: initialConfState(spec), lastAt: 0 }
   const log = wal.group(spec.group)
-  if (log === undefined) return { meta, hard: startOf(meta), lostBefore: undefined }
+  if (log === undefined) {
+    const hard = startOf(meta)
+    // A snapshot was flipped in, and of its log nothing at all became durable: without the mark it would have a hole.
+    if (hard !== undefined) await restartLog(spec, wal, meta, hard)
+    return { meta, hard, lostBefore: undefined }
+  }
   if (log.base.index > meta.applied) {
     throw damaged(spec, `its log begins behind ${log.base.index}, its checkpoint is at ${meta.applied}`)
   }

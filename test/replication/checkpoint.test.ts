@@ -198,6 +198,19 @@ describe('a start', () => {
     expect(await cluster.propose(node, 'd')).toMatchObject({ type: 'applied', index: 6 })
   })
 
+  test('begins the log at the checkpoint when nothing of it was durable before the snapshot was', async () => {
+    const { cluster, node } = await single()
+    for (const value of ['a', 'b', 'c']) await cluster.propose(node, value)
+    await cluster.time.during(node.multi.stop(GROUP))
+    node.crash()
+    node.logDisk.logs.delete(GROUP)
+    await expect(node.restart()).resolves.toBeUndefined()
+    expect(node.wal.group(GROUP)?.base).toEqual({ index: 4, term: 1 })
+    await cluster.leader()
+    expect(await node.texts()).toEqual(['a', 'b', 'c'])
+    expect(await cluster.propose(node, 'd')).toMatchObject({ type: 'applied', index: 6 })
+  })
+
   test('of a running group is refused, and two at once are as well', async () => {
     const { cluster, node } = await single()
     await expect(node.start()).rejects.toThrow('it runs')

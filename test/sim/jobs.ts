@@ -1,39 +1,65 @@
 /** Seeds shared out among threads. What comes of each does not depend on which thread ran it, or on how many there are. */
 import { Worker } from 'node:worker_threads'
-import { runTask, type SeedOutcome, type SeedTask } from './seed-task.ts'
+import type { SeedOutcome, SeedTask } from './seed-task.ts'
+
+/** Of real time; a seed takes a third of a second. One that goes round in a circle cannot be asked where it is. */
+const SEED_MS = 120_000
+
+interface JobOptions {
+  readonly jobs: number
+  /** Longest time for one seed; a thread over it is ended, and the seed has failed. */
+  readonly seedMs?: number
+  /** What a thread runs. */
+  readonly program?: URL
+}
 
 /** Hands every outcome to `take`, in no particular order. */
 export async function runTasks(
   tasks: readonly SeedTask[],
-  jobs: number,
+  { jobs, seedMs = SEED_MS, program = new URL('seed-worker.js', import.meta.url) }: JobOptions,
   take: (outcome: SeedOutcome) => void,
 ): Promise<void> {
   const rest = tasks.values()
-  if (jobs <= 1) {
-    for (const task of rest) take(await runTask(task))
-    return
+  const workOff = async () => {
+    let worker: Worker | undefined
+    try {
+      for (const task of rest) {
+        worker ??= new Worker(program)
+        const outcome = await runThere(worker, task, seedMs)
+        if (outcome === undefined) {
+          await worker.terminate()
+          worker = undefined
+        }
+        take(outcome ?? endless(task, seedMs))
+      }
+    } finally {
+      await worker?.terminate()
+    }
   }
-  const workers = Array.from({ length: jobs }, () => new Worker(new URL('seed-worker.js', import.meta.url)))
-  await Promise.all(workers.map((worker) => workOff(worker, rest, take)))
+  await Promise.all(Array.from({ length: Math.max(1, jobs) }, workOff))
 }
 
-/** One task at a time until none is left. */
-async function workOff(worker: Worker, rest: Iterator<SeedTask>, take: (outcome: SeedOutcome) => void): Promise<void> {
-  try {
-    for (let next = rest.next(); next.done !== true; next = rest.next()) take(await runThere(worker, next.value))
-  } finally {
-    await worker.terminate()
-  }
-}
-
-function runThere(worker: Worker, task: SeedTask): Promise<SeedOutcome> {
+/** undefined: it did not end in time. */
+function runThere(worker: Worker, task: SeedTask, seedMs: number): Promise<SeedOutcome | undefined> {
   return new Promise((resolve, reject) => {
-    const failed = (error: unknown) => reject(error)
-    worker.once('error', failed)
-    worker.once('message', (outcome: SeedOutcome) => {
-      worker.off('error', failed)
+    const ended = () => {
+      clearTimeout(timer)
+      worker.off('error', failed).off('message', done)
+    }
+    const failed = (error: unknown) => {
+      ended()
+      reject(error)
+    }
+    const done = (outcome: SeedOutcome | undefined) => {
+      ended()
       resolve(outcome)
-    })
+    }
+    const timer = setTimeout(done, seedMs, undefined)
+    worker.on('error', failed).on('message', done)
     worker.postMessage(task)
   })
+}
+
+function endless({ seed }: SeedTask, seedMs: number): SeedOutcome {
+  return { seed, traceHash: 'none', report: `seed ${seed} did not end within ${seedMs} ms of real time` }
 }

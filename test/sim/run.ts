@@ -34,10 +34,10 @@ async function main(options: Options): Promise<void> {
   }
   if (options.replay !== undefined) take(await examineFile(options.replay, options))
   else if (options.trace || options.shrink) for (const task of tasks) take(await examineSeed(task, options))
-  else await runTasks(tasks, options.jobs, take)
+  else await runTasks(tasks, options, take)
   const seeds = hashes.size
   const seedsPerS = Math.round((seeds * 10_000) / (performance.now() - started)) / 10
-  await runTasks(someOf(tasks, options.again), options.jobs, ({ seed, traceHash }) => {
+  await runTasks(someOf(tasks, options.again), options, ({ seed, traceHash }) => {
     if (hashes.get(seed) === traceHash) return
     failed.add(seed)
     console.error(`seed ${seed} went two ways: ${hashes.get(seed)} and ${traceHash}`)

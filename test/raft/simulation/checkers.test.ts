@@ -197,7 +197,7 @@ describe('a core', () => {
     { match: 3, next: 3 },
     { match: -1 },
     { next: 6 },
-    { state: 'snapshot', pendingSnapshot: 2 },
+    { state: 'snapshot', pendingSnapshot: 4 },
     { pendingSnapshot: 3 },
     { inflight: 3 },
     { inflightBytes: 150 },

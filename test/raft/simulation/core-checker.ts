@@ -135,7 +135,8 @@ export class CoreChecker {
   #checkProgress({ group }: Looker, { id, term, lastIndex }: RaftStatus, peer: Progress): void {
     const { match, next, state, pendingSnapshot, inflight, inflightBytes } = peer
     const isOrdered = match >= 0 && match < next && next <= lastIndex + 1
-    const fitsState = state === 'snapshot' ? next === pendingSnapshot + 1 : pendingSnapshot === 0
+    // What it acknowledged late may reach behind the snapshot, and yet not to where the log begins by now.
+    const fitsState = state === 'snapshot' ? next === Math.max(match, pendingSnapshot) + 1 : pendingSnapshot === 0
     const fitsWindow = inflight <= this.#inflightMax && inflightBytes < this.#inflightBytesMax
     if (isOrdered && fitsState && fitsWindow) return
     const what = `leader ${id} of term ${term} of group ${group} with a log up to ${lastIndex}`

@@ -108,5 +108,7 @@ function keyOf({ term, index }: LogPosition): number {
 }
 
 function contentOf({ type, data }: Entry, previous: number): number {
-  return previous * HALF + crc32(data, type === 'confChange' ? 1 : 0)
+  // Nothing may have a checksum of its own: that of no bytes at all depends on whether they have a place in memory.
+  const sum = data.length === 0 ? 0 : crc32(data)
+  return previous * HALF + ((sum ^ (type === 'confChange' ? 1 : 0)) >>> 0)
 }
