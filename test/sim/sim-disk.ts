@@ -56,6 +56,8 @@ export class SimDisk {
   }
 
   makeRoom(): void {
+    // What failed for want of room may be told later.
+    this.#struck ||= this.inner.capacity !== Number.POSITIVE_INFINITY
     this.inner.capacity = Number.POSITIVE_INFINITY
   }
 

@@ -186,6 +186,8 @@ describe('a core', () => {
 
   test('that follows calls nothing committed before a leader does', () => {
     expect(looks({ role: 'follower' })).toEqual(['committedByNobody'])
+    expect(looks({ commit: 2, applied: 2 }, { role: 'follower' })).toEqual([])
+    expect(looks({ commit: 2, applied: 2 }, { role: 'follower', life: 2 })).toEqual(['committedByNobody'])
   })
 
   test('that leads commits older terms with an entry of its own (§5.4.2)', () => {

@@ -41,6 +41,8 @@ export class CoreChecker {
   readonly #inflightBytesMax: number
   readonly #committedAtFirst: number
   readonly #seen = new Map<ReplicaId, Seen>()
+  /** Replicas that led when they were last looked at, with the life they led in. */
+  readonly #leading = new Map<ReplicaId, Looker['life']>()
   /** By group: the highest index that a leader has called committed. */
   readonly #committed = new Map<GroupId, number>()
   /** By group and term: what its leader called committed when it was first seen. */
@@ -59,6 +61,8 @@ export class CoreChecker {
     this.#checkLife(looker, status)
     if (status.role !== 'follower') this.#checkRole(looker, status)
     if (status.commit > this.#committedBefore(looker.group)) this.#checkCommit(looker, status)
+    if (status.role === 'leader') this.#leading.set(status.id, looker.life)
+    else this.#leading.delete(status.id)
     for (const peer of progress) {
       this.#checkProgress(looker, status, peer)
       this.#checkMatch(looker, status, peer)
@@ -91,12 +95,13 @@ export class CoreChecker {
     }
   }
 
-  #checkCommit({ group, termAt, logOf, isGone }: Looker, status: RaftStatus): void {
+  #checkCommit({ group, life, termAt, logOf, isGone }: Looker, status: RaftStatus): void {
     const { id, role, term, commit, confState } = status
     const before = this.#committedBefore(group)
     this.#committed.set(group, commit)
-    // A leader calls committed what a quorum acknowledged; everybody else hears of it from one.
-    if (role !== 'leader') {
+    // A leader calls committed what a quorum acknowledged, perhaps right before the message that made it a follower;
+    // everybody else hears of it from one.
+    if (role !== 'leader' && this.#leading.get(id) !== life) {
       this.#fail('committedByNobody', `replica ${id} of group ${group} calls ${commit} committed, leaders ${before}`)
       return
     }
@@ -111,7 +116,7 @@ export class CoreChecker {
       this.#fail('notOnQuorum', `${what} under ${show(confState)}, it lies on the disks of ${holding}`)
     }
     // §5.4.2: what was there before its term commits with an entry of its own.
-    if (last !== undefined && last < term && this.#inherited(group, status) < commit) {
+    if (role === 'leader' && last !== undefined && last < term && this.#inherited(group, status) < commit) {
       this.#fail('oldTermCommitted', `the leader of term ${term} of group ${group} commits ${last} at ${commit}`)
     }
   }
