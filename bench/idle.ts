@@ -7,7 +7,7 @@ import type { Argv } from 'yargs'
 import type { Cluster } from '../chaos/harness/cluster.ts'
 import { eventually } from '../chaos/harness/deadline.ts'
 import type { SandglassClient } from '../src/client/index.ts'
-import { cpuSeconds, rssBytes, scrape } from './node-usage.ts'
+import { cpuSeconds, rssBytes } from './node-usage.ts'
 import { type Report, rounded } from './report.ts'
 import { withCluster } from './with-cluster.ts'
 
@@ -93,7 +93,7 @@ function clientOf(cluster: Cluster, name: string): Promise<SandglassClient> {
 /** The catalog's group sleeps as well. */
 async function asleep(cluster: Cluster, partitions: number): Promise<void> {
   await eventually('all groups to sleep', SETTLED_MS, async () => {
-    const texts = await Promise.all(cluster.nodes.map(({ name }) => scrape(cluster.httpPort(name))))
+    const texts = await Promise.all(cluster.nodes.map(({ name }) => cluster.metrics(name)))
     return texts.every((text) => Number(/^sandglass_raft_quiesced(?:\{[^}]*\})? (\S+)$/m.exec(text)?.[1]) > partitions)
   })
 }

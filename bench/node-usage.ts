@@ -43,7 +43,7 @@ export class NodeUsage {
 }
 
 async function sample(cluster: Cluster): Promise<Sample> {
-  const texts = await Promise.all(cluster.nodes.map((node) => scrape(cluster.httpPort(node.name))))
+  const texts = await Promise.all(cluster.nodes.map((node) => cluster.metrics(node.name)))
   const syncs = new Map<number, number>()
   let checkpoints = 0
   for (const text of texts) {
@@ -56,13 +56,6 @@ async function sample(cluster: Cluster): Promise<Sample> {
     checkpoints += Number(/^sandglass_checkpoint_seconds_count(?:\{[^}]*\})? (\S+)$/m.exec(text)?.[1] ?? 0)
   }
   return { atMs: performance.now(), cpuS: cluster.nodes.map((node) => cpuSeconds(node.pid)), syncs, checkpoints }
-}
-
-/** The node's metrics as text. */
-export async function scrape(port: number): Promise<string> {
-  const response = await fetch(`http://127.0.0.1:${port}/metrics`)
-  if (!response.ok) throw new Error(`/metrics on ${port}: HTTP ${response.status}`)
-  return response.text()
 }
 
 function percentile(before: ReadonlyMap<number, number>, after: ReadonlyMap<number, number>, share: number): number {
@@ -88,7 +81,7 @@ export function rssBytes(pid: number): number {
 
 /** Deliveries before their due time by the leaders' own clocks, all nodes together. */
 export async function earlyDeliveries(cluster: Cluster): Promise<number> {
-  const texts = await Promise.all(cluster.nodes.map((node) => scrape(cluster.httpPort(node.name))))
+  const texts = await Promise.all(cluster.nodes.map((node) => cluster.metrics(node.name)))
   return texts.reduce((sum, text) => sum + total(text, 'sandglass_timer_early_total'), 0)
 }
 

@@ -3,7 +3,7 @@
  * from the due time to the consumer's hands, by the clock that the nodes on this machine have as well.
  */
 import { eventually } from '../chaos/harness/deadline.ts'
-import type { Delivery, SandglassClient } from '../src/client/index.ts'
+import { type Delivery, type SandglassClient, SandglassError } from '../src/client/index.ts'
 import { type Measured, Timings } from './loads.ts'
 
 const EVERY_MS = 50
@@ -77,7 +77,9 @@ export class Probes {
         this.#timings.add(now - delivery.dueMs)
       }
       // Its answer may be lost with a killed leader: it is delivered again then, which no book here counts.
-      delivery.ack().catch(() => undefined)
+      delivery.ack().catch((error: unknown) => {
+        if (!(error instanceof SandglassError)) this.#failed ??= error
+      })
     }
   }
 }

@@ -104,6 +104,13 @@ export class Cluster {
     return port
   }
 
+  /** What a node's side port says under /metrics. */
+  async metrics(name: string): Promise<string> {
+    const response = await fetch(`http://127.0.0.1:${this.httpPort(name)}/metrics`)
+    if (!response.ok) throw new Error(`/metrics of ${name}: HTTP ${response.status}`)
+    return response.text()
+  }
+
   /** A client of this cluster, closed with it. */
   async client(options: { addrs?: string[]; timeoutMs?: number } = {}): Promise<SandglassClient> {
     const client = await SandglassClient.connect({

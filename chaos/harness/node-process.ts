@@ -121,6 +121,11 @@ export class NodeProcess {
   log(): string {
     return this.#log.join('\n')
   }
+
+  /** How many of them are about `event`, over all lives of the node. */
+  said(event: string): number {
+    return this.#log.filter((line) => line.includes(`"event":"${event}"`)).length
+  }
 }
 
 /** Without what configures nodes, and would do so to all of them. */

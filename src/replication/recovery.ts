@@ -5,7 +5,7 @@
 import { SandglassError } from '../base/errors.ts'
 import type { ConfState, HardState } from '../base/log-entry.ts'
 import type { CheckpointMeta } from '../storage/state/types.ts'
-import type { GroupLog, LogPosition, Wal } from '../storage/wal/types.ts'
+import type { LogPosition, Wal } from '../storage/wal/types.ts'
 import type { GroupSpec } from './group.ts'
 
 export interface Recovered {
@@ -21,22 +21,17 @@ export interface Recovered {
 export async function recover(spec: GroupSpec, wal: Wal, checkpoint: CheckpointMeta | undefined): Promise<Recovered> {
   const meta = checkpoint ?? { applied: 0, term: 0, confState: initialConfState(spec), lastAt: 0 }
   const log = wal.group(spec.group)
-  if (log === undefined) {
-    const hard = startOf(meta)
-    // A snapshot was flipped in, and of its log nothing at all became durable: without the mark it would have a hole.
-    if (hard !== undefined) await restartLog(spec, wal, meta, hard)
-    return { meta, hard, lostBefore: undefined }
-  }
-  if (log.base.index > meta.applied) {
+  if (log === undefined && meta.applied === 0) return { meta, hard: undefined, lostBefore: undefined }
+  if (log !== undefined && log.base.index > meta.applied) {
     throw damaged(spec, `its log begins behind ${log.base.index}, its checkpoint is at ${meta.applied}`)
   }
-  const hard = joined(log.hard, meta)
-  if (log.term(meta.applied) !== meta.term) {
-    // A snapshot was flipped in and its mark in the log was lost: what the log holds is older than the snapshot, or a
-    // branch that was never committed.
+  const hard = joined(log?.hard, meta)
+  if (log?.term(meta.applied) !== meta.term) {
+    // A snapshot was flipped in and its mark in the log was lost: what the log holds, if anything of it was durable at all,
+    // is older than the snapshot, or a branch that was never committed.
     await restartLog(spec, wal, meta, hard)
   }
-  checkEnd(spec, hard, after(wal, spec, meta).lastIndex)
+  checkEnd(spec, hard, wal.group(spec.group)?.lastIndex() ?? meta.applied)
   return { meta, hard, lostBefore: undefined }
 }
 
@@ -63,10 +58,6 @@ function initialConfState({ members }: GroupSpec): ConfState {
   return { voters, votersOutgoing: [], learners: [], learnersNext: [], autoLeave: false }
 }
 
-function startOf(meta: CheckpointMeta): HardState | undefined {
-  return meta.applied === 0 ? undefined : { term: meta.term, vote: 0, commit: meta.applied }
-}
-
 /** A term below the checkpoint's was durable alone, so that this replica cannot have voted in the checkpoint's term. */
 function joined(hard: HardState | undefined, { applied, term }: CheckpointMeta): HardState {
   const { term: own, vote, commit } = hard ?? { term: 0, vote: 0, commit: 0 }
@@ -77,11 +68,6 @@ function restartLog({ group, replica }: GroupSpec, wal: Wal, meta: CheckpointMet
   return new Promise((resolve) => {
     wal.append({ group, replica, snapshot: { index: meta.applied, term: meta.term }, hard }, resolve)
   })
-}
-
-function after(wal: Wal, { group }: GroupSpec, meta: CheckpointMeta): { lastIndex: number } {
-  const log: GroupLog | undefined = wal.group(group)
-  return { lastIndex: log?.lastIndex() ?? meta.applied }
 }
 
 function damaged({ group }: GroupSpec, state: string): SandglassError {

@@ -58,7 +58,8 @@ export class Replica<R, E, V extends View<R, E>> implements Turnable {
     const { spec, view, state, shard, recovered } = parts
     this.#parts = parts
     this.#shard = shard
-    const silentTicks = (replica: ReplicaId) => shard.silentTicks(this.handle.nodeOf(replica))
+    const nodeOf = (replica: ReplicaId) => this.handle.nodeOf(replica)
+    const silentTicks = (replica: ReplicaId) => shard.silentTicks(nodeOf(replica))
     const snapshot = (atLeast: number) => this.#checkpointer.sendable(Math.max(atLeast, this.#applier.confIndex))
     const raft = createCore(spec, shard, recovered, { snapshot, silentTicks })
     const proposals = new Proposals<R>(shard.counts)
@@ -90,7 +91,6 @@ export class Replica<R, E, V extends View<R, E>> implements Turnable {
       ...{ handle: this.handle, applier: this.#applier },
       ...{ raft, proposals, reads, observers, watch, shard, stopped, mark },
     })
-    const nodeOf = (replica: ReplicaId) => this.handle.nodeOf(replica)
     this.#sleep = new SleepWatch({ raft, reads, nodeOf, turned: () => shard.turned(spec.group) })
     raft.rouse()
     shard.mark(this)

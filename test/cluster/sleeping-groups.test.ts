@@ -14,8 +14,7 @@ beforeAll(async () => {
 afterAll(() => cluster.destroy())
 
 async function quiesced(node: string): Promise<number> {
-  const response = await fetch(`http://127.0.0.1:${cluster.httpPort(node)}/metrics`)
-  return Number(/^sandglass_raft_quiesced(?:\{[^}]*\})? (\S+)$/m.exec(await response.text())?.[1])
+  return Number(/^sandglass_raft_quiesced(?:\{[^}]*\})? (\S+)$/m.exec(await cluster.metrics(node))?.[1])
 }
 
 test('sleeping groups whose leader is killed have another one, and take messages again', async () => {

@@ -5,8 +5,7 @@ import { eventually } from '../../chaos/harness/deadline.ts'
 import { Ledger } from '../../chaos/harness/ledger.ts'
 import type { NodeProcess } from '../../chaos/harness/node-process.ts'
 import type { SandglassClient } from '../../src/client/index.ts'
-import { SERVICES } from '../../src/wire/messages.ts'
-import { ApiClient } from '../rpc/api-client.ts'
+import { booksLedBy } from '../system/led-books.ts'
 
 const TOPIC = 'work'
 /** Sent at this rate the state below is on its way for some seconds: time to see it and to kill. */
@@ -55,32 +54,19 @@ async function behind(): Promise<Behind> {
   return { cluster: started, client, ledger, leader, follower, other }
 }
 
-/** How often a node's log says `event`, over all its lives. */
-function said(node: NodeProcess, event: string): number {
-  return node.log().split(`"${event}"`).length - 1
-}
-
 /** The first chunk of the receiver's `n`th snapshot is on its disk. */
 function begun(receiver: NodeProcess, n: number): Promise<unknown> {
-  return eventually(`snapshot ${n} begins`, TRANSFER_MS, () => said(receiver, 'snapshot_begun') >= n)
+  return eventually(`snapshot ${n} begins`, TRANSFER_MS, () => receiver.said('snapshot_begun') >= n)
 }
 
 function installed(receiver: NodeProcess): Promise<unknown> {
-  return eventually('a snapshot is installed', TRANSFER_MS, () => said(receiver, 'snapshot_installed') > 0)
+  return eventually('a snapshot is installed', TRANSFER_MS, () => receiver.said('snapshot_installed') > 0)
 }
 
 /** The follower comes to lead, having applied all that was committed, and everything is read from it. */
 async function expectWhole({ cluster, client, ledger, follower }: Behind): Promise<void> {
   await ledger.stop()
-  await eventually('the follower leads', 30_000, async () => {
-    const leader = await cluster.leader(client, TOPIC, 0)
-    if (leader === follower.name) return true
-    const api = new ApiClient(Number(cluster.addrs(leader)[0]?.split(':')[1]))
-    await api.call(SERVICES.Cluster.TransferLeader, { topic: TOPIC, partition: 0, to: follower.name })
-    api.close()
-    return false
-  })
-  const summary = await ledger.settle(cluster.addrs())
+  const summary = await booksLedBy(follower.name, { cluster, client, ledger, topic: TOPIC })
   expect(summary).toMatchObject({ lost: 0, wrong: [] })
   expect(summary.stored).toBeGreaterThanOrEqual(summary.acked + BULK_MESSAGES)
 }
@@ -90,8 +76,8 @@ test('a follower behind the log catches up by a snapshot while writes go on, and
   const acked = all.ledger.acked.size
   await installed(all.follower)
   expect(all.ledger.acked.size).toBeGreaterThan(acked)
-  expect(said(all.follower, 'snapshot_begun')).toBe(1)
-  await eventually('the leader says so', 10_000, () => said(all.leader, 'snapshot_sent') === 1)
+  expect(all.follower.said('snapshot_begun')).toBe(1)
+  await eventually('the leader says so', 10_000, () => all.leader.said('snapshot_sent') === 1)
   await all.follower.ready()
   await all.ledger.more(50)
   await expectWhole(all)
@@ -100,10 +86,10 @@ test('a follower behind the log catches up by a snapshot while writes go on, and
 test('a leader killed while it sends a snapshot: the next leader sends one, and nothing is lost', async () => {
   const all = await behind()
   await all.leader.kill()
-  expect(said(all.follower, 'snapshot_installed')).toBe(0)
+  expect(all.follower.said('snapshot_installed')).toBe(0)
   // Of two the follower is one: nothing commits before it has caught up.
   await installed(all.follower)
-  await eventually('the next leader says that it sent it', 10_000, () => said(all.other, 'snapshot_sent') === 1)
+  await eventually('the next leader says that it sent it', 10_000, () => all.other.said('snapshot_sent') === 1)
   await all.ledger.more(50, TRANSFER_MS)
   all.leader.start()
   await all.leader.ready()
@@ -113,8 +99,8 @@ test('a leader killed while it sends a snapshot: the next leader sends one, and 
 test('a follower killed while it receives a snapshot starts again from nothing of it, and nothing is lost', async () => {
   const all = await behind()
   await all.follower.kill()
-  expect(said(all.follower, 'snapshot_installed')).toBe(0)
-  await eventually('the leader sees it end', 30_000, () => said(all.leader, 'snapshot_failed') > 0)
+  expect(all.follower.said('snapshot_installed')).toBe(0)
+  await eventually('the leader sees it end', 30_000, () => all.leader.said('snapshot_failed') > 0)
   await all.ledger.more(20)
   all.follower.start()
   await begun(all.follower, 2)

@@ -6,13 +6,14 @@
 import { eventually } from '../../chaos/harness/deadline.ts'
 import { Ledger } from '../../chaos/harness/ledger.ts'
 import type { NodeProcess } from '../../chaos/harness/node-process.ts'
+import { statusOf } from '../../chaos/harness/status.ts'
 import { CATALOG_GROUP } from '../../src/base/ids.ts'
 import { SandglassError } from '../../src/client/index.ts'
 import { type Damage, verifyData } from '../../src/node/examine.ts'
 import { booksLedBy, caughtUp } from '../system/led-books.ts'
 import { nameOf } from './case.ts'
 import { LiveCluster, OLD } from './live-cluster.ts'
-import { samplesOf, statusOf } from './live-node.ts'
+import { samplesOf } from './live-node.ts'
 import { damageSomewhere, type Part } from './live-place.ts'
 
 export interface LiveOutcome {
@@ -66,7 +67,7 @@ export class LiveRun {
       const { node, damage } = await this.#strike(part, all, random)
       const { damage: found } = await verifyData(this.#live.data(node))
       if (found.length === 0) throw new Error(`verify finds nothing: ${node.name}: ${nameOf(damage)}`)
-      const before = snapshotsIn(node)
+      const before = node.said('snapshot_installed')
       await ledger.more(MEANWHILE, MORE_MS)
       const name = `${node.name}: ${nameOf(damage)}`
       const verdict = await this.#comesBack(node, found).catch((error: unknown) => {
@@ -79,7 +80,7 @@ export class LiveRun {
       await this.#settle(all, healed ? node : undefined)
       this.#spent = !healed
       const acked = all.reduce((sum, one) => sum + one.ledger.acked.size, 0)
-      return { name, verdict, snapshots: snapshotsIn(node) - before, acked }
+      return { name, verdict, snapshots: node.said('snapshot_installed') - before, acked }
     } finally {
       await ledger.stop()
     }
@@ -222,10 +223,6 @@ export class LiveRun {
 interface Book {
   readonly topic: string
   readonly ledger: Ledger
-}
-
-function snapshotsIn(node: NodeProcess): number {
-  return node.log().split('"event":"snapshot_installed"').length - 1
 }
 
 function pick(nodes: readonly NodeProcess[], random: () => number): NodeProcess {

@@ -100,7 +100,7 @@ function lastLine(node: NodeProcess, event: string): Line | undefined {
 }
 
 async function metric(cluster: Cluster, name: string, sample: RegExp): Promise<number | undefined> {
-  const text = await (await fetch(`http://127.0.0.1:${cluster.httpPort(name)}/metrics`)).text()
+  const text = await cluster.metrics(name)
   const found = text.split('\n').find((line) => sample.test(line))
   return found === undefined ? undefined : Number(found.slice(found.lastIndexOf(' ') + 1))
 }

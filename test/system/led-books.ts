@@ -2,7 +2,7 @@
 import type { Cluster } from '../../chaos/harness/cluster.ts'
 import { eventually } from '../../chaos/harness/deadline.ts'
 import type { Ledger, Summary } from '../../chaos/harness/ledger.ts'
-import { sandctl } from '../../chaos/harness/sandctl.ts'
+import { statusOf } from '../../chaos/harness/status.ts'
 import type { SandglassClient } from '../../src/client/index.ts'
 import { SERVICES } from '../../src/wire/messages.ts'
 import { ApiClient } from '../rpc/api-client.ts'
@@ -44,12 +44,6 @@ export function caughtUp(cluster: Cluster, name: string, ms: number): Promise<tr
 
 /** Entries that `name` has not applied although they are committed, all partitions together. */
 export async function behind(cluster: Cluster, name: string): Promise<number> {
-  const { code, stdout, stderr } = await sandctl(['-s', cluster.addrs().join(','), '-o', 'json', 'cluster', 'status'])
-  if (code !== 0) throw new Error(stderr)
-  const { partitions } = JSON.parse(stdout) as Status
+  const { partitions } = await statusOf(cluster)
   return partitions.reduce((sum, { commit, applied }) => sum + commit - (applied[name] ?? 0), 0)
-}
-
-interface Status {
-  readonly partitions: readonly { readonly commit: number; readonly applied: Readonly<Record<string, number>> }[]
 }

@@ -45,7 +45,7 @@ test('promtool finds nothing to say about the metrics of a node at work, and all
   await sandctl(['-s', addr, 'produce', 'work', 'x', '-n', '100'])
   const consumed = await sandctl(['-s', addr, 'consume', 'work'])
   expect(consumed.code).toBe(0)
-  const text = await (await fetch(`http://127.0.0.1:${cluster.httpPort('n1')}/metrics`)).text()
+  const text = await cluster.metrics('n1')
   for (const name of NAMES) expect(text).toContain(`# TYPE sandglass_${name} `)
   expect(text).toMatch(/^sandglass_messages_produced_total\{[^}]*topic="work"[^}]*\} 100$/m)
   expect(text).toMatch(/^sandglass_messages_acked_total\{[^}]*topic="work"[^}]*\} 100$/m)

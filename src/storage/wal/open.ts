@@ -18,7 +18,6 @@ import { fullSync, isNoSpace, writeAll } from './write-all.ts'
 
 /** Room for one checkpoint and what comes with it. */
 const RESERVE_BYTES = 64 * 1024 * 1024
-/** Followers that keep up and apply read from memory. */
 /** What followers that keep up ask for, and what waits to be applied; older entries are read from their segments. */
 const CACHE_BYTES = 32 * 1024 * 1024
 

@@ -111,8 +111,8 @@ export function sealsEarly(input: ReleaseInput): boolean {
   if (!isUrgent || !segment || segments.length > 1 || !isWorthSealing(input)) return false
   let bytes = 0
   for (const log of logs()) {
-    const given = notNeededUpTo(log)
-    if ((log.lastIn(segment) ?? 0) > given) bytes += log.bytesFrom(given + 1) + 1
+    const last = log.lastIn(segment)
+    if (last !== undefined) bytes += holderOf(log, last, false).liveBytes
   }
   return bytes <= copyBytesFor(segment, input)
 }

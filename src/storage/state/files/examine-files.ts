@@ -50,7 +50,7 @@ export async function examineFiles(dir: string): Promise<FileFindings> {
     return broken(manifest, file.end, error.message)
   }
   // It is there before the manifest says so, and stays until a later record of the manifest begins with another.
-  const log = `${String(live.firstLog).padStart(6, '0')}.log`
+  const log = fileName(live.firstLog, 'log')
   if (live.firstLog > 0 && !names.includes(log)) {
     return broken(manifest, file.end, `${log} is missing, or a later record that does without it`)
   }
@@ -91,10 +91,15 @@ async function examineLive(dir: string, names: readonly string[], live: LiveFile
     }
   }
   for (const number of missing) {
-    const file = `${String(number).padStart(6, '0')}.ldb`
+    const file = fileName(number, 'ldb')
     damage.push({ kind: 'table', file, offset: 0, text: `${file}: it is missing`, keys: live.tables.get(number) })
   }
   return { present: true, damage, logsWhole: torn === undefined, ...(torn && { end: torn }) }
+}
+
+/** As LevelDB names them. */
+function fileName(number: number, suffix: string): string {
+  return `${String(number).padStart(6, '0')}.${suffix}`
 }
 
 function anyKey(kind: 'log' | 'manifest', file: string, offset: number, reason: string): FileDamage {
