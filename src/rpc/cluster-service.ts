@@ -1,5 +1,6 @@
 /** Service Cluster: every node tells what its own replicas know; the node that was asked joins the answers. */
 import { invalid, SandglassError } from '../base/errors.ts'
+import type { NodeId } from '../base/ids.ts'
 import type { NodeInfo } from '../broker/directory.ts'
 import type { Damage, Node, PartitionStatus } from '../wire/messages.ts'
 import { SERVICES } from '../wire/messages.ts'
@@ -16,10 +17,11 @@ export function clusterHandlers(context: ServiceContext): Handlers<'Cluster'> {
   const { directory } = context
   return {
     async Status(request, call) {
-      const reports = [localStatus(context)]
-      if (!request.local) reports.push(...(await statusOfOthers(context, call)))
       const nodes = directory.nodes().map(nodeMessage)
-      const partitions = joined(reports.map((report) => report.partitions))
+      const own = localStatus(context)
+      if (request.local) return { clusterId: directory.clusterId, nodes, ...own }
+      const reports = [own, ...(await statusOfOthers(context, call))]
+      const partitions = joined([listed(context), ...reports.map((report) => report.partitions)])
       return { clusterId: directory.clusterId, nodes, partitions, damage: reports.flatMap(({ damage }) => damage) }
     },
     async ListNodes() {
@@ -53,6 +55,16 @@ interface Report {
   readonly damage: readonly Init<Damage>[]
 }
 
+/** Every partition of the catalog: one of which no node speaks is what a status must not leave out. */
+function listed({ directory }: ServiceContext): Report['partitions'] {
+  const name = (id: NodeId) => directory.node(id)?.name ?? ''
+  return directory
+    .topics()
+    .flatMap(({ partitions }) =>
+      partitions.map(({ topic, id, group }) => ({ topic, id, leader: name(directory.leaderOf(group)) })),
+    )
+}
+
 /** What this node's replicas know of themselves, and its disk. */
 function localStatus({ broker, directory, damage }: ServiceContext): Report {
   const self = directory.node(directory.self)?.name ?? ''
@@ -66,7 +78,8 @@ function localStatus({ broker, directory, damage }: ServiceContext): Report {
 
 async function statusOfOthers(context: ServiceContext, call: CallContext): Promise<readonly Report[]> {
   const { directory, env, wire } = context
-  const others = directory.nodes().filter(({ id, alive }) => alive && id !== directory.self)
+  // Those as well that do not seem to be alive: a node that has just started has not heard of anybody yet.
+  const others = directory.nodes().filter(({ id }) => id !== directory.self)
   const raw = wire.codec('StatusRequest').encode({ local: true })
   const deadline = Math.min(call.deadline, env.monoMs() + LOCAL_STATUS_MS)
   const about = { path: SERVICES.Cluster.Status.path, raw, deadline, onCancel: call.onCancel }

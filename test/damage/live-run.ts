@@ -156,7 +156,7 @@ export class LiveRun {
       })
     } else {
       await node.ready()
-      await this.#isTold(node, damaged)
+      await eventually(`the damage of ${node.name} is told`, SAID_MS, () => this.#isTold(node, damaged))
     }
     for (const { file, offset } of damaged) {
       const said = node.log().split('\n')
@@ -166,7 +166,7 @@ export class LiveRun {
     return refused ? 'refused' : 'quarantined'
   }
 
-  async #isTold(node: NodeProcess, damaged: readonly Damage[]): Promise<void> {
+  async #isTold(node: NodeProcess, damaged: readonly Damage[]): Promise<true> {
     const { cluster } = this.#live
     const { damage, partitions } = await statusOf(cluster)
     const samples = await samplesOf(cluster, node.name, 'wal_damage')
@@ -185,6 +185,7 @@ export class LiveRun {
     if (absent.length === 0 || absent.length > lost.size) {
       throw new Error(`${absent.length} partitions are without ${node.name}, lost are ${[...lost]}`)
     }
+    return true
   }
 
   /** Nothing is acknowledged with its help: with another node down as well, one replica of three is left. */

@@ -207,14 +207,24 @@ test('topics and nodes are described, created and deleted', async () => {
   expect((await client.call(Cluster.ListNodes, {})).nodes).toMatchObject([{ name: 'n1', alive: true }])
 })
 
-test('the damage of every node is part of the status, whichever was asked', async () => {
+test('a partition of which no node speaks is part of the status, without an applied index', async () => {
+  const [orders] = directory.topics()
+  if (orders === undefined) throw new Error('no topic')
+  directory.known.set('lost', { ...orders, name: 'lost', partitions: [{ ...PARTITION, topic: 'lost', group: 1009 }] })
+  directory.leader = 0
+  const { partitions } = await client.call(Cluster.Status, {})
+  expect(partitions.find(({ topic }) => topic === 'lost')).toMatchObject({ id: 0, leader: '', applied: [] })
+  expect(partitions.find(({ topic }) => topic === 'orders')?.applied).toHaveLength(1)
+})
+
+test('the damage of every node is part of the status, whichever was asked, and not heard of before', async () => {
   const place = { part: 'log', file: 'd/2.wal', offset: 512, groups: [7, 9], anyGroup: false, reason: 'torn' } as const
   const other = new FakeDirectory(2)
   const others = createBroker({ env: realEnv(), directory: other, config })
   const back = createApiServer({ env: realEnv(), broker: others, directory: other, damage: () => [place] })
   try {
     const grpc = `127.0.0.1:${await back.listen('127.0.0.1:0')}`
-    const node = { id: 2, name: 'n2', grpc, alive: true, version: '' }
+    const node = { id: 2, name: 'n2', grpc, alive: false, version: '' }
     other.nodeList[1] = node
     directory.nodeList[1] = node
     expect((await client.call(Cluster.Status, {})).damage).toEqual([{ ...place, node: 'n2' }])
