@@ -4,14 +4,14 @@
  */
 import type { Position } from '../../views/timer/commands.ts'
 import { comparePositions, type KnownMessage } from './sorted-messages.ts'
-import { END, type Scan, Window } from './window.ts'
+import { END, type Source, Window } from './window.ts'
 
 export class ChannelWindows {
-  readonly #scan: Scan
+  readonly #source: Source
   readonly #windows = new Map<Window, Map<object, Position>>()
 
-  constructor(scan: Scan) {
-    this.#scan = scan
+  constructor(source: Source) {
+    this.#source = source
   }
 
   /** The window for a reader at `cursor`; what no reader of it needs any more is released. */
@@ -56,7 +56,7 @@ export class ChannelWindows {
       if (readers.has(reader) && window.nextDue(cursor) !== undefined) return window
       if (found === undefined || window.nextDue(cursor) !== undefined || window.complete) found = window
     }
-    return found ?? new Window(cursor, this.#scan)
+    return found ?? new Window(cursor, this.#source)
   }
 }
 

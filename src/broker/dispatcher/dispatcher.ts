@@ -135,8 +135,12 @@ export class Dispatcher {
   #windows(channel: string): ChannelWindows {
     let windows = this.#channels.get(channel)
     if (windows === undefined) {
-      const { view, reader } = this.#options.handle
-      windows = new ChannelWindows((after) => view.scan(reader, channel, { after, to: END }, SCAN_MESSAGES, SCAN_BYTES))
+      const { clock, handle } = this.#options
+      const { view, reader } = handle
+      windows = new ChannelWindows({
+        scan: (after) => view.scan(reader, channel, { after, to: END }, SCAN_MESSAGES, SCAN_BYTES),
+        now: () => clock.now(),
+      })
       this.#channels.set(channel, windows)
     }
     return windows

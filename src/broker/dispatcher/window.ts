@@ -4,11 +4,17 @@
  * its bound it reads again from the store.
  */
 import { DUE_MS_MAX } from '../../base/limits.ts'
+import { unpinned } from '../../base/unpinned.ts'
 import type { Position } from '../../views/timer/commands.ts'
 import { comparePositions, type KnownMessage, SortedMessages } from './sorted-messages.ts'
 
-/** Reads messages of the channel in (after, END], ascending, consistent as of the call. */
-export type Scan = (after: Position) => Promise<readonly KnownMessage[]>
+/** What the windows of a channel read from. */
+export interface Source {
+  /** Reads messages of the channel in (after, END], ascending, consistent as of the call. */
+  scan(after: Position): Promise<readonly KnownMessage[]>
+  /** Leader time, ms. */
+  now(): number
+}
 
 /** At or behind every position. */
 export const END: Position = { due: DUE_MS_MAX, index: Number.MAX_SAFE_INTEGER }
@@ -20,7 +26,7 @@ export const WINDOW_BYTES_MAX = 16 * 1024 * 1024
 const REFILL_BELOW = 2048
 
 export class Window {
-  readonly #scan: Scan
+  readonly #source: Source
   readonly #messages = new SortedMessages()
   #low: Position
   #high: Position
@@ -28,10 +34,10 @@ export class Window {
   #arrivals: Window | undefined
 
   /** Knows nothing yet, unless `high` says that there is nothing else after `low`. */
-  constructor(low: Position, scan: Scan, high: Position = low) {
+  constructor(low: Position, source: Source, high: Position = low) {
     this.#low = low
     this.#high = high
-    this.#scan = scan
+    this.#source = source
   }
 
   get complete(): boolean {
@@ -50,7 +56,7 @@ export class Window {
       return
     }
     if (comparePositions(message, this.#low) <= 0) return
-    this.#messages.add(message)
+    this.#add(message)
     this.#trim()
   }
 
@@ -109,21 +115,27 @@ export class Window {
     const crowded = this.#messages.count * 2 > WINDOW_MESSAGES_MAX || this.#messages.bytes * 2 > WINDOW_BYTES_MAX
     if (crowded) this.release(cursor)
     const from = this.#high
-    const arrivals = new Window(from, this.#scan, END)
+    const arrivals = new Window(from, this.#source, END)
     this.#arrivals = arrivals
     try {
-      const read = await this.#scan(from)
+      const read = await this.#source.scan(from)
       // A trim meanwhile moved `high` back: what was read would leave a hole.
       if (comparePositions(this.#high, from) < 0) return
       // Only an answer without messages proves the end; a short one may have met its byte limit.
       const last = read.at(-1)
       this.#high = last === undefined ? END : later(last, this.#low)
-      for (const message of read) if (comparePositions(message, this.#low) > 0) this.#messages.add(message)
+      for (const message of read) if (comparePositions(message, this.#low) > 0) this.#add(message)
       this.#adopt(arrivals)
       this.#trim()
     } finally {
       this.#arrivals = undefined
     }
+  }
+
+  /** One that waits stays here when those that came with it have gone: it must not hold what they all were cut from. */
+  #add(message: KnownMessage): void {
+    const waits = message.due > this.#source.now()
+    this.#messages.add(waits ? { ...message, body: unpinned(message.body) } : message)
   }
 
   #adopt(arrivals: Window): void {

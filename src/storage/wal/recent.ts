@@ -30,7 +30,7 @@ export class RecentCache {
   }
 
   add(owner: RecentList, entries: readonly Entry[]): void {
-    const chunk = { owner, entries: unpinned(entries), bytes: costOf(entries) }
+    const chunk = { owner, ...kept(entries) }
     owner.push(chunk)
     this.#queue.push(chunk)
     this.#bytes += chunk.bytes
@@ -112,13 +112,9 @@ export class RecentList {
   }
 }
 
-function costOf(entries: readonly Entry[]): number {
-  let bytes = CHUNK_OVERHEAD_BYTES
-  for (const { data } of entries) bytes += data.byteLength + ENTRY_OVERHEAD_BYTES
-  return bytes
-}
-
-function unpinned(entries: readonly Entry[]): Entry[] {
+/** The entries as they are to be kept, and what they hold in memory. */
+function kept(entries: readonly Entry[]): Pick<RecentChunk, 'entries' | 'bytes'> {
+  const overhead = CHUNK_OVERHEAD_BYTES + entries.length * ENTRY_OVERHEAD_BYTES
   let used = 0
   let pinned = 0
   let previous: ArrayBufferLike | undefined
@@ -127,12 +123,13 @@ function unpinned(entries: readonly Entry[]): Entry[] {
     if (data.buffer !== previous) pinned += data.buffer.byteLength
     previous = data.buffer
   }
-  if (pinned <= used * PIN_FACTOR) return entries.slice()
+  if (pinned <= used * PIN_FACTOR) return { entries: entries.slice(), bytes: overhead + pinned }
   const slab = new Uint8Array(used)
   let at = 0
-  return entries.map(({ term, index, type, data }) => {
+  const copies = entries.map(({ term, index, type, data }) => {
     slab.set(data, at)
     at += data.byteLength
     return { term, index, type, data: slab.subarray(at - data.byteLength, at) }
   })
+  return { entries: copies, bytes: overhead + used }
 }

@@ -14,7 +14,9 @@ class SlowStore {
   readonly messages: KnownMessage[] = []
   #reads: (() => void)[] = []
   limit = 1000
+  nowMs = Number.POSITIVE_INFINITY
 
+  readonly now = () => this.nowMs
   readonly scan = (after: Position): Promise<readonly KnownMessage[]> => {
     const seen = this.messages.filter((m) => comparePositions(m, after) > 0).sort(comparePositions)
     const page = seen.slice(0, this.limit)
@@ -52,7 +54,7 @@ test('knowledge is whole up to where the window says it reaches, in any interlea
     fc.asyncProperty(fc.array(step, { maxLength: 150, size: 'max' }), async (steps) => {
       const store = new SlowStore()
       store.limit = 7
-      const window = new Window(START, store.scan)
+      const window = new Window(START, store)
       let low: Position = START
       let index = 0
       for (const { type, due } of steps) {
@@ -76,7 +78,7 @@ test('knowledge is whole up to where the window says it reaches, in any interlea
 
 test('a full window keeps the nearest messages and reads the others again', async () => {
   const store = new SlowStore()
-  const window = new Window(START, store.scan)
+  const window = new Window(START, store)
   void window.fill(START)
   await store.endReads()
   expect(window.complete).toBe(true)
@@ -86,9 +88,28 @@ test('a full window keeps the nearest messages and reads the others again', asyn
   expect(known(window, START)[0]).toBe(1)
 })
 
+test('a message that waits does not hold the batch that it came with, one that is due at once does', async () => {
+  const store = new SlowStore()
+  store.nowMs = 10
+  const window = new Window(START, store)
+  const batch = new Uint8Array(1000).fill(7)
+  store.messages.push({ due: 30, index: 1, body: batch.subarray(0, 100) })
+  void window.fill(START)
+  await store.endReads()
+  void window.fill({ due: 30, index: 1 })
+  await store.endReads()
+  for (const due of [10, 20]) store.add(window, { due, index: due, body: batch.subarray(100, 200) })
+  const held: number[] = []
+  window.walk(START, ({ body }) => {
+    expect(Buffer.compare(body, batch.subarray(0, 100))).toBe(0)
+    return held.push(body.buffer.byteLength) > 0
+  })
+  expect(held).toEqual([1000, 100, 100])
+})
+
 test('a fast reader does not wait for a slow one: the slow one gets a window of its own', async () => {
   const store = new SlowStore()
-  const windows = new ChannelWindows(store.scan)
+  const windows = new ChannelWindows(store)
   for (let i = 1; i <= 3 * WINDOW_MESSAGES_MAX; i++) store.messages.push({ due: i, index: i, body })
   const [slow, fast] = [{}, {}]
   const first = windows.use(slow, START)
@@ -108,7 +129,7 @@ test('a fast reader does not wait for a slow one: the slow one gets a window of 
 
 test('what every reader has behind it is let go', async () => {
   const store = new SlowStore()
-  const windows = new ChannelWindows(store.scan)
+  const windows = new ChannelWindows(store)
   const [one, two] = [{}, {}]
   const window = windows.use(one, START)
   void window.fill(START)
