@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import type { KeyRange } from '../types.ts'
 import { isBatch, readLogFile } from './log-file.ts'
 import { type LiveFiles, readManifest } from './manifest.ts'
+import { readAhead } from './read-ahead.ts'
 import { findTableDamage } from './table-file.ts'
 
 export interface FileFindings {
@@ -72,29 +73,39 @@ export async function unusedFiles(dir: string): Promise<readonly string[]> {
 }
 
 async function examineLive(dir: string, names: readonly string[], live: LiveFiles): Promise<FileFindings> {
-  const damage: FileDamage[] = []
+  const damage = await damagedTables(dir, names, live)
   let torn: FileFindings['end']
-  const missing = new Set(live.tables.keys())
+  for (const name of names) {
+    if (!name.endsWith('.log') || Number.parseInt(name, 10) < live.firstLog) continue
+    const { damagedAt, whole, end } = readLogFile(await readFile(join(dir, name)), isBatch)
+    if (!whole) torn ??= { file: name, offset: end }
+    if (damagedAt !== undefined) damage.push(anyKey('log', name, damagedAt, `damaged at ${damagedAt}`))
+  }
+  return { present: true, damage, logsWhole: torn === undefined, ...(torn && { end: torn }) }
+}
+
+async function damagedTables(dir: string, names: readonly string[], live: LiveFiles): Promise<FileDamage[]> {
+  const damage: FileDamage[] = []
+  const missing = new Map(live.tables)
+  const tables: { readonly name: string; readonly keys: KeyRange }[] = []
   for (const name of names) {
     const number = Number.parseInt(name, 10)
     const keys = live.tables.get(number)
-    if (/\.(ldb|sst)$/.test(name) && keys !== undefined) {
-      missing.delete(number)
-      const found = findTableDamage(await readFile(join(dir, name)))
-      if (found === undefined) continue
-      damage.push({ kind: 'table', file: name, offset: found.offset, text: `${name}: ${found.reason}`, keys })
-    }
-    if (name.endsWith('.log') && number >= live.firstLog) {
-      const { damagedAt, whole, end } = readLogFile(await readFile(join(dir, name)), isBatch)
-      if (!whole) torn ??= { file: name, offset: end }
-      if (damagedAt !== undefined) damage.push(anyKey('log', name, damagedAt, `damaged at ${damagedAt}`))
-    }
+    if (!/\.(ldb|sst)$/.test(name) || keys === undefined) continue
+    missing.delete(number)
+    tables.push({ name, keys })
   }
-  for (const number of missing) {
+  const contents = readAhead(tables.map(({ name }) => join(dir, name)))
+  for (const { name, keys } of tables) {
+    const { value: bytes } = await contents.next()
+    const found = bytes && findTableDamage(bytes)
+    if (found) damage.push({ kind: 'table', file: name, offset: found.offset, text: `${name}: ${found.reason}`, keys })
+  }
+  for (const [number, keys] of missing) {
     const file = fileName(number, 'ldb')
-    damage.push({ kind: 'table', file, offset: 0, text: `${file}: it is missing`, keys: live.tables.get(number) })
+    damage.push({ kind: 'table', file, offset: 0, text: `${file}: it is missing`, keys })
   }
-  return { present: true, damage, logsWhole: torn === undefined, ...(torn && { end: torn }) }
+  return damage
 }
 
 /** As LevelDB names them. */
