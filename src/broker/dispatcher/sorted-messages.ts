@@ -68,6 +68,16 @@ export class SortedMessages {
     }
   }
 
+  /** How many are after `after`, without looking at each. */
+  countAfter(after: Position): number {
+    const p = this.#pieceFor(after)
+    const piece = this.#pieces[p]
+    if (piece === undefined) return 0
+    let count = piece.length - indexAfter(piece, after)
+    for (let q = p + 1; q < this.#pieces.length; q++) count += this.#pieces[q]?.length ?? 0
+    return count
+  }
+
   /** Removes everything up to and including `to`. */
   dropThrough(to: Position): void {
     for (let piece = this.#pieces[0]; piece !== undefined; piece = this.#pieces[0]) {
@@ -79,10 +89,7 @@ export class SortedMessages {
         this.#pieces.shift()
         continue
       }
-      let cut = lowerBound(piece, to)
-      const there = piece[cut]
-      if (there !== undefined && comparePositions(there, to) === 0) cut += 1
-      this.#forget(piece.splice(0, cut))
+      this.#forget(piece.splice(0, indexAfter(piece, to)))
       return
     }
   }
@@ -112,6 +119,13 @@ export class SortedMessages {
     this.#count -= messages.length
     for (const message of messages) this.#bytes -= message.body.length
   }
+}
+
+/** Index of the first one after `position`. */
+function indexAfter(piece: readonly KnownMessage[], position: Position): number {
+  const at = lowerBound(piece, position)
+  const there = piece[at]
+  return there !== undefined && comparePositions(there, position) === 0 ? at + 1 : at
 }
 
 /** Index of the first one at or after `position`. */

@@ -102,9 +102,7 @@ export class Window {
   /** Whether a reader at `cursor` should have more read. */
   wantsFill(cursor: Position): boolean {
     if (this.complete || this.filling) return false
-    let ahead = 0
-    this.#messages.walk(cursor, () => ++ahead < REFILL_BELOW)
-    return ahead < REFILL_BELOW
+    return this.#messages.countAfter(cursor) < REFILL_BELOW
   }
 
   /**

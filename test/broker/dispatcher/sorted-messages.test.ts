@@ -38,16 +38,20 @@ test('it holds what a plain sorted array would, through inserts and removals', (
       expect(messages.bytes).toBe(model.reduce((n, m) => n + m.body.length, 0))
       expect(messages.first).toEqual(model[0])
       expect(messages.last).toEqual(model.at(-1))
-      expect(walked(messages, after)).toEqual(model.filter((m) => comparePositions(m, after) > 0))
+      const ahead = model.filter((m) => comparePositions(m, after) > 0)
+      expect(walked(messages, after)).toEqual(ahead)
+      expect(messages.countAfter(after)).toBe(ahead.length)
     }),
     { numRuns: 12 },
   )
 })
 
-test('a walk stops when it is told to', () => {
+test('a walk stops when it is told to, and those ahead are counted without one', () => {
   const messages = new SortedMessages()
   for (let i = 1; i <= 2000; i++) messages.add({ due: i, index: i, body: new Uint8Array() })
   let seen = 0
   messages.walk({ due: 700, index: 700 }, () => ++seen < 5)
   expect(seen).toBe(5)
+  expect(messages.countAfter({ due: 700, index: 700 })).toBe(1300)
+  expect(messages.countAfter({ due: 2000, index: 2000 })).toBe(0)
 })
