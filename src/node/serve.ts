@@ -67,7 +67,7 @@ export async function serve(context: Context, opened: Opened): Promise<ReadyInfo
     identity,
     catalog,
     replicas: () => shard.handles(),
-    changes: () => shard.changes,
+    observe: (listener) => shard.observe(listener),
     control,
     accepts: () => health.walOk && shard.fitToLead && health.clockOk && !health.stopping,
   })

@@ -82,9 +82,10 @@ export class Housekeeping {
   }
 
   /** True now and then: it was looked after everything. */
-  tick(): boolean {
-    this.#ticks++
-    if (this.#ticks % Math.max(1, Math.round(EVERY_MS / this.#parts.timing.tickMs)) !== 0) return false
+  tick(ticks: number): boolean {
+    this.#ticks += ticks
+    if (this.#ticks * this.#parts.timing.tickMs < EVERY_MS) return false
+    this.#ticks = 0
     this.#peers = undefined
     this.#judgeClock()
     this.#relief.look()

@@ -19,7 +19,7 @@ import { openReplica } from './open-replica.ts'
 import { DEFAULT_LIMITS, DEFAULT_TIMING, type MultiRaftOptions } from './options.ts'
 import { Outbox } from './outbox.ts'
 import { type PeerClock, PeerClocks } from './peer-clocks.ts'
-import { electionTicks, heartbeatTicks } from './raft-config.ts'
+import { electionTicks, pulseTicks } from './raft-config.ts'
 import type { Replica } from './replica.ts'
 import { discardReplica, refuseLostReplica } from './replica-removal.ts'
 import type { Shard } from './shard.ts'
@@ -48,6 +48,7 @@ export class MultiRaft implements PeerReceiver {
   readonly #busy = new Set<GroupId>()
   readonly #books = new ShardBooks()
   readonly #memory: MemoryGuard
+  readonly #listeners: (() => void)[] = []
   #closing = false
   #dead = false
 
@@ -72,7 +73,8 @@ export class MultiRaft implements PeerReceiver {
     this.#loop = new TurnLoop({
       ...{ env, outbox, fatal, tickMs: timing.tickMs, sliceMs: limits.sliceMs },
       stateReady: () => state.ready(),
-      onTick: () => this.#tick(),
+      wanted: () => (this.#slumber.awake.size > 0 ? 1 : this.#slumber.ticksToPulse),
+      onTick: (ticks) => this.#tick(ticks),
     })
     this.#shard = {
       ...{ env, wal, state, timing, limits, slots, outbox, event, fatal, counts: this.#books.proposals },
@@ -80,16 +82,14 @@ export class MultiRaft implements PeerReceiver {
       snapshots: new SnapshotSender({ env, transport, slots, limits, event }),
       mark: (replica) => this.#loop.mark(replica),
       turned: (group) => this.#turned(group),
-      changed: () => {
-        this.#books.changes++
-      },
+      changed: () => this.#changed(),
       silentTicks: (node) => this.#slumber.silentTicks(node),
       refusal: () => this.#refusal(),
     }
     this.#slumber = new Slumber({
       outbox,
       silentTicks: electionTicks({ timing }),
-      pulseTicks: heartbeatTicks({ timing }),
+      pulseTicks: pulseTicks({ timing }),
     })
     transport.attach(this)
   }
@@ -108,8 +108,8 @@ export class MultiRaft implements PeerReceiver {
       await discardReplica(this.#shard, group, spec.replica)
       const replica = await openReplica<R, E, V>(spec, createView, this.#shard)
       this.#books.damaged.delete(group)
-      this.#books.changes++
       this.#replicas.set(group, replica)
+      this.#changed()
       this.#slumber.meet(spec.members.map(({ node }) => node).filter((node) => node !== this.#options.node))
       this.#turned(group)
       if (spec.members[0]?.replica === spec.replica) replica.beFirst()
@@ -159,9 +159,9 @@ export class MultiRaft implements PeerReceiver {
     return this.#books.stats(this.#replicas.values(), this.#slumber.asleep.size)
   }
 
-  /** Counts up when `handles()`, or what they say of who leads, may have changed. */
-  get changes(): number {
-    return this.#books.changes
+  /** `listener` is called when `handles()`, or what they say of who leads, may have changed; often at a time. */
+  observe(listener: () => void): void {
+    this.#listeners.push(listener)
   }
 
   /** Whether this node may be given leaderships: its clock, its log and its checkpoints are well. */
@@ -237,7 +237,7 @@ export class MultiRaft implements PeerReceiver {
     await replica.stop(save)
     this.#replicas.delete(group)
     this.#housekeeping.forget(group)
-    this.#books.changes++
+    this.#changed()
   }
 
   /** One of start, stop and remove at a time for a group. */
@@ -267,10 +267,11 @@ export class MultiRaft implements PeerReceiver {
     return this.#housekeeping.refusal ?? (this.#memory.full ? 'OVERLOADED' : undefined)
   }
 
-  #tick(): void {
-    const tidy = this.#housekeeping.tick()
+  /** More than one at a time have passed only if all replicas slept. */
+  #tick(ticks: number): void {
+    const tidy = this.#housekeeping.tick(ticks)
     for (const replica of this.#slumber.awake) replica.tick()
-    this.#slumber.tick()
+    this.#slumber.tick(ticks)
     this.#memory.look(this.#slumber.awake, tidy ? this.#slumber.asleep.keys() : undefined)
     if (!tidy) return
     this.#slumber.keepTo(this.#housekeeping.peers)
@@ -282,6 +283,11 @@ export class MultiRaft implements PeerReceiver {
   #turned(group: GroupId): void {
     const replica = this.#replicas.get(group)
     if (replica !== undefined) this.#slumber.turned(replica)
+    if (this.#slumber.awake.size > 0) this.#loop.hurry()
+  }
+
+  #changed(): void {
+    for (const listener of this.#listeners) listener()
   }
 
   #event(event: ReplicationEvent): void {

@@ -11,6 +11,7 @@ import type { Shard } from './shard.ts'
 
 const NOBODY: ConfState = { voters: [], votersOutgoing: [], learners: [], learnersNext: [], autoLeave: false }
 /** Committed entries handed over at once; the core gives no more before they are applied. */
+const PULSES_PER_SILENCE = 3
 const APPLY_BYTES_MAX = 4 * 2 ** 20
 
 export function electionTicks({ timing }: Pick<Shard, 'timing'>): number {
@@ -19,6 +20,11 @@ export function electionTicks({ timing }: Pick<Shard, 'timing'>): number {
 
 export function heartbeatTicks({ timing }: Pick<Shard, 'timing'>): number {
   return Math.max(1, Math.round(timing.heartbeatMs / timing.tickMs))
+}
+
+/** Between two signs of life of a node: about three in the time after which it counts as silent. */
+export function pulseTicks(shard: Pick<Shard, 'timing'>): number {
+  return Math.max(1, Math.round(electionTicks(shard) / PULSES_PER_SILENCE))
 }
 
 export interface CoreHost {

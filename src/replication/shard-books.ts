@@ -21,8 +21,6 @@ export class ShardBooks {
   readonly proposals: ProposalCounts = { applied: 0, refused: 0, unknown: 0 }
   readonly damaged = new Set<GroupId>()
   #elections = 0
-  /** Counts up when the replicas here, or what they say of who leads, may have changed. */
-  changes = 0
 
   note(event: ReplicationEvent): void {
     if (event.type === 'role' && event.role === 'leader') this.#elections++

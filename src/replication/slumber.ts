@@ -68,7 +68,7 @@ export class Slumber<S extends Sleeper> {
   readonly #awake = new Set<S>()
   readonly #asleep = new Map<S, Sleep>()
   readonly #peers = new Map<NodeId, Peer<S>>()
-
+  /** Since the last pulse. */
   #ticks = 0
 
   constructor(options: SlumberOptions) {
@@ -82,6 +82,10 @@ export class Slumber<S extends Sleeper> {
 
   get asleep(): ReadonlyMap<S, Sleep> {
     return this.#asleep
+  }
+
+  get ticksToPulse(): number {
+    return this.#options.pulseTicks - this.#ticks
   }
 
   /** A replica started, fell asleep or woke up. */
@@ -125,13 +129,14 @@ export class Slumber<S extends Sleeper> {
       if (!nodes.has(node) && sleepers.size === 0) this.#peers.delete(node)
   }
 
-  /** Time passes: nodes that have been silent for too long wake those who rely on them; signs of life go out. */
-  tick(): void {
+  /** So many ticks have passed: nodes that have been silent for too long wake those who rely on them; signs of life go out. */
+  tick(ticks: number): void {
     const { silentTicks, pulseTicks, outbox } = this.#options
-    this.#ticks++
-    const due = this.#ticks % pulseTicks === 0
+    this.#ticks += ticks
+    const due = this.#ticks >= pulseTicks
+    if (due) this.#ticks = 0
     for (const [node, peer] of this.#peers) {
-      peer.silentTicks++
+      peer.silentTicks += ticks
       if (peer.silentTicks >= silentTicks) this.#doubt(node, peer)
       if (due) outbox.pulse(node, peer)
     }

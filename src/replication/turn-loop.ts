@@ -14,7 +14,10 @@ interface TurnLoopParts {
   readonly outbox: Outbox
   /** A promise while the state store cannot be read: nothing is applied before it settles. */
   readonly stateReady: () => Promise<void> | undefined
-  readonly onTick: () => void
+  /** In how many ticks the next one is wanted; asked after each. {@link TurnLoop.hurry} takes it back. */
+  readonly wanted: () => number
+  /** `ticks` have passed. */
+  readonly onTick: (ticks: number) => void
   readonly fatal: (error: unknown) => void
 }
 
@@ -26,17 +29,28 @@ export class TurnLoop {
   /** Replicas to visit again once the state store can be read; undefined while it can. */
   #stalled: Set<Turnable> | undefined
   #timer: Timer | undefined
-  #nextTickMs: number
+  #lastTickMs: number
+  /** Ticks from the last one to that for which the timer is set; 0 while one is at work. */
+  #armed = 1
 
   constructor(parts: TurnLoopParts) {
     this.#parts = parts
-    this.#nextTickMs = parts.env.monoMs()
-    this.#arm()
+    this.#lastTickMs = parts.env.monoMs()
+    this.#arm(1)
   }
 
   mark(replica: Turnable): void {
     this.#dirty.add(replica)
     this.#schedule()
+  }
+
+  /** The very next tick is wanted, however far away the timer was set. */
+  hurry(): void {
+    const { env, tickMs } = this.#parts
+    const next = Math.floor((env.monoMs() - this.#lastTickMs) / tickMs) + 1
+    if (!this.#running || next >= this.#armed) return
+    this.#timer?.cancel()
+    this.#arm(next)
   }
 
   stop(): void {
@@ -103,17 +117,20 @@ export class TurnLoop {
     for (const replica of stalled) this.mark(replica)
   }
 
-  #arm(): void {
+  #arm(ticks: number): void {
     const { env, tickMs } = this.#parts
     const now = env.monoMs()
-    this.#nextTickMs += tickMs
-    // After a stall the rhythm starts anew: at most one tick a turn, so that what arrived meanwhile is heard first.
-    if (this.#nextTickMs <= now) this.#nextTickMs = now + tickMs
-    this.#timer = env.after(this.#nextTickMs - now, () => {
+    let atMs = this.#lastTickMs + ticks * tickMs
+    // After a stall the rhythm starts anew: no tick follows another at once, so that what arrived meanwhile is heard first.
+    if (atMs <= now) atMs = now + ticks * tickMs
+    this.#armed = ticks
+    this.#timer = env.after(atMs - now, () => {
       if (!this.#running) return
-      this.#arm()
+      this.#lastTickMs = atMs
+      this.#armed = 0
       try {
-        this.#parts.onTick()
+        this.#parts.onTick(ticks)
+        if (this.#running) this.#arm(this.#parts.wanted())
       } catch (error) {
         this.#parts.fatal(error)
       }

@@ -5,6 +5,8 @@ import { Cluster, GROUP, type Node } from './cluster.ts'
 const IDLE_MS = 500
 const ELECTION_MS = 400
 const timing = { tickMs: 50, heartbeatMs: 100, electionMs: ELECTION_MS, idleMs: IDLE_MS }
+/** Three ticks: about a third of the election timeout. */
+const PULSE_MS = 150
 /** Silence is noticed after one election timeout, the rest of a random one goes by, and the election itself. */
 const SILENT_FAILOVER_MS = 2 * ELECTION_MS + 250
 /** Two timeouts until a disagreement is believed, then a whole random one. */
@@ -36,9 +38,9 @@ describe('an idle group', () => {
   test('sleeps: only the nodes say that they live, and everybody still knows who leads', async () => {
     const { cluster, leader } = await sleeping()
     const { term, commit } = leader.handle.status()
-    const { messages, pulses } = await traffic(cluster, 10_000)
+    const { messages, pulses } = await traffic(cluster, 100 * PULSE_MS)
     expect(messages).toBe(0)
-    expect(pulses).toBe(6 * (10_000 / timing.heartbeatMs))
+    expect(pulses).toBe(6 * 100)
     expect(cluster.nodes.every(sleeps)).toBe(true)
     for (const node of cluster.nodes) {
       expect(node.handle.status()).toMatchObject({ term, commit, applied: commit, leaderNode: leader.id })
@@ -49,7 +51,7 @@ describe('an idle group', () => {
     const cluster = await Cluster.start({ timing })
     for (const node of cluster.nodes) for (let group = 100; group < 150; group++) await node.start(group)
     await cluster.time.until(() => cluster.nodes.every(({ multi }) => multi.stats().quiesced === 51), 10_000, 'sleep')
-    expect(await traffic(cluster, 1000)).toEqual({ messages: 0, pulses: 60 })
+    expect(await traffic(cluster, 10 * PULSE_MS)).toEqual({ messages: 0, pulses: 60 })
   })
 
   test('takes a proposal as if it had not slept, and sleeps again', async () => {
@@ -169,7 +171,7 @@ test('a follower that is put to sleep by another leader in the turn in which it 
   const envelope = { group: GROUP, message: { type: 'quiesce', ...to, ...fields } } as const
   cluster.network.inject(follower.id, next.id, encodeFrame({ wallMs: 0, envelopes: [envelope] }))
   const from = cluster.network.sent.length
-  await cluster.time.run(timing.heartbeatMs)
+  await cluster.time.run(PULSE_MS)
   expect(sleeps(follower)).toBe(true)
   const pulses = cluster.network.sent.slice(from).filter((frame) => frame.from === follower.id)
   const followed = pulses.map(({ to, frame }) => [to, decodeFrame(frame).pulse?.followed.count])

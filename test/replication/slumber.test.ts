@@ -29,7 +29,7 @@ function slumberOf(): { slumber: Slumber<Replica>; pulsed: (ticks: number) => No
   const slumber = new Slumber<Replica>({ silentTicks: SILENT_TICKS, pulseTicks: 2, outbox })
   const pulsed = (ticks: number) => {
     sent.length = 0
-    for (let i = 0; i < ticks; i++) slumber.tick()
+    for (let i = 0; i < ticks; i++) slumber.tick(1)
     return sent
   }
   return { slumber, pulsed }
@@ -65,13 +65,13 @@ test('a follower is not woken while its leader’s node is heard, and each at it
   for (const replica of [patient, hasty]) slumber.turned(replica)
   for (let i = 0; i < 100; i++) {
     if (i % (SILENT_TICKS - 1) === 0) slumber.heard(2, undefined)
-    slumber.tick()
+    slumber.tick(1)
   }
   expect([hasty.woken, patient.woken]).toEqual([0, 0])
   slumber.heard(2, undefined)
-  for (let i = 0; i < SILENT_TICKS; i++) slumber.tick()
+  for (let i = 0; i < SILENT_TICKS; i++) slumber.tick(1)
   expect([hasty.woken, patient.woken]).toEqual([1, 0])
-  for (let i = 0; i < 5; i++) slumber.tick()
+  for (let i = 0; i < 5; i++) slumber.tick(1)
   expect(patient.woken).toBe(1)
 })
 
@@ -81,10 +81,10 @@ test('a leader is woken when it may lack a majority of voters, learners not coun
   const leader = new Replica(7, sleep)
   slumber.turned(leader)
   for (let i = 0; i < 3 * SILENT_TICKS; i++) {
-    slumber.tick()
+    slumber.tick(1)
     slumber.heard(3, undefined)
   }
   expect(leader.woken).toBe(0)
-  for (let i = 0; i < SILENT_TICKS; i++) slumber.tick()
+  for (let i = 0; i < SILENT_TICKS; i++) slumber.tick(1)
   expect(leader.woken).toBeGreaterThan(0)
 })

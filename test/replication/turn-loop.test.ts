@@ -93,6 +93,7 @@ describe('a turn', () => {
       sliceMs: 5,
       outbox: new Outbox(env, new MemoryNetwork(time).transport(1)),
       stateReady: () => undefined,
+      wanted: () => 1,
       onTick: () => undefined,
       fatal: (error) => {
         throw error
@@ -156,6 +157,7 @@ describe('ticks', () => {
       sliceMs: 5,
       outbox: new Outbox(env, new MemoryNetwork(time).transport(1)),
       stateReady: () => undefined,
+      wanted: () => 1,
       onTick: () => ticks.push(time.nowMs + stallMs),
       fatal: (error) => {
         throw error
@@ -166,6 +168,41 @@ describe('ticks', () => {
     await time.run(150)
     loop.stop()
     expect(ticks).toEqual([50, 100, 1150, 1200, 1250])
+  })
+
+  test('come seldom while nobody wants them, and at once as soon as somebody does', async () => {
+    const time = new VirtualTime()
+    const env = time.env()
+    let wanted = 3
+    const ticks: [number, number][] = []
+    const loop = new TurnLoop({
+      env,
+      tickMs: 50,
+      sliceMs: 5,
+      outbox: new Outbox(env, new MemoryNetwork(time).transport(1)),
+      stateReady: () => undefined,
+      wanted: () => wanted,
+      onTick: (count) => ticks.push([time.nowMs, count]),
+      fatal: (error) => {
+        throw error
+      },
+    })
+    await time.run(360)
+    expect(ticks).toEqual([
+      [50, 1],
+      [200, 3],
+      [350, 3],
+    ])
+    await time.run(50)
+    wanted = 1
+    loop.hurry()
+    loop.hurry()
+    await time.run(90)
+    loop.stop()
+    expect(ticks.slice(3)).toEqual([
+      [450, 2],
+      [500, 1],
+    ])
   })
 
   test('do not make a cluster elect anew after all of it stood still', async () => {

@@ -26,8 +26,8 @@ export interface CatalogDirectoryOptions {
   readonly catalog: CatalogHandle
   /** This node's running replicas, the catalog's included. */
   readonly replicas: () => readonly LocalReplica[]
-  /** Counts up when that list, or what its replicas say of who leads, may have changed. */
-  readonly changes: () => number
+  /** `changed` is to be called when that list, or what its replicas say of who leads, may have changed. */
+  readonly observe: (changed: () => void) => void
   readonly control: ControlClient
   /** Whether this node may be given leaderships now; also told to the others. */
   readonly accepts: () => boolean
@@ -52,7 +52,10 @@ export function createCatalogDirectory(options: CatalogDirectoryOptions): Catalo
   return new NodeDirectory(options)
 }
 
-const TICK_MS = 50
+/** Reports, balancing, who is alive. */
+const TICK_MS = 200
+/** A storm of elections is looked at now and then, not one by one. */
+const LOOK_AFTER_MS = 50
 
 class NodeDirectory implements CatalogDirectory {
   readonly self: NodeId
@@ -71,6 +74,7 @@ class NodeDirectory implements CatalogDirectory {
   #living = ''
   #accepted = true
   #timer: Timer | undefined
+  #look: Timer | undefined
   #closed = false
 
   constructor(options: CatalogDirectoryOptions) {
@@ -80,7 +84,7 @@ class NodeDirectory implements CatalogDirectory {
     this.clusterId = identity.clusterId
     this.#view = catalog.view
     this.#revision = catalog.view.revision
-    this.#replicas = new LocalReplicas(options.replicas, options.changes)
+    this.#replicas = new LocalReplicas(options.replicas)
     this.#reports = new PeerReports(env)
     const peers = () => this.raftAddresses().keys()
     this.#sender = new ReportSender({ env, control, peers, report: () => this.#report() })
@@ -106,6 +110,7 @@ class NodeDirectory implements CatalogDirectory {
       applied: (effects) => (effects.length > 0 ? this.#changed() : undefined),
       reloaded: () => this.#changed(),
     })
+    options.observe(() => this.#lookSoon())
   }
 
   topic(name: string): TopicInfo | undefined {
@@ -183,28 +188,39 @@ class NodeDirectory implements CatalogDirectory {
 
   start(): void {
     if (this.#closed || this.#timer !== undefined) return
+    this.#lookSoon()
     this.#tick()
   }
 
   close(): void {
     this.#closed = true
     this.#timer?.cancel()
+    this.#look?.cancel()
     this.#changes.close()
   }
 
   #tick(): void {
     if (this.#closed) return
-    const { leadersChanged, ledChanged } = this.#replicas.look()
     const accepts = this.#options.accepts()
-    if (ledChanged || accepts !== this.#accepted) this.#sender.send()
+    if (accepts !== this.#accepted) this.#sender.send()
     else this.#sender.tick()
     this.#accepted = accepts
     this.#balancer.tick()
     const living = this.#reports.living().join()
     const livingChanged = living !== this.#living
     this.#living = living
-    if (leadersChanged || livingChanged) this.#tell()
+    if (livingChanged) this.#tell()
     this.#timer = this.#options.env.after(TICK_MS, () => this.#tick())
+  }
+
+  #lookSoon(): void {
+    if (this.#closed) return
+    this.#look ??= this.#options.env.after(LOOK_AFTER_MS, () => {
+      this.#look = undefined
+      const { leadersChanged, ledChanged } = this.#replicas.look()
+      if (ledChanged) this.#sender.send()
+      if (leadersChanged) this.#tell()
+    })
   }
 
   #report(): LeaderReport {

@@ -29,7 +29,6 @@ interface Tried {
   readonly waitMs: number
 }
 
-const BETWEEN_MS = 200
 /** A new leader, and a node that has just come back, first settle. */
 const SETTLE_MS = 2000
 const WAIT_MIN_MS = 5000
@@ -41,18 +40,17 @@ export class LeaderBalancer {
   readonly #options: LeaderBalancerOptions
   readonly #tenures = new Map<GroupId, Tenure>()
   readonly #tried = new Map<GroupId, Tried>()
-  #lastMs = Number.NEGATIVE_INFINITY
 
   constructor(options: LeaderBalancerOptions) {
     this.#options = options
   }
 
-  /** Called often: hands over at most one leadership. */
+  /** Called a few times a second: hands over at most one leadership. */
   tick(): void {
     const { env, leading } = this.#options
     const now = env.monoMs()
-    if (now - this.#lastMs < BETWEEN_MS) return
     const led = new Set<GroupId>()
+    let handedOver = false
     for (const replica of leading()) {
       // Most are at home: they are not even asked.
       const home = this.#homeElsewhere(replica.group)
@@ -61,7 +59,7 @@ export class LeaderBalancer {
       if (status.role !== 'leader') continue
       led.add(replica.group)
       const settled = this.#settled(replica.group, status, now)
-      if (settled && this.#lastMs < now) this.#handOver(replica, home, status, now)
+      if (settled && !handedOver) handedOver = this.#handOver(replica, home, status, now)
     }
     for (const group of this.#tenures.keys()) if (!led.has(group)) this.#tenures.delete(group)
     for (const [group, { atMs }] of this.#tried) if (now - atMs >= FORGET_MS) this.#tried.delete(group)
@@ -81,14 +79,14 @@ export class LeaderBalancer {
     return home?.node === self ? undefined : home
   }
 
-  #handOver(replica: LocalReplica, home: Member, status: GroupStatus, now: number): void {
-    if (!this.#options.mayLead(home.node, SETTLE_MS)) return
-    if ((status.match.get(home.replica) ?? 0) < status.commit) return
+  #handOver(replica: LocalReplica, home: Member, status: GroupStatus, now: number): boolean {
+    if (!this.#options.mayLead(home.node, SETTLE_MS)) return false
+    if ((status.match.get(home.replica) ?? 0) < status.commit) return false
     const before = this.#tried.get(replica.group)
-    if (before !== undefined && now - before.atMs < before.waitMs) return
+    if (before !== undefined && now - before.atMs < before.waitMs) return false
     const waitMs = before === undefined ? WAIT_MIN_MS : Math.min(2 * before.waitMs, WAIT_MAX_MS)
     this.#tried.set(replica.group, { atMs: now, waitMs })
-    this.#lastMs = now
     replica.transferLeadership(home.replica)
+    return true
   }
 }

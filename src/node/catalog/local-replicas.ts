@@ -1,4 +1,4 @@
-/** The replicas on this node by group, and what they say about who leads; looked at often instead of observed one by one. */
+/** The replicas on this node by group, and what they say about who leads; looked at all together when some of them changed. */
 import type { GroupId, NodeId, ReplicaId } from '../../base/ids.ts'
 import type { GroupStatus } from '../../replication/group.ts'
 import type { LeaderReport } from '../../rpc/control-types.ts'
@@ -19,13 +19,9 @@ export class LocalReplicas {
   #said: ReadonlyMap<GroupId, Said> = new Map()
   #led: LeaderReport['leads'] = []
   #leading: readonly LocalReplica[] = []
-  readonly #changes: () => number
-  #seen: number | undefined
 
-  /** `changes` counts up when the list, or what its replicas say of who leads, may have changed. */
-  constructor(list: () => readonly LocalReplica[], changes: () => number) {
+  constructor(list: () => readonly LocalReplica[]) {
     this.#list = list
-    this.#changes = changes
   }
 
   get(group: GroupId): LocalReplica | undefined {
@@ -51,11 +47,8 @@ export class LocalReplicas {
     return this.#led
   }
 
-  /** Looks again, if there may be anything to see. Says what differs from the last look. */
+  /** Looks again. Says what differs from the last look. */
   look(): { readonly leadersChanged: boolean; readonly ledChanged: boolean } {
-    const changes = this.#changes()
-    if (changes === this.#seen) return UNCHANGED
-    this.#seen = changes
     const before = this.#said
     this.#byGroup = new Map()
     const now = new Map<GroupId, Said>()
@@ -86,8 +79,6 @@ export class LocalReplicas {
     return changed
   }
 }
-
-const UNCHANGED = { leadersChanged: false, ledChanged: false }
 
 interface Said {
   readonly leaderNode: NodeId

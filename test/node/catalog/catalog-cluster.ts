@@ -73,7 +73,7 @@ export class CatalogNode {
       },
       catalog,
       replicas: () => multi.handles(),
-      changes: () => multi.changes,
+      observe: (listener) => multi.observe(listener),
       control: this.#cluster.client(this.id),
       accepts: () => this.accepts,
     })

@@ -202,7 +202,7 @@ describe('catalog directory', () => {
     heard = 0
     cluster.node(3).crash()
     await cluster.time.until(() => cluster.node(1).directory.node(3)?.alive === false, 5000)
-    await cluster.time.run(100)
+    await cluster.time.run(200)
     expect(heard).toBeGreaterThan(0)
   })
 })

@@ -40,9 +40,9 @@ describe('leader balancer', () => {
   let balancer: LeaderBalancer
 
   const run = async (ms: number) => {
-    for (let past = 0; past < ms; past += 50) {
+    for (let past = 0; past < ms; past += 200) {
       balancer.tick()
-      await time.run(50)
+      await time.run(200)
     }
   }
 
@@ -73,10 +73,10 @@ describe('leader balancer', () => {
   })
 
   test('a new term counts anew', async () => {
-    await run(1500)
+    await run(1600)
     for (const replica of replicas) replica.term = 2
     await run(2500)
-    expect(replicas[0]?.asked).toEqual([3500])
+    expect(replicas[0]?.asked).toEqual([3600])
   })
 
   test('never to a node that is not well or lacks entries', async () => {
