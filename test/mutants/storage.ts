@@ -5,6 +5,7 @@ const crash = testsOf('storage/wal/crash.test.ts')
 const crashCases = testsOf('storage/wal/crash-cases.test.ts')
 const damage = testsOf('storage/wal/damage.test.ts')
 const faults = testsOf('storage/wal/faults.test.ts')
+const recent = testsOf('storage/wal/recent.test.ts')
 const release = testsOf('storage/wal/release.test.ts')
 const logSize = testsOf('replication/log-size.test.ts')
 const contract = testsOf('storage/state/contract.test.ts')
@@ -39,6 +40,22 @@ export const STORAGE_MUTANTS: readonly Mutant[] = [
     find: 'else if (written < bytes) reject(',
     replace: 'else if (written < 0) reject(',
     killers: faults('keeps a batch that was written short, cuts the file and tries again'),
+  },
+  {
+    name: 'recent-data-from-the-wrong-place',
+    breaks: 'a reader gets the bytes that were written at the place of its entry, from memory as from the file',
+    file: 'storage/wal/recent.ts',
+    find: 'last.at + last.end - last.start === this.#used',
+    replace: 'true',
+    killers: recent('is what was written there, or not there at all, and what is there came last'),
+  },
+  {
+    name: 'recent-data-without-bound',
+    breaks: 'architecture §8: every buffer has a bound; what is given up is no longer counted, and is not held either',
+    file: 'storage/wal/recent.ts',
+    find: '(block.at === 0 ? slab.byteLength : 0)',
+    replace: '0',
+    killers: recent('keeps memory within its bound, and uses most of it'),
   },
   {
     name: 'corruption-taken-for-a-torn-tail',

@@ -91,7 +91,7 @@ export class Collector {
       assert(record, 'a record per write')
       segment.touch(record)
       registry.apply(record, log, segment, position)
-      if (input.entries && input.entries.length > 0) cache.add(log.recent, input.entries)
+      if (input.entries) cache.add(segment.recent, position, input.entries)
       position += record.rows?.bytes ?? 0
       this.#bytes -= bytes
     }

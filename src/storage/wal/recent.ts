@@ -1,135 +1,126 @@
 /**
- * Recent entries in memory, all groups of the shard under one bound, oldest first out. What was appended together
- * stays and goes together. Data that would pin a much larger buffer (a slice of a network frame) is copied once, all
- * of one append side by side.
+ * Entry data as it was written lately, kept by its place in the segments: who reads an entry whose place is among them
+ * needs no disk. Invariant: blocks of one segment ascend and do not overlap; what a slab holds is never written again, so
+ * that readers may keep views on it. Entries themselves are made anew by each reader: objects that die young cost the heap
+ * less than hundreds of thousands that are kept for a minute (docs/decisions/010).
  */
 import type { Entry } from '../../base/log-entry.ts'
 import { Fifo } from './fifo.ts'
 
-/** What an entry costs beside its data. */
-const ENTRY_OVERHEAD_BYTES = 160
-/** What a chunk costs beside its entries. */
-const CHUNK_OVERHEAD_BYTES = 240
-/** A buffer may be this many times what is used of it. */
-const PIN_FACTOR = 2
+/** Data of many records side by side; a larger record has a slab of its own. */
+const SLAB_BYTES = 64 * 1024
+/** Small caches (tests) have small slabs, so that they hold more than one. */
+const SLABS_MIN = 16
+/** What a block costs beside its data. */
+const BLOCK_OVERHEAD_BYTES = 128
 
-/** One append of one replica. Invariant: entries are contiguous; a log's chunks are too, the newest last. */
-export interface RecentChunk {
-  readonly owner: RecentList
-  readonly entries: Entry[]
-  readonly bytes: number
+/** Bytes [start, end) of a segment file lie at `at` of the slab. */
+interface Block {
+  readonly owner: RecentBlocks
+  readonly start: number
+  end: number
+  readonly slab: Uint8Array
+  readonly at: number
 }
 
+/** Those of one segment. */
+export class RecentBlocks {
+  readonly #blocks = new Fifo<Block>()
+
+  get last(): Block | undefined {
+    return this.#blocks.last()
+  }
+
+  push(block: Block): void {
+    this.#blocks.push(block)
+  }
+
+  shift(): void {
+    this.#blocks.shift()
+  }
+
+  /** A view on `bytes` bytes from `position` of the file; undefined unless all of them are here. */
+  find(position: number, bytes: number): Uint8Array | undefined {
+    const block = this.#at(position)
+    if (block === undefined || block.start > position || block.end < position + bytes) return undefined
+    const { buffer, byteOffset } = block.slab
+    return new Uint8Array(buffer, byteOffset + block.at + position - block.start, bytes)
+  }
+
+  /** The last block that begins at or before `position`, if any does. */
+  #at(position: number): Block | undefined {
+    const last = this.#blocks.last()
+    if (last !== undefined && last.start <= position) return last
+    let low = 0
+    let high = this.#blocks.length - 1
+    while (low < high) {
+      const middle = (low + high + 1) >>> 1
+      if ((this.#blocks.at(middle)?.start ?? 0) <= position) low = middle
+      else high = middle - 1
+    }
+    return this.#blocks.at(low)
+  }
+}
+
+/** All blocks of a shard under one bound, oldest first out. */
 export class RecentCache {
   readonly #maxBytes: number
-  readonly #queue = new Fifo<RecentChunk>()
+  readonly #slabBytes: number
+  readonly #queue = new Fifo<Block>()
+  #slab: Uint8Array | undefined
+  /** Used of it. */
+  #used = 0
   #bytes = 0
 
   constructor(maxBytes: number) {
     this.#maxBytes = maxBytes
+    this.#slabBytes = Math.min(SLAB_BYTES, Math.ceil(maxBytes / SLABS_MIN))
   }
 
-  add(owner: RecentList, entries: readonly Entry[]): void {
-    const chunk = { owner, ...kept(entries) }
-    owner.push(chunk)
-    this.#queue.push(chunk)
-    this.#bytes += chunk.bytes
-    while (this.#bytes > this.#maxBytes) this.#evict()
+  /** Keeps the data of the entries, which lie one behind the other from `position`. */
+  add(owner: RecentBlocks, position: number, entries: readonly Entry[]): void {
+    let bytes = 0
+    for (const { data } of entries) bytes += data.byteLength
+    if (bytes === 0) return
+    const slab = this.#room(bytes)
+    this.#place(owner, position, bytes, slab)
+    for (const { data } of entries) {
+      slab.set(data, this.#used)
+      this.#used += data.byteLength
+    }
+    while (this.#bytes > this.#maxBytes && this.#queue.length > 0) this.#evict()
+  }
+
+  #room(bytes: number): Uint8Array {
+    if (this.#slab === undefined || this.#used + bytes > this.#slab.byteLength) {
+      this.#slab = Buffer.allocUnsafeSlow(Math.max(bytes, this.#slabBytes))
+      this.#used = 0
+    }
+    return this.#slab
+  }
+
+  /** The block grows if the data follows on what it has, in the file as in the slab. */
+  #place(owner: RecentBlocks, start: number, bytes: number, slab: Uint8Array): void {
+    const { last } = owner
+    const follows = last?.end === start && last.slab === slab && last.at + last.end - last.start === this.#used
+    if (follows) {
+      last.end += bytes
+      return
+    }
+    const block = { owner, start, end: start + bytes, slab, at: this.#used }
+    owner.push(block)
+    this.#queue.push(block)
+    this.#bytes += BLOCK_OVERHEAD_BYTES + (block.at === 0 ? slab.byteLength : 0)
   }
 
   #evict(): void {
-    const chunk = this.#queue.shift()
-    if (!chunk) return
-    this.#bytes -= chunk.bytes
-    chunk.owner.evict(chunk)
+    const block = this.#queue.shift()
+    if (block === undefined) return
+    block.owner.shift()
+    this.#bytes -= BLOCK_OVERHEAD_BYTES
+    const { slab } = block
+    if (this.#queue.at(0)?.slab === slab) return
+    this.#bytes -= slab.byteLength
+    if (this.#slab === slab) this.#slab = undefined
   }
-}
-
-/** The cached tail of one log. */
-export class RecentList {
-  readonly #chunks = new Fifo<RecentChunk>()
-
-  /** Lowest index in memory; Infinity when none is. */
-  first(): number {
-    return this.#chunks.at(0)?.entries[0]?.index ?? Number.POSITIVE_INFINITY
-  }
-
-  push(chunk: RecentChunk): void {
-    this.#chunks.push(chunk)
-  }
-
-  /** Adds entries from `lo` (at or above `first()`) to below `hi` while they fit; at least one if `out` is empty. */
-  read(lo: number, hi: number, maxBytes: number, out: Entry[]): void {
-    let bytes = 0
-    for (let at = this.#chunkOf(lo); at < this.#chunks.length; at++) {
-      const entries = this.#chunks.at(at)?.entries ?? []
-      const skip = Math.max(0, lo - (entries[0]?.index ?? lo))
-      for (let i = skip; i < entries.length; i++) {
-        const entry = entries[i]
-        if (!entry || entry.index >= hi) return
-        bytes += entry.data.byteLength
-        if (bytes > maxBytes && out.length > 0) return
-        out.push(entry)
-      }
-    }
-  }
-
-  /** Forgets entries from `index` on. */
-  truncate(index: number): void {
-    for (let chunk = this.#chunks.last(); chunk; chunk = this.#chunks.last()) {
-      const first = chunk.entries[0]?.index ?? index
-      if (first < index) {
-        chunk.entries.length = Math.min(chunk.entries.length, index - first)
-        return
-      }
-      chunk.entries.length = 0
-      this.#chunks.pop()
-    }
-  }
-
-  /** Forgets whole chunks at or below `index`. */
-  dropThrough(index: number): void {
-    for (let chunk = this.#chunks.at(0); chunk; chunk = this.#chunks.at(0)) {
-      if ((chunk.entries.at(-1)?.index ?? 0) > index) return
-      chunk.entries.length = 0
-      this.#chunks.shift()
-    }
-  }
-
-  evict(chunk: RecentChunk): void {
-    if (this.#chunks.at(0) === chunk) this.#chunks.shift()
-  }
-
-  #chunkOf(index: number): number {
-    let low = 0
-    let high = this.#chunks.length - 1
-    while (low < high) {
-      const middle = (low + high + 1) >>> 1
-      if ((this.#chunks.at(middle)?.entries[0]?.index ?? 0) <= index) low = middle
-      else high = middle - 1
-    }
-    return low
-  }
-}
-
-/** The entries as they are to be kept, and what they hold in memory. */
-function kept(entries: readonly Entry[]): Pick<RecentChunk, 'entries' | 'bytes'> {
-  const overhead = CHUNK_OVERHEAD_BYTES + entries.length * ENTRY_OVERHEAD_BYTES
-  let used = 0
-  let pinned = 0
-  let previous: ArrayBufferLike | undefined
-  for (const { data } of entries) {
-    used += data.byteLength
-    if (data.buffer !== previous) pinned += data.buffer.byteLength
-    previous = data.buffer
-  }
-  if (pinned <= used * PIN_FACTOR) return { entries: entries.slice(), bytes: overhead + pinned }
-  const slab = new Uint8Array(used)
-  let at = 0
-  const copies = entries.map(({ term, index, type, data }) => {
-    slab.set(data, at)
-    at += data.byteLength
-    return { term, index, type, data: slab.subarray(at - data.byteLength, at) }
-  })
-  return { entries: copies, bytes: overhead + used }
 }

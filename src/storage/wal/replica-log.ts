@@ -6,7 +6,6 @@
 import { assert } from '../../base/assert.ts'
 import type { GroupId, ReplicaId } from '../../base/ids.ts'
 import type { Entry, HardState } from '../../base/log-entry.ts'
-import { RecentList } from './recent.ts'
 import { rowTerm, type WalRecord } from './records.ts'
 import type { Segment } from './segment.ts'
 import { Span, TermSteps } from './span.ts'
@@ -15,7 +14,6 @@ import type { GroupLog, LogPosition, WalWrite } from './types.ts'
 export class ReplicaLog implements GroupLog {
   readonly group: GroupId
   readonly replica: ReplicaId
-  readonly recent = new RecentList()
   readonly #onDamage: (error: unknown) => void
   readonly #spans: Span[] = []
   readonly #terms = new TermSteps()
@@ -78,10 +76,9 @@ export class ReplicaLog implements GroupLog {
     let bytes = 0
     let next = lo
     try {
-      while (next < Math.min(hi, this.recent.first()) && (next === lo || bytes < maxBytes)) {
-        const room = Math.max(0, maxBytes - bytes)
+      while (next < hi && (next === lo || bytes < maxBytes)) {
         const before = out.length
-        if (!this.#readSpan(next, Math.min(hi, this.recent.first()), room, out)) return out
+        if (!this.#readSpan(next, hi, Math.max(0, maxBytes - bytes), out)) break
         for (let i = before; i < out.length; i++) bytes += out[i]?.data.byteLength ?? 0
         next = lo + out.length
       }
@@ -89,7 +86,6 @@ export class ReplicaLog implements GroupLog {
       this.#onDamage(error)
       throw error
     }
-    if (next < hi && next >= this.recent.first()) this.recent.read(next, hi, Math.max(0, maxBytes - bytes), out)
     return out
   }
 
@@ -175,7 +171,8 @@ export class ReplicaLog implements GroupLog {
   }
 
   #readSpan(lo: number, hi: number, maxBytes: number, out: Entry[]): boolean {
-    const span = this.#spans.find((one) => one.last >= lo)
+    const newest = this.#spans.at(-1)
+    const span = newest && newest.first <= lo ? newest : this.#spans.find((one) => one.last >= lo)
     assert(span && span.first <= lo, 'every entry of the log has a place')
     const before = out.length
     const bytes = span.read(lo, hi, maxBytes, (index) => this.#terms.at(index), out)
@@ -187,7 +184,6 @@ export class ReplicaLog implements GroupLog {
   #restart(mark: LogPosition): void {
     this.#spans.length = 0
     this.#terms.clear()
-    this.recent.truncate(0)
     this.#base = mark
     this.#missingBelow = 0
   }
@@ -199,7 +195,6 @@ export class ReplicaLog implements GroupLog {
     this.#spans.splice(0, keep < 0 ? this.#spans.length : keep)
     if (this.#spans.length === 0) this.#terms.clear()
     else this.#terms.dropBefore(base.index + 1)
-    this.recent.dropThrough(base.index)
   }
 
   #truncate(index: number): void {
@@ -218,6 +213,5 @@ export class ReplicaLog implements GroupLog {
       this.#spans.pop()
     }
     this.#terms.truncate(index)
-    this.recent.truncate(index)
   }
 }

@@ -5,6 +5,7 @@
 import type { ReplicaId } from '../../base/ids.ts'
 import type { Disk, DiskFile } from '../disk.ts'
 import { encodeFrame } from './encode.ts'
+import { RecentBlocks } from './recent.ts'
 import type { Footer, FooterRow, RecordInput, WalRecord } from './records.ts'
 import { discard, writeAll } from './write-all.ts'
 
@@ -18,6 +19,7 @@ export class Segment {
   readonly number: number
   readonly path: string
   readonly file: DiskFile
+  readonly recent = new RecentBlocks()
   seed = ''
   /** Where the next frame goes. */
   end = 0

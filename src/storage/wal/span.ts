@@ -57,26 +57,39 @@ export class Span {
   }
 
   /**
-   * Reads entries from `lo` (in this span) up to `hi` while they lie side by side and fit `maxBytes`, at least one,
-   * into `out`. Returns the bytes of their data. Throws when the disk fails or what it gives does not match the CRC.
+   * Reads entries from `lo` (in this span) up to `hi` while they lie side by side and fit `maxBytes`, at least one, into
+   * `out`: from memory if they were written lately, else from the file. Returns the bytes of their data. Throws when the
+   * disk fails or what it gives does not match the CRC.
    */
   read(lo: number, hi: number, maxBytes: number, termOf: (index: number) => number, out: Entry[]): number {
     const from = lo - this.first
     const to = this.#contiguousEnd(from, Math.min(hi - this.first, this.#count), Math.min(maxBytes, READ_BYTES_MAX))
     const start = this.#endBefore(from)
-    const data = new Uint8Array(this.#endBefore(to) - start)
+    const bytes = this.#endBefore(to) - start
     const position = this.#positions[from] ?? 0
-    const got = data.byteLength === 0 ? 0 : this.segment.file.readSync(data, position)
+    const { buffer, byteOffset } = this.segment.recent.find(position, bytes) ?? this.#fromFile(from, to, position, bytes)
+    for (let row = from; row < to; row++) {
+      const at = this.#endBefore(row)
+      const data = new Uint8Array(buffer, byteOffset + at - start, this.#endBefore(row + 1) - at)
+      const index = this.first + row
+      const type = this.#confChanges[row] === 1 ? 'confChange' : 'normal'
+      out.push({ term: termOf(index), index, type, data })
+    }
+    return bytes
+  }
+
+  /** The data of rows [from, to), checked. */
+  #fromFile(from: number, to: number, position: number, bytes: number): Uint8Array {
+    const data = new Uint8Array(bytes)
+    const got = bytes === 0 ? 0 : this.segment.file.readSync(data, position)
+    const start = this.#endBefore(from)
     for (let row = from; row < to; row++) {
       const payload = data.subarray(this.#endBefore(row) - start, this.#endBefore(row + 1) - start)
-      const index = this.first + row
-      if (got < data.byteLength || crc32(payload) !== this.#crcs[row]) {
-        throw new Error(`Cannot read entry ${index}: ${this.segment.path} is damaged at ${this.#positions[row]}`)
-      }
-      const type = this.#confChanges[row] === 1 ? 'confChange' : 'normal'
-      out.push({ term: termOf(index), index, type, data: payload })
+      if (got === bytes && crc32(payload) === this.#crcs[row]) continue
+      const where = `${this.segment.path} is damaged at ${this.#positions[row]}`
+      throw new Error(`Cannot read entry ${this.first + row}: ${where}`)
     }
-    return data.byteLength
+    return data
   }
 
   #contiguousEnd(from: number, limit: number, maxBytes: number): number {
