@@ -41,6 +41,7 @@ export class Lane {
   #queue: WaitingCommand[] = []
   #head = 0
   #cost = 0
+  #weight = 0
 
   constructor(bytesMax: number) {
     this.#bytesMax = bytesMax
@@ -50,6 +51,11 @@ export class Lane {
     return this.#head < this.#queue.length
   }
 
+  /** Of all that wait. */
+  get weight(): number {
+    return this.#weight
+  }
+
   get full(): boolean {
     return this.#cost >= this.#bytesMax
   }
@@ -57,6 +63,7 @@ export class Lane {
   push(item: WaitingCommand): void {
     this.#cost += item.bytes.length + COMMAND_COST
     this.#queue.push(item)
+    this.#weight += item.weight
   }
 
   /** Moves what fits; returns the cost to give back with `answered` once the entry is answered. */
@@ -64,6 +71,7 @@ export class Lane {
     let cost = 0
     for (let item = this.#queue[this.#head]; item !== undefined && batch.add(item); item = this.#queue[this.#head]) {
       this.#head += 1
+      this.#weight -= item.weight
       cost += item.bytes.length + COMMAND_COST
     }
     if (!this.waiting) this.#reset()
@@ -85,5 +93,6 @@ export class Lane {
   #reset(): void {
     this.#queue = []
     this.#head = 0
+    this.#weight = 0
   }
 }

@@ -33,12 +33,17 @@ const PRODUCE_BYTES_MAX = 16 * 1024 * 1024
 const SETTLE_BYTES_MAX = 8 * 1024 * 1024
 /** Entries of one turn: bounds the time a turn takes; the rest goes in the next. */
 const ENTRIES_PER_TURN = 8
+/** While so many entries are on their way, settling commands wait for one of them, until they are many themselves. */
+const SMALL_ENTRIES_MAX = 2
+const SMALL_WEIGHT = 64
 
 export class Proposer {
   readonly #options: ProposerOptions
   readonly #settle = new Lane(SETTLE_BYTES_MAX)
   readonly #produce = new Lane(PRODUCE_BYTES_MAX)
   readonly #openEntries: OpenEntry[] = []
+  /** Entries that are not answered yet. */
+  #underWay = 0
   /** The replica refused for want of room: produces no longer share an entry with what settles. */
   #crowded = false
   readonly counts = { applied: 0, refused: 0, unknown: 0 }
@@ -70,8 +75,15 @@ export class Proposer {
   /** Proposes what waits, all under one time. */
   flush(): void {
     const at = this.#options.now()
-    for (let n = 0; n < ENTRIES_PER_TURN && this.waiting; n++) this.#proposeOne(at)
-    if (this.waiting) this.#options.schedule()
+    for (let n = 0; n < ENTRIES_PER_TURN && this.#worthAnEntry; n++) this.#proposeOne(at)
+    if (this.#worthAnEntry) this.#options.schedule()
+  }
+
+  /** As with deliveries: what settles little goes with what comes meanwhile. */
+  get #worthAnEntry(): boolean {
+    if (this.#produce.waiting) return true
+    if (!this.#settle.waiting) return false
+    return this.#underWay < SMALL_ENTRIES_MAX || this.#settle.weight >= SMALL_WEIGHT
   }
 
   /** Refuses what waits; what was proposed is answered by replication. */
@@ -87,10 +99,13 @@ export class Proposer {
     const produceCost = alone ? 0 : this.#produce.moveTo(batch)
     const entry = produceCost > 0 ? { at, open: true } : undefined
     if (entry) this.#openEntries.push(entry)
+    this.#underWay += 1
     this.#options.handle.propose({
       at,
       commands: batch.items.map((item) => item.bytes),
       done: (outcome) => {
+        this.#underWay -= 1
+        if (this.waiting) this.#options.schedule()
         this.#settle.answered(settleCost)
         this.#produce.answered(produceCost)
         if (entry) this.#close(entry)

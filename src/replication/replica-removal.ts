@@ -51,10 +51,14 @@ function tombstone({ wal }: Shard, group: GroupId, replica: ReplicaId): Promise<
   return new Promise((resolve) => wal.append({ group, replica, removed: true }, resolve))
 }
 
-function lost({ event }: Shard, group: GroupId, { file, offset, reason }: WalDamage): SandglassError {
+function lost({ event }: Shard, group: GroupId, { file, offset, reason }: WalDamage): ReplicaLostError {
   event({ type: 'damaged', group, file, offset })
-  return new SandglassError(
-    'INTERNAL',
-    `Cannot start group ${group}: its log is damaged (${file}, ${offset}: ${reason})`,
-  )
+  return new ReplicaLostError(`Cannot start group ${group}: its log is damaged (${file}, ${offset}: ${reason})`)
+}
+
+/** This replica will never start again; one with a later id may. */
+export class ReplicaLostError extends SandglassError {
+  constructor(message: string) {
+    super('INTERNAL', message)
+  }
 }

@@ -20,6 +20,11 @@ import type { Window } from './window.ts'
 
 /** Deliver commands in flight: covers a commit's round trip at full entries. */
 const FLIGHTS_MAX = 4
+/**
+ * A command with fewer messages waits for those in flight: it goes with what falls due meanwhile. Many small entries cost
+ * every node more than they hasten (Nagle's rule, RFC 896).
+ */
+const SMALL_FLIGHT = 64
 /** After a refused or stale command, ms. */
 const RETRY_MS = 20
 
@@ -41,6 +46,8 @@ export class GroupDispatch implements DispatchedGroup {
   #seats = 0
   /** Set by `run` while somebody could take a message: whether to wake for the next due time. */
   #wanting = false
+  /** What could be delivered is little and waits until a flight lands. */
+  #holding = false
 
   constructor(name: GroupName, context: DispatchContext) {
     this.name = name
@@ -113,6 +120,7 @@ export class GroupDispatch implements DispatchedGroup {
     const { view } = this.#context.handle
     const group = view.group(this.name)
     this.#wanting = false
+    this.#holding = false
     if (group === undefined) return
     this.#leases.run(group, now)
     if (this.#live.size === 0) {
@@ -130,7 +138,7 @@ export class GroupDispatch implements DispatchedGroup {
     if (group === undefined) return undefined
     const waits = [this.#leases.waitMs(group, now)]
     if (this.#retryAt !== undefined) waits.push(this.#retryAt - env.monoMs())
-    if (this.#wanting) {
+    if (this.#wanting && !this.#holding) {
       const after = this.#ahead ?? group.cursor
       const next = [this.#window(after).nextDue(after), group.nextReadyAt()]
       for (const time of next) if (time !== undefined && time > now) waits.push(clock.waitMs(time))
@@ -152,6 +160,8 @@ export class GroupDispatch implements DispatchedGroup {
     this.#dealAgain(group, now, deal)
     const to = this.#dealFresh(group, after, now, deal)
     if (deal.count === 0) return false
+    this.#holding = this.#flights > 0 && deal.count < SMALL_FLIGHT
+    if (this.#holding) return false
     this.#propose(new Flight(this.name, after, to, deal))
     return true
   }

@@ -1,12 +1,13 @@
 /**
  * Makes this node carry what the catalog says: starts replicas placed here, removes those of deleted topics. Idempotent;
- * what fails is tried again, each time later. Invariant: a replica is removed only if the catalog has handed out a later
+ * what fails is tried again, each time later, unless the replica is lost for good. Invariant: a replica is removed only if the catalog has handed out a later
  * id than its group's and does not have the group: one that this node's catalog has not heard of yet is left alone.
  */
 import type { Env, Timer } from '../../base/env.ts'
 import { CATALOG_GROUP, type GroupId, type NodeId, type ReplicaId } from '../../base/ids.ts'
 import type { PartitionInfo } from '../../broker/directory.ts'
 import type { GroupSpec } from '../../replication/group.ts'
+import { ReplicaLostError } from '../../replication/replica-removal.ts'
 import type { TopicKind } from '../../views/catalog/commands.ts'
 import type { CatalogHandle } from './catalog-handle.ts'
 
@@ -42,6 +43,8 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
 
 interface Work {
   readonly group: GroupId
+  /** To be started. */
+  readonly replica?: ReplicaId
   readonly action: 'start' | 'remove'
   run(): Promise<void>
 }
@@ -63,6 +66,8 @@ class Running implements Reconciler {
   readonly #started = new Set<GroupId>()
   readonly #busy = new Set<GroupId>()
   readonly #failures = new Map<GroupId, Failure>()
+  /** Lost to damage: only a replica with another id is tried again. */
+  readonly #lost = new Map<GroupId, ReplicaId>()
   /** Groups of `settled` calls that were not tried yet. */
   readonly #waiting = new Set<{ readonly groups: Set<GroupId>; readonly done: () => void }>()
   #retry: Timer | undefined
@@ -152,7 +157,7 @@ class Running implements Reconciler {
   }
 
   async #run(work: Work): Promise<void> {
-    const { group, action } = work
+    const { group, replica, action } = work
     this.#busy.add(group)
     try {
       await work.run()
@@ -162,6 +167,7 @@ class Running implements Reconciler {
     } catch (error) {
       const waitMs = Math.min(2 * (this.#failures.get(group)?.waitMs ?? WAIT_MIN_MS / 2), WAIT_MAX_MS)
       this.#failures.set(group, { waitMs, retryMs: this.#options.env.monoMs() + waitMs })
+      if (replica !== undefined && error instanceof ReplicaLostError) this.#lost.set(group, replica)
       this.#options.onError(group, action, error)
     }
     this.#busy.delete(group)
@@ -190,9 +196,10 @@ class Running implements Reconciler {
       for (const partition of topic.partitions) {
         const { group, replicas } = partition
         const own = replicas.find(({ node }) => node === self)
-        if (own === undefined || this.#started.has(group)) continue
-        const spec: GroupSpec = { group, replica: own.replica, members: replicas }
-        yield { group, action: 'start', run: () => host.start(spec, partition, topic.kind) }
+        if (own === undefined || this.#started.has(group) || this.#lost.get(group) === own.replica) continue
+        const { replica } = own
+        const spec: GroupSpec = { group, replica, members: replicas }
+        yield { group, replica, action: 'start', run: () => host.start(spec, partition, topic.kind) }
       }
     }
   }

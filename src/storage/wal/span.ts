@@ -67,7 +67,8 @@ export class Span {
     const start = this.#endBefore(from)
     const bytes = this.#endBefore(to) - start
     const position = this.#positions[from] ?? 0
-    const { buffer, byteOffset } = this.segment.recent.find(position, bytes) ?? this.#fromFile(from, to, position, bytes)
+    const { buffer, byteOffset } =
+      this.segment.recent.find(position, bytes) ?? this.#fromFile(from, to, position, bytes)
     for (let row = from; row < to; row++) {
       const at = this.#endBefore(row)
       const data = new Uint8Array(buffer, byteOffset + at - start, this.#endBefore(row + 1) - at)

@@ -3,6 +3,7 @@ import type { GroupId } from '../../../src/base/ids.ts'
 import type { CatalogHandle } from '../../../src/node/catalog/catalog-handle.ts'
 import { createReconciler, type Reconciler, type ReplicaHost } from '../../../src/node/catalog/reconciler.ts'
 import type { GroupObserver, GroupStatus } from '../../../src/replication/group.ts'
+import { ReplicaLostError } from '../../../src/replication/replica-removal.ts'
 import { type CatalogView, createCatalogView } from '../../../src/views/catalog/catalog-view.ts'
 import { encodeCommand } from '../../../src/views/catalog/command-codec.ts'
 import type { CatalogCommand, CatalogEffect } from '../../../src/views/catalog/commands.ts'
@@ -15,6 +16,8 @@ class FakeHost implements ReplicaHost {
   readonly data = new Set<GroupId>()
   readonly log: string[] = []
   failures = 0
+  /** Replicas that never start again. */
+  lost: ReadonlySet<GroupId> = new Set()
   atOnce = 0
   mostAtOnce = 0
   readonly #time: VirtualTime
@@ -29,6 +32,7 @@ class FakeHost implements ReplicaHost {
 
   async start({ group }: { group: GroupId }): Promise<void> {
     await this.#work(`start ${group}`)
+    if (this.lost.has(group)) throw new ReplicaLostError('told to be lost')
     if (this.running.has(group)) throw new Error(`${group} runs twice`)
     this.running.add(group)
     this.data.add(group)
@@ -172,6 +176,16 @@ describe('reconciler', () => {
     await time.run(1000)
     expect(host.running.has(group)).toBe(true)
     expect(host.log).toHaveLength(5)
+  })
+
+  test('one that is lost for good is tried once, and the others go on', async () => {
+    const groups = catalog.topic('orders', 3)
+    const [first = 0] = groups
+    host.lost = new Set([first])
+    await time.during(reconcile().settled())
+    await time.run(60_000)
+    expect(errors).toEqual([`start ${first}`])
+    expect([...host.running].sort()).toEqual(groups.slice(1))
   })
 
   test('one that always fails does not keep the others', async () => {
