@@ -16,7 +16,9 @@ export interface Health {
 
 /** Elections end within 2 s; what lasts longer is a lost majority. */
 export const LEADERLESS_MS = 5000
-const LOOK_EVERY_MS = 250
+/** Between two looks for others' sake while it is not ready, and while it is; whoever asks is told as it is now. */
+const LOOK_OFTEN_MS = 250
+const LOOK_SELDOM_MS = 1000
 
 export class Readiness {
   readonly #env: Env
@@ -76,9 +78,9 @@ export class Readiness {
   }
 
   #look(): void {
-    this.#timer = this.#env.after(LOOK_EVERY_MS, () => this.#look())
     const reasons = this.reasons()
     const isReady = reasons.length === 0
+    this.#timer = this.#env.after(isReady ? LOOK_SELDOM_MS : LOOK_OFTEN_MS, () => this.#look())
     if (isReady === this.#wasReady) return
     this.#wasReady = isReady
     for (const listener of this.#listeners) listener(reasons)
