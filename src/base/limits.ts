@@ -36,7 +36,7 @@ export const CHECKPOINT_BYTES = 16 * MIB
 /** Default of `memory_max_bytes`: unsaved layers of all replicas of a node. */
 export const MEMORY_BYTES = 1024 * MIB
 /** Unsaved layers of a node that are held at ease: beyond it a busy node would need more memory, and longer to restart. */
-export const MEMORY_RELIEF_BYTES = 48 * MIB
+export const MEMORY_RELIEF_BYTES = 24 * MIB
 export const SEGMENT_BYTES = 64 * MIB
 /** Default of `wal_retain_bytes`: log kept for followers beyond what recovery needs. */
 export const WAL_RETAIN_BYTES = 256 * MIB

@@ -19,7 +19,7 @@ import { fullSync, isNoSpace, writeAll } from './write-all.ts'
 /** Room for one checkpoint and what comes with it. */
 const RESERVE_BYTES = 64 * 1024 * 1024
 /** What followers that keep up ask for, and what waits to be applied; older entries are read from their segments. */
-const CACHE_BYTES = 16 * 1024 * 1024
+const CACHE_BYTES = 8 * 1024 * 1024
 
 export interface WalOptions {
   /** Created when missing; nothing else may write there. */
