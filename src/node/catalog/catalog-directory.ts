@@ -54,8 +54,9 @@ export function createCatalogDirectory(options: CatalogDirectoryOptions): Catalo
 
 /** Reports, balancing, who is alive. */
 const TICK_MS = 200
-/** A storm of elections is looked at now and then, not one by one. */
-const LOOK_AFTER_MS = 50
+/** What changed is looked at so soon; a storm of elections not one by one but so often. */
+const LOOK_AFTER_MS = 5
+const LOOK_EVERY_MS = 50
 
 class NodeDirectory implements CatalogDirectory {
   readonly self: NodeId
@@ -75,6 +76,7 @@ class NodeDirectory implements CatalogDirectory {
   #accepted = true
   #timer: Timer | undefined
   #look: Timer | undefined
+  #lookedMs = Number.NEGATIVE_INFINITY
   #closed = false
 
   constructor(options: CatalogDirectoryOptions) {
@@ -215,8 +217,11 @@ class NodeDirectory implements CatalogDirectory {
 
   #lookSoon(): void {
     if (this.#closed) return
-    this.#look ??= this.#options.env.after(LOOK_AFTER_MS, () => {
+    const { env } = this.#options
+    const waitMs = Math.max(LOOK_AFTER_MS, this.#lookedMs + LOOK_EVERY_MS - env.monoMs())
+    this.#look ??= env.after(waitMs, () => {
       this.#look = undefined
+      this.#lookedMs = env.monoMs()
       const { leadersChanged, ledChanged } = this.#replicas.look()
       if (ledChanged) this.#sender.send()
       if (leadersChanged) this.#tell()
