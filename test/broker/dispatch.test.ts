@@ -138,8 +138,9 @@ test('more scheduled messages than the look-ahead holds are all delivered, in or
 
 test('a redelivery is proposed once, however long its command takes', async () => {
   const h = new Harness()
-  const consumer = h.consumer('a')
-  await h.produced(3)
+  const consumer = h.consumer('a', { credit: 1000 })
+  // Few would wait for those under way in any case.
+  await h.produced(100)
   await h.time.run(1)
   consumer.session.nack(
     1,
@@ -155,7 +156,81 @@ test('a redelivery is proposed once, however long its command takes', async () =
       if (command.type === 'deliver') again.push(...command.runs.flatMap((run) => run.again))
     }
   }
-  expect(again).toEqual([1, 2, 3])
+  expect(again).toEqual(Array.from({ length: 100 }, (_, i) => i + 1))
+})
+
+/** How many messages each of the deliver commands named that were proposed so far. */
+function delivered(h: Harness): number[] {
+  const commands = h.handle.proposed.flatMap((proposal) => proposal.commands.map(decodeTimerCommand))
+  return commands.flatMap((command) =>
+    command.type === 'deliver' ? [command.runs.reduce((n, run) => n + run.positions.length, 0)] : [],
+  )
+}
+
+test('few deliveries wait for those on their way, many do not', async () => {
+  const h = new Harness()
+  const consumer = h.consumer('a', { credit: 1000 })
+  await h.produced(300, { delayMs: 1000 })
+  await h.produced(8, { delayMs: 2000 })
+  for (let i = 0; i < 5; i++) await h.produced(1, { delayMs: 2010 + 10 * i })
+  await h.time.run(900)
+  h.handle.manual = true
+  await h.time.run(1150)
+  expect(delivered(h)).toEqual([300])
+  h.handle.applyNext()
+  await h.time.run(0)
+  expect(delivered(h)).toEqual([300, 13])
+  h.handle.applyNext()
+  expect(consumer.got).toHaveLength(313)
+})
+
+test('few settling commands wait for two entries on their way, and none for ever', async () => {
+  const h = new Harness()
+  const consumer = h.consumer('a', { credit: 1000 })
+  await h.produced(200)
+  await h.time.run(10)
+  const held = [...consumer.held]
+  const before = h.handle.proposed.length
+  h.handle.manual = true
+  for (let i = 0; i < 10; i++) {
+    consumer.session.ack(i, held.slice(i, i + 1))
+    await h.time.run(1)
+  }
+  expect(h.handle.proposed.slice(before).map(({ commands }) => commands.length)).toEqual([1, 1])
+  consumer.session.ack(10, held.slice(10, 90))
+  await h.time.run(1)
+  expect(h.handle.proposed.slice(before).map(({ commands }) => commands.length)).toEqual([1, 1, 9])
+  for (let i = 90; i < 100; i++) consumer.session.ack(i, held.slice(i, i + 1))
+  await h.time.run(1)
+  // An entry that is refused changes nothing that would wake anybody.
+  h.handle.waiting.shift()?.done({ type: 'refused', reason: 'OVERLOADED' })
+  await h.time.run(1)
+  expect(h.handle.proposed).toHaveLength(before + 3)
+  h.handle.waiting.shift()?.done({ type: 'refused', reason: 'OVERLOADED' })
+  await h.time.run(1)
+  expect(h.handle.proposed).toHaveLength(before + 4)
+  h.handle.applyNext()
+  expect(h.broker.stats().topics.get('orders')?.groups.get('g')?.acked).toBe(98)
+})
+
+test('what waits for entries on their way is answered when leadership is lost', async () => {
+  const h = new Harness()
+  const consumer = h.consumer('a', { credit: 1000 })
+  await h.produced(10)
+  await h.time.run(10)
+  h.handle.manual = true
+  for (const [i, held] of [...consumer.held].entries()) {
+    consumer.session.ack(i, [held])
+    await h.time.run(1)
+  }
+  h.handle.change({ role: 'follower', ready: false, leaderReplica: 0, leaderNode: 0 })
+  h.handle.loseWaiting()
+  await h.time.run(1)
+  h.handle.manual = false
+  h.handle.change({ role: 'leader', term: 3, ready: true, leaderReplica: 1002, leaderNode: 1 })
+  const again = h.consumer('b', { credit: 1000 })
+  await h.time.run(20_000)
+  expect(again.got).toHaveLength(10)
 })
 
 test('after a refused command those behind it are let land before the next', async () => {

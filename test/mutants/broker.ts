@@ -40,6 +40,22 @@ export const BROKER_MUTANTS: readonly Mutant[] = [
     killers: dispatch('a due time that passes while the leader looks is not slept through'),
   },
   {
+    name: 'few-deliveries-do-not-wait',
+    breaks: 'a command with few messages waits for those on their way',
+    file: 'broker/dispatcher/group-dispatch.ts',
+    find: 'this.#flights > 0 && deal.count < SMALL_FLIGHT',
+    replace: 'false',
+    killers: dispatch('few deliveries wait for those on their way, many do not'),
+  },
+  {
+    name: 'waiting-acks-are-forgotten',
+    breaks: 'what waits for entries on their way is proposed when one of them is answered',
+    file: 'broker/proposer.ts',
+    find: 'if (this.waiting) this.#options.schedule()',
+    replace: '',
+    killers: dispatch('few settling commands wait for two entries on their way, and none for ever'),
+  },
+  {
     name: 'redelivery-proposed-twice',
     breaks: 'a redelivery whose command is under way is not proposed again',
     file: 'broker/dispatcher/group-dispatch.ts',
