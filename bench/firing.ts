@@ -5,7 +5,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Argv } from 'yargs'
 import type { Cluster } from '../chaos/harness/cluster.ts'
-import type { Delivery, SandglassClient } from '../src/client/index.ts'
+import { type Delivery, type SandglassClient, SandglassError } from '../src/client/index.ts'
 import { Timings } from './loads.ts'
 import { MemoryWatch } from './memory-watch.ts'
 import { earlyDeliveries, NodeUsage } from './node-usage.ts'
@@ -32,7 +32,7 @@ interface Options {
 
 export const firingCommand = {
   command: 'firing',
-  describe: 'lateness of messages that come due, while many others wait',
+  describe: 'lateness of rate x seconds messages that come due, while many others wait (loaded first)',
   builder: (argv: Argv) =>
     argv
       .option('waiting', { type: 'number', describe: 'messages that wait meanwhile', default: 1_000_000 })
@@ -77,7 +77,7 @@ async function firing(cluster: Cluster, report: Report, { waiting, rate, seconds
     ...{ load: `${rate} due a second, ${waiting} waiting`, messages: count, bytes: schedule.bytes, ...figures },
     ...(await usage.end()),
     ...memory.since(),
-    note: `stored ${rounded(aheadMs / 1000)} s ahead`,
+    note: `stored ${rounded(aheadMs / 1000)} s ahead, ${catcher.unanswered} acks unanswered`,
     books:
       [
         ...(aheadMs > 0 ? [] : ['not stored in time']),
@@ -102,6 +102,7 @@ async function loaded(client: SandglassClient, schedule: Schedule, memory: Memor
 /** Consumers of one group that take what comes due, each number once. */
 class Catcher {
   readonly timings = new Timings()
+  unanswered = 0
   readonly #cluster: Cluster
   readonly #schedule: Schedule
   readonly #bodies: Bodies
@@ -149,6 +150,12 @@ class Catcher {
     return `lost ${lost}, twice ${this.#again}, changed ${this.#strange}, early ${this.#early}`
   }
 
+  /** Without an answer: it may have been acknowledged or not. If not, it comes again and is counted as twice. */
+  #unsettled(error: unknown): void {
+    if (error instanceof SandglassError) this.unanswered++
+    else this.#failed ??= error
+  }
+
   async #take(iterator: AsyncIterator<Delivery>): Promise<void> {
     for (let next = await iterator.next(); next.done !== true; next = await iterator.next()) {
       const { value: delivery } = next
@@ -162,7 +169,7 @@ class Catcher {
       }
       if (now < delivery.dueMs) this.#early++
       this.timings.add(now - delivery.dueMs)
-      this.#acks.push(delivery.ack())
+      this.#acks.push(delivery.ack().catch((error: unknown) => this.#unsettled(error)))
     }
   }
 }

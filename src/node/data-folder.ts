@@ -3,8 +3,10 @@
  * reason when it cannot be used. Whether another process has it, and what it holds, is asked later.
  */
 import { constants } from 'node:fs'
-import { access, mkdir, stat } from 'node:fs/promises'
+import { access, mkdir, readdir, stat } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
+import { segmentNumber } from '../storage/wal/segment.ts'
+import { createIdentityStore } from './formation/identity-file.ts'
 import { StartError } from './start-error.ts'
 
 /** Rejects with StartError DATA_UNUSABLE. */
@@ -20,6 +22,28 @@ export async function prepareDataFolder(data: string): Promise<void> {
     if (!isSystemError(error)) throw error
     throw new StartError('DATA_UNUSABLE', `Cannot use data ${data}: ${reasonOf(error)}`, error)
   }
+}
+
+/**
+ * A node that knows who it is has had a log since before it did: without one it has forgotten its votes and what it
+ * acknowledged, and must not take part. Throws DATA_DAMAGED.
+ */
+export async function refuseLostLog(data: string): Promise<void> {
+  const reason = await lostLog(data)
+  if (reason !== undefined) throw new StartError('DATA_DAMAGED', `Cannot start on data ${data}: ${reason}`)
+}
+
+/** undefined: there is a log, or never was one. */
+export async function lostLog(data: string): Promise<string | undefined> {
+  const node = await createIdentityStore(data).read()
+  if (node === undefined) return undefined
+  const wal = join(resolve(data), 'shard-0', 'wal')
+  const names = await readdir(wal).catch((error: unknown) => {
+    if (isSystemError(error) && error.code === 'ENOENT') return []
+    throw error
+  })
+  if (names.some((name) => segmentNumber(name) !== undefined)) return undefined
+  return `${wal} has no segment, though ${node.name} is a node of a cluster: its log was deleted or lost`
 }
 
 const RWX = constants.R_OK | constants.W_OK | constants.X_OK

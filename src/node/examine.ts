@@ -8,6 +8,7 @@ import { inspectState, isLocked, mayHold, unusedStateFiles } from '../storage/st
 import type { StateDamage, StateInspection } from '../storage/state/types.ts'
 import { type SegmentSummary, summarizeWal, type UnusedRange, type WalSummary } from '../storage/wal/summary.ts'
 import { inspectWal, verifyWal, type WalVerification } from '../storage/wal/verify.ts'
+import { lostLog } from './data-folder.ts'
 import type { Identity } from './formation/identity.ts'
 import { createIdentityStore } from './formation/identity-file.ts'
 import { StartError } from './start-error.ts'
@@ -61,6 +62,7 @@ export async function verifyData(data: string): Promise<Verification> {
       }
     }),
     ...behindLog(data, { state, wal }),
+    ...(await withoutLog(data)),
   ]
   return {
     data,
@@ -134,6 +136,11 @@ function behindLog(data: string, { state, wal }: Omit<Look, 'node'>): readonly D
     const { file = '', offset = 0 } = state.end ?? {}
     return [{ file: join(folders(data).state, file), offset, groups: [group], reason }]
   })
+}
+
+async function withoutLog(data: string): Promise<readonly Damage[]> {
+  const reason = await lostLog(data)
+  return reason === undefined ? [] : [{ file: folders(data).wal, offset: 0, groups: undefined, reason }]
 }
 
 /** The state first: its lock is the node's. */

@@ -8,7 +8,7 @@ import { routeGrpcLog } from '../rpc/grpc-log.ts'
 import { formationVia } from './addresses.ts'
 import type { NodeConfig } from './config/schema.ts'
 import { Closers, type Context, listening } from './context.ts'
-import { prepareDataFolder } from './data-folder.ts'
+import { prepareDataFolder, refuseLostLog } from './data-folder.ts'
 import { createIdentityStore } from './formation/identity-file.ts'
 import { type Formation, runFormation } from './formation/run-formation.ts'
 import { adviceOnLog, adviceOnState, diskErrorCode } from './observe/disk-advice.ts'
@@ -82,6 +82,7 @@ async function openSide({ config, metrics, readiness, closers }: Context): Promi
 
 async function openData({ config, env, log, health, metrics, closers, fail }: Context): Promise<Storage> {
   await prepareDataFolder(config.data)
+  await refuseLostLog(config.data)
   const storage = await openStorage({
     env,
     data: config.data,

@@ -272,6 +272,7 @@ export class Replica<R, E, V extends View<R, E>> implements Turnable {
   #halt(error: Error): void {
     this.#stopped = true
     this.#answerAll()
+    this.#shard.changed()
     this.#shard.event({ type: 'halted', group: this.group, error })
   }
 

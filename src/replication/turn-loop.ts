@@ -122,7 +122,10 @@ export class TurnLoop {
     const now = env.monoMs()
     let atMs = this.#lastTickMs + ticks * tickMs
     // After a stall the rhythm starts anew: no tick follows another at once, so that what arrived meanwhile is heard first.
-    if (atMs <= now) atMs = now + ticks * tickMs
+    if (atMs <= now) {
+      this.#lastTickMs = now
+      atMs = now + ticks * tickMs
+    }
     this.#armed = ticks
     this.#timer = env.after(atMs - now, () => {
       if (!this.#running) return

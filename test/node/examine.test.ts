@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { realEnv } from '../../src/base/real-env.ts'
+import { refuseLostLog } from '../../src/node/data-folder.ts'
 import { inspectData, inspectFrames, unusedRanges, verifyData } from '../../src/node/examine.ts'
 import { createIdentityStore } from '../../src/node/formation/identity-file.ts'
 import { openStorage, type Storage } from '../../src/node/storage.ts'
@@ -59,6 +60,19 @@ function append({ wal }: Storage, group: number, count: number): Promise<void> {
     wal.append({ group, replica: 1000 + group, entries, hard: { term: 1, vote: 1, commit: count } }, done),
   )
 }
+
+test('a node whose log was deleted is not sound, and does not start', async () => {
+  const wal = join(data, 'shard-0', 'wal')
+  await refuseLostLog(data)
+  for (const name of await readdir(wal)) if (name.endsWith('.wal')) await rm(join(wal, name))
+  const { ok, damage } = await verifyData(data)
+  expect([ok, damage]).toMatchObject([false, [{ file: wal, groups: undefined }]])
+  await expect(refuseLostLog(data)).rejects.toMatchObject({ reason: 'DATA_DAMAGED' })
+  await rm(wal, { recursive: true })
+  await expect(refuseLostLog(data)).rejects.toThrow(/has no segment, though n1 is a node of a cluster/)
+  await rm(join(data, 'identity.json'))
+  await refuseLostLog(data)
+})
 
 /** Every name, size, time and byte below the folder. */
 async function everything(): Promise<string> {

@@ -205,6 +205,34 @@ describe('ticks', () => {
     ])
   })
 
+  test('that are wanted at once come at once after a stall, too', async () => {
+    const time = new VirtualTime()
+    const env = time.env()
+    let stallMs = 0
+    let wanted = 3
+    const ticks: number[] = []
+    const loop = new TurnLoop({
+      env: { ...boundEnv(env), monoMs: () => time.nowMs + stallMs },
+      tickMs: 50,
+      sliceMs: 5,
+      outbox: new Outbox(env, new MemoryNetwork(time).transport(1)),
+      stateReady: () => undefined,
+      wanted: () => wanted,
+      onTick: () => ticks.push(time.nowMs + stallMs),
+      fatal: (error) => {
+        throw error
+      },
+    })
+    await time.run(60)
+    stallMs = 1000
+    await time.run(150)
+    wanted = 1
+    loop.hurry()
+    await time.run(60)
+    loop.stop()
+    expect(ticks).toEqual([50, 1200, 1250])
+  })
+
   test('do not make a cluster elect anew after all of it stood still', async () => {
     const cluster = await Cluster.start()
     const leader = await cluster.leader()

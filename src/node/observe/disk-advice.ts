@@ -20,7 +20,7 @@ const ADVICE: Readonly<Record<string, string>> = {
   SHORT: 'make room on its file system or give it a larger one',
 }
 const BROKEN =
-  'check the disk (dmesg, smartctl), then start the node again; if its data cannot be trusted, replace the node by an empty one'
+  'check the disk (dmesg, smartctl), then start the node again; if its data cannot be trusted, leave it stopped: the others go on'
 
 /** The system's code of a failed disk operation; SHORT: fewer bytes were taken than given; OTHER: none is known. */
 export function diskErrorCode(error: unknown): string {

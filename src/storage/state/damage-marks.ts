@@ -5,12 +5,15 @@
  */
 import { mkdir, open, readFile, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
+import { crc32 } from 'node:zlib'
+import { SandglassError } from '../../base/errors.ts'
 import type { GroupId } from '../../base/ids.ts'
 import type { FileDamage } from './files/examine-files.ts'
 import { generationRange, headKey, type Place } from './keys.ts'
 import type { KeyRange, StateDamage } from './types.ts'
 
 const FILE = 'DAMAGED.json'
+const FORMAT = 1
 /** Where damaged tables go, and what LevelDB's repair replaces. */
 const LOST = 'lost'
 /** Damaged files remembered; a disk with more of them is to be replaced. */
@@ -41,7 +44,7 @@ export async function setAside(dir: string, damaged: readonly FileDamage[]): Pro
   await syncDirectory(dir)
 }
 
-function ignoreMissing(error: unknown): void {
+function ignoreMissing(error: unknown): undefined {
   if (!(error instanceof Error && 'code' in error && error.code === 'ENOENT')) throw error
 }
 
@@ -111,20 +114,39 @@ function concerns(keys: KeyRange | undefined, place: Place): boolean {
   return (keys.gte <= head && head < keys.lt) || (keys.gte < own.lt && own.gte < keys.lt)
 }
 
+/** What was remembered in a file that is damaged itself: any group may have lost anything. */
+const UNREADABLE: Marks = {
+  found: [{ kind: 'log', file: FILE, offset: 0, text: `${FILE} is damaged`, keys: undefined }],
+  marks: [],
+}
+
 async function load(dir: string): Promise<Marks> {
+  const text = await readFile(join(dir, FILE), 'utf8').catch(ignoreMissing)
+  if (text === undefined) return { found: [], marks: [] }
   try {
-    return JSON.parse(await readFile(join(dir, FILE), 'utf8'))
+    const { format, crc, found, marks } = JSON.parse(text) as { format: number; crc: number } & Marks
+    if (crc !== crcOf(format, { found, marks })) return UNREADABLE
+    if (format === FORMAT) return { found, marks }
+    throw new SandglassError(
+      'UNSUPPORTED',
+      `Cannot read ${join(dir, FILE)}: its format ${format} is newer than ${FORMAT}`,
+    )
   } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return { found: [], marks: [] }
+    if (error instanceof SyntaxError || error instanceof TypeError) return UNREADABLE
     throw error
   }
+}
+
+function crcOf(format: unknown, { found, marks }: Marks): number {
+  return crc32(JSON.stringify([format, found, marks]))
 }
 
 async function save(dir: string, marks: Marks): Promise<void> {
   const path = join(dir, FILE)
   const file = await open(`${path}.new`, 'w')
   try {
-    await file.writeFile(JSON.stringify(marks))
+    const { found, marks: all } = marks
+    await file.writeFile(JSON.stringify({ format: FORMAT, crc: crcOf(FORMAT, marks), found, marks: all }))
     await file.sync()
   } finally {
     await file.close()

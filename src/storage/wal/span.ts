@@ -1,5 +1,5 @@
 /**
- * Where the entries of one replica lie in one segment: four columns of a typed array each, 13 bytes an entry, so that
+ * Where the entries of one replica lie in one segment: four columns of a typed array each, 17 bytes an entry, so that
  * a log of millions costs no objects. Invariant: entry `first + i` has `sizes(i)` bytes at `positions(i)`.
  */
 import { crc32 } from 'node:zlib'

@@ -163,6 +163,30 @@ describe('damage', () => {
     expect((await store.group(7)).damage).toMatch(/checksum of the block/)
   })
 
+  test.each([
+    ['a digit that changed', (text: string) => text.replace('"generation":1', '"generation":3')],
+    ['what is no JSON', () => 'garbage'],
+    ['nothing', () => ''],
+  ])('%s in what is remembered of damage speaks for every group', async (_, change) => {
+    await putNoise(1000)
+    await intoTables()
+    await flip(folder.dir, '.ldb', (file) => file.indexOf(noise(500, 300).subarray(10, 40)))
+    await reopen()
+    expect(group.damage).toMatch(/checksum of the block/)
+    await store.close()
+    const path = join(folder.dir, 'DAMAGED.json')
+    const before = await readFile(path, 'utf8')
+    expect(change(before)).not.toBe(before)
+    await writeFile(path, change(before))
+    expect((await verified(folder.dir)).damage).toContain('DAMAGED.json is damaged')
+    await reopen()
+    expect(group.damage).toBeDefined()
+    await store.close()
+    expect((await verified(folder.dir)).damage.join()).toContain('group 7 lost rows')
+    await reopen()
+    expect(group.damage).toBeDefined()
+  })
+
   test('a group whose head was lost is not taken for a new one', async () => {
     await putNoise(1000)
     await intoTables()
