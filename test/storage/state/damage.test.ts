@@ -170,6 +170,10 @@ describe('damage', () => {
   ])('%s in what is remembered of damage speaks for every group', async (_, change) => {
     await putNoise(1000)
     await intoTables()
+    await reopen()
+    group.put('k', bytes('the head lies in another table than most rows'))
+    await group.checkpoint(meta(2))
+    await intoTables()
     await flip(folder.dir, '.ldb', (file) => file.indexOf(noise(500, 300).subarray(10, 40)))
     await reopen()
     expect(group.damage).toMatch(/checksum of the block/)
