@@ -6,6 +6,7 @@ import { constants } from 'node:fs'
 import { access, mkdir, readdir, stat } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
 import { segmentNumber } from '../storage/wal/segment.ts'
+import type { Identity } from './formation/identity.ts'
 import { createIdentityStore } from './formation/identity-file.ts'
 import { StartError } from './start-error.ts'
 
@@ -29,13 +30,12 @@ export async function prepareDataFolder(data: string): Promise<void> {
  * acknowledged, and must not take part. Throws DATA_DAMAGED.
  */
 export async function refuseLostLog(data: string): Promise<void> {
-  const reason = await lostLog(data)
+  const reason = await lostLog(data, await createIdentityStore(data).read())
   if (reason !== undefined) throw new StartError('DATA_DAMAGED', `Cannot start on data ${data}: ${reason}`)
 }
 
 /** undefined: there is a log, or never was one. */
-export async function lostLog(data: string): Promise<string | undefined> {
-  const node = await createIdentityStore(data).read()
+export async function lostLog(data: string, node: Identity | undefined): Promise<string | undefined> {
   if (node === undefined) return undefined
   const wal = join(resolve(data), 'shard-0', 'wal')
   const names = await readdir(wal).catch((error: unknown) => {

@@ -62,7 +62,7 @@ export async function verifyData(data: string): Promise<Verification> {
       }
     }),
     ...behindLog(data, { state, wal }),
-    ...(await withoutLog(data)),
+    ...(await withoutLog(data, node)),
   ]
   return {
     data,
@@ -138,8 +138,8 @@ function behindLog(data: string, { state, wal }: Omit<Look, 'node'>): readonly D
   })
 }
 
-async function withoutLog(data: string): Promise<readonly Damage[]> {
-  const reason = await lostLog(data)
+async function withoutLog(data: string, node: Identity | undefined): Promise<readonly Damage[]> {
+  const reason = await lostLog(data, node)
   return reason === undefined ? [] : [{ file: folders(data).wal, offset: 0, groups: undefined, reason }]
 }
 

@@ -32,7 +32,7 @@ export interface StorageOptions {
 const SHARD = 'shard-0'
 const SEGMENT_BYTES_MIN = 4 * 1024 * 1024
 
-/** Rejects with StartError DATA_LOCKED when another process has the folder. */
+/** Rejects with StartError DATA_LOCKED when another process has the folder, DATA_NEWER for a format of a later version. */
 export async function openStorage(options: StorageOptions): Promise<Storage> {
   const { env } = options
   const state = await openState(options)
@@ -57,12 +57,17 @@ export async function openStorage(options: StorageOptions): Promise<Storage> {
     return { state, wal, damage, close }
   } catch (error) {
     await state.close()
-    // The one thing the log refuses to read: a format of a later version.
-    if (error instanceof SandglassError && error.reason === 'UNSUPPORTED') {
-      throw new StartError('DATA_NEWER', `Cannot use data ${options.data}: ${error.message}`, error)
-    }
-    throw error
+    throw refusalOf(options.data, error)
   }
+}
+
+/** What log and state refuse by themselves, as it is told to whoever starts the node; anything else as it came. */
+function refusalOf(data: string, error: unknown): unknown {
+  if (isLocked(error)) return new StartError('DATA_LOCKED', `Cannot use ${data}: another process has it`, error)
+  if (error instanceof SandglassError && error.reason === 'UNSUPPORTED') {
+    return new StartError('DATA_NEWER', `Cannot use data ${data}: ${error.message}`, error)
+  }
+  return error
 }
 
 /** The log goes by whole segments: small ones where little is to be retained. */
@@ -78,8 +83,6 @@ async function openState(options: StorageOptions): Promise<StateStore> {
       onError: options.onStateError,
     })
   } catch (error) {
-    if (isLocked(error))
-      throw new StartError('DATA_LOCKED', `Cannot use ${options.data}: another process has it`, error)
-    throw error
+    throw refusalOf(options.data, error)
   }
 }

@@ -87,18 +87,7 @@ describe('a turn', () => {
     const env = time.env()
     let nowMs = 0
     const applied: string[] = []
-    const loop: TurnLoop = new TurnLoop({
-      env: { ...boundEnv(env), monoMs: () => nowMs },
-      tickMs: 50,
-      sliceMs: 5,
-      outbox: new Outbox(env, new MemoryNetwork(time).transport(1)),
-      stateReady: () => undefined,
-      wanted: () => 1,
-      onTick: () => undefined,
-      fatal: (error) => {
-        throw error
-      },
-    })
+    const loop: TurnLoop = loopOf(time, env, { env: { ...boundEnv(env), monoMs: () => nowMs } })
     let turns = 0
     const busy = (name: string, slices: number): Turnable => {
       let left = slices
@@ -151,17 +140,9 @@ describe('ticks', () => {
     const env = time.env()
     let stallMs = 0
     const ticks: number[] = []
-    const loop = new TurnLoop({
+    const loop = loopOf(time, env, {
       env: { ...boundEnv(env), monoMs: () => time.nowMs + stallMs },
-      tickMs: 50,
-      sliceMs: 5,
-      outbox: new Outbox(env, new MemoryNetwork(time).transport(1)),
-      stateReady: () => undefined,
-      wanted: () => 1,
       onTick: () => ticks.push(time.nowMs + stallMs),
-      fatal: (error) => {
-        throw error
-      },
     })
     await time.run(100)
     stallMs = 1000
@@ -175,18 +156,7 @@ describe('ticks', () => {
     const env = time.env()
     let wanted = 3
     const ticks: [number, number][] = []
-    const loop = new TurnLoop({
-      env,
-      tickMs: 50,
-      sliceMs: 5,
-      outbox: new Outbox(env, new MemoryNetwork(time).transport(1)),
-      stateReady: () => undefined,
-      wanted: () => wanted,
-      onTick: (count) => ticks.push([time.nowMs, count]),
-      fatal: (error) => {
-        throw error
-      },
-    })
+    const loop = loopOf(time, env, { wanted: () => wanted, onTick: (count) => ticks.push([time.nowMs, count]) })
     await time.run(360)
     expect(ticks).toEqual([
       [50, 1],
@@ -211,17 +181,10 @@ describe('ticks', () => {
     let stallMs = 0
     let wanted = 3
     const ticks: number[] = []
-    const loop = new TurnLoop({
+    const loop = loopOf(time, env, {
       env: { ...boundEnv(env), monoMs: () => time.nowMs + stallMs },
-      tickMs: 50,
-      sliceMs: 5,
-      outbox: new Outbox(env, new MemoryNetwork(time).transport(1)),
-      stateReady: () => undefined,
       wanted: () => wanted,
       onTick: () => ticks.push(time.nowMs + stallMs),
-      fatal: (error) => {
-        throw error
-      },
     })
     await time.run(60)
     stallMs = 1000
@@ -254,6 +217,27 @@ test('a damaged frame is reported and refused, and nothing else suffers', async 
   expect(leader.fatal).toEqual([])
   expect(await cluster.propose(leader, 'a')).toMatchObject({ type: 'applied' })
 })
+
+/** One that wants every tick, hears nothing of it, and fails the test when it fails. */
+function loopOf(
+  time: VirtualTime,
+  env: ReturnType<VirtualTime['env']>,
+  parts: Partial<ConstructorParameters<typeof TurnLoop>[0]>,
+): TurnLoop {
+  return new TurnLoop({
+    env,
+    tickMs: 50,
+    sliceMs: 5,
+    outbox: new Outbox(env, new MemoryNetwork(time).transport(1)),
+    stateReady: () => undefined,
+    wanted: () => 1,
+    onTick: () => undefined,
+    fatal: (error) => {
+      throw error
+    },
+    ...parts,
+  })
+}
 
 /** The methods of `env` as plain functions, so that a test can replace one. */
 function boundEnv(env: ReturnType<VirtualTime['env']>) {

@@ -46,8 +46,6 @@ export class GroupDispatch implements DispatchedGroup {
   #seats = 0
   /** Set by `run` while somebody could take a message: whether to wake for the next due time. */
   #wanting = false
-  /** What could be delivered is little and waits until a flight lands. */
-  #holding = false
 
   constructor(name: GroupName, context: DispatchContext) {
     this.name = name
@@ -120,7 +118,6 @@ export class GroupDispatch implements DispatchedGroup {
     const { view } = this.#context.handle
     const group = view.group(this.name)
     this.#wanting = false
-    this.#holding = false
     if (group === undefined) return
     this.#leases.run(group, now)
     if (this.#live.size === 0) {
@@ -138,7 +135,7 @@ export class GroupDispatch implements DispatchedGroup {
     if (group === undefined) return undefined
     const waits = [this.#leases.waitMs(group, now)]
     if (this.#retryAt !== undefined) waits.push(this.#retryAt - env.monoMs())
-    if (this.#wanting && !this.#holding) {
+    if (this.#wanting) {
       const after = this.#ahead ?? group.cursor
       const next = [this.#window(after).nextDue(after), group.nextReadyAt()]
       for (const time of next) if (time !== undefined && time > now) waits.push(clock.waitMs(time))
@@ -160,8 +157,11 @@ export class GroupDispatch implements DispatchedGroup {
     this.#dealAgain(group, now, deal)
     const to = this.#dealFresh(group, after, now, deal)
     if (deal.count === 0) return false
-    this.#holding = this.#flights > 0 && deal.count < SMALL_FLIGHT
-    if (this.#holding) return false
+    if (this.#flights > 0 && deal.count < SMALL_FLIGHT) {
+      // A flight that lands looks again, whatever falls due meanwhile.
+      this.#wanting = false
+      return false
+    }
     this.#propose(new Flight(this.name, after, to, deal))
     return true
   }

@@ -5,9 +5,8 @@
  */
 import { mkdir, open, readFile, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { crc32 } from 'node:zlib'
-import { SandglassError } from '../../base/errors.ts'
 import type { GroupId } from '../../base/ids.ts'
+import { sealJson, unsealJson } from '../sealed-json.ts'
 import type { FileDamage } from './files/examine-files.ts'
 import { generationRange, headKey, type Place } from './keys.ts'
 import type { KeyRange, StateDamage } from './types.ts'
@@ -123,30 +122,14 @@ const UNREADABLE: Marks = {
 async function load(dir: string): Promise<Marks> {
   const text = await readFile(join(dir, FILE), 'utf8').catch(ignoreMissing)
   if (text === undefined) return { found: [], marks: [] }
-  try {
-    const { format, crc, found, marks } = JSON.parse(text) as { format: number; crc: number } & Marks
-    if (crc !== crcOf(format, { found, marks })) return UNREADABLE
-    if (format === FORMAT) return { found, marks }
-    throw new SandglassError(
-      'UNSUPPORTED',
-      `Cannot read ${join(dir, FILE)}: its format ${format} is newer than ${FORMAT}`,
-    )
-  } catch (error) {
-    if (error instanceof SyntaxError || error instanceof TypeError) return UNREADABLE
-    throw error
-  }
+  return unsealJson<Marks>(text, { format: FORMAT, names: ['found', 'marks'], path: join(dir, FILE) }) ?? UNREADABLE
 }
 
-function crcOf(format: unknown, { found, marks }: Marks): number {
-  return crc32(JSON.stringify([format, found, marks]))
-}
-
-async function save(dir: string, marks: Marks): Promise<void> {
+async function save(dir: string, { found, marks }: Marks): Promise<void> {
   const path = join(dir, FILE)
   const file = await open(`${path}.new`, 'w')
   try {
-    const { found, marks: all } = marks
-    await file.writeFile(JSON.stringify({ format: FORMAT, crc: crcOf(FORMAT, marks), found, marks: all }))
+    await file.writeFile(sealJson(FORMAT, { found, marks }))
     await file.sync()
   } finally {
     await file.close()

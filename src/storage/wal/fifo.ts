@@ -21,10 +21,6 @@ export class Fifo<T> {
     this.#items.push(item)
   }
 
-  pop(): void {
-    if (this.length > 0) this.#items.pop()
-  }
-
   shift(): T | undefined {
     if (this.length === 0) return undefined
     const item = this.#items[this.#head++]

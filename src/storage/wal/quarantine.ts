@@ -2,10 +2,9 @@
  * Remembers damage of the log in `DAMAGED.json` beside the segments: a tombstone says for good that a replica is gone,
  * but not why, and the damaged file is put aside. Invariant: durable before the tombstones are. (docs/formats.md)
  */
-import { crc32 } from 'node:zlib'
-import { SandglassError } from '../../base/errors.ts'
 import type { GroupId, ReplicaId } from '../../base/ids.ts'
 import type { Disk } from '../disk.ts'
+import { sealJson, unsealJson } from '../sealed-json.ts'
 import type { Registry } from './registry.ts'
 import { UNBORN_SUFFIX } from './segment.ts'
 import type { WalDamage } from './types.ts'
@@ -36,17 +35,8 @@ export async function readQuarantine(disk: Disk, dir: string, names: readonly st
   try {
     const bytes = Buffer.alloc(await file.size())
     file.readSync(bytes, 0)
-    const { format, crc, places } = JSON.parse(bytes.toString()) as {
-      format: number
-      crc: number
-      places: Quarantined[]
-    }
-    if (crc === crcOf(format, places)) {
-      if (format === FORMAT) return places
-      throw new SandglassError('UNSUPPORTED', `Cannot read ${path}: its format ${format} is newer than ${FORMAT}`)
-    }
-  } catch (error) {
-    if (!(error instanceof SyntaxError || error instanceof TypeError)) throw error
+    const kept = unsealJson<{ places: Quarantined[] }>(bytes.toString(), { format: FORMAT, names: ['places'], path })
+    if (kept !== undefined) return kept.places
   } finally {
     await file.close()
   }
@@ -81,7 +71,7 @@ export async function saveQuarantine(disk: Disk, dir: string, all: readonly Quar
   const unborn = `${dir}/${QUARANTINE_NAME}${UNBORN_SUFFIX}`
   const file = await disk.open(unborn, 'create')
   try {
-    await writeAll(file, [Buffer.from(JSON.stringify({ format: FORMAT, crc: crcOf(FORMAT, places), places }))], 0)
+    await writeAll(file, [Buffer.from(sealJson(FORMAT, { places }))], 0)
     await fullSync(file)
   } catch (error) {
     await discard(disk, file, unborn)
@@ -90,10 +80,6 @@ export async function saveQuarantine(disk: Disk, dir: string, all: readonly Quar
   await file.close()
   await disk.rename(unborn, `${dir}/${QUARANTINE_NAME}`)
   await disk.syncDir(dir)
-}
-
-function crcOf(format: unknown, places: unknown): number {
-  return crc32(JSON.stringify([format, places]))
 }
 
 function keyOf({ file, offset }: Quarantined): string {

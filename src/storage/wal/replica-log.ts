@@ -171,9 +171,8 @@ export class ReplicaLog implements GroupLog {
   }
 
   #readSpan(lo: number, hi: number, maxBytes: number, out: Entry[]): boolean {
-    const newest = this.#spans.at(-1)
-    const span = newest && newest.first <= lo ? newest : this.#spans.find((one) => one.last >= lo)
-    assert(span && span.first <= lo, 'every entry of the log has a place')
+    const span = this.#spans.findLast((one) => one.first <= lo)
+    assert(span && span.last >= lo, 'every entry of the log has a place')
     const before = out.length
     const bytes = span.read(lo, hi, maxBytes, (index) => this.#terms.at(index), out)
     if (bytes <= maxBytes || before === 0) return true

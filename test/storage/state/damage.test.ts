@@ -71,6 +71,16 @@ async function putNoise(rows: number): Promise<void> {
   await group.checkpoint(meta(1))
 }
 
+/** 1,001 rows, the newest of them and the head in another table than the others. */
+async function putRowsApartFromHead(): Promise<void> {
+  await putNoise(1000)
+  await intoTables()
+  await reopen()
+  group.put('k', bytes('the head lies in another table than most rows'))
+  await group.checkpoint(meta(2))
+  await intoTables()
+}
+
 describe('damage', () => {
   test('a batch that LevelDB drops at its start is noticed, and a snapshot heals the group', async () => {
     for (const applied of [1, 2, 3]) {
@@ -119,12 +129,7 @@ describe('damage', () => {
     await other.checkpoint(meta(3))
     await intoTables()
     await reopen()
-    await putNoise(1000)
-    await intoTables()
-    await reopen()
-    group.put('k', bytes('the head lies in another table than most rows'))
-    await group.checkpoint(meta(2))
-    await intoTables()
+    await putRowsApartFromHead()
     expect(await verified(folder.dir)).toEqual({ groups: 2, rows: 1101, damage: [] })
     await flip(folder.dir, '.ldb', (file) => file.indexOf(noise(500, 300).subarray(10, 40)))
     expect((await verified(folder.dir)).damage.join()).toMatch(/^\d+\.ldb: checksum of the block at \d+ is wrong$/)
@@ -168,12 +173,7 @@ describe('damage', () => {
     ['what is no JSON', () => 'garbage'],
     ['nothing', () => ''],
   ])('%s in what is remembered of damage speaks for every group', async (_, change) => {
-    await putNoise(1000)
-    await intoTables()
-    await reopen()
-    group.put('k', bytes('the head lies in another table than most rows'))
-    await group.checkpoint(meta(2))
-    await intoTables()
+    await putRowsApartFromHead()
     await flip(folder.dir, '.ldb', (file) => file.indexOf(noise(500, 300).subarray(10, 40)))
     await reopen()
     expect(group.damage).toMatch(/checksum of the block/)
