@@ -2,6 +2,7 @@
 import * as grpc from '@grpc/grpc-js'
 import { SandglassError } from '../base/errors.ts'
 import { FRAME_BYTES_MAX } from '../base/limits.ts'
+import { DIRECT, targetOf } from '../wire/channels.ts'
 import { createErrorCodec, type ErrorCodec, STATUS_DETAILS_KEY } from '../wire/errors.ts'
 import type { ServiceName } from '../wire/services.ts'
 import { type MethodShape, serviceDefinition } from '../wire/services.ts'
@@ -73,6 +74,7 @@ export function createGrpcTransport(options: GrpcOptions): Transport {
 }
 
 const CHANNEL_OPTIONS = {
+  ...DIRECT,
   'grpc.initial_reconnect_backoff_ms': 100,
   'grpc.min_reconnect_backoff_ms': 100,
   'grpc.max_reconnect_backoff_ms': 1000,
@@ -103,7 +105,7 @@ class Channels {
     if (this.#closed) throw new SandglassError('SHUTTING_DOWN', 'Cannot call: the client is closed')
     let client = this.#clients.get(addr)
     if (client === undefined) {
-      client = new grpc.Client(addr, this.#credentials, CHANNEL_OPTIONS)
+      client = new grpc.Client(targetOf(addr), this.#credentials, CHANNEL_OPTIONS)
       this.#clients.set(addr, client)
     }
     return client

@@ -2,6 +2,7 @@
 import { Client, credentials } from '@grpc/grpc-js'
 import { SandglassError } from '../base/errors.ts'
 import type { NodeId } from '../base/ids.ts'
+import { targetOf } from '../wire/channels.ts'
 import { controlMethods, OUTCOME, type UnaryMethod } from './control-proto.ts'
 import type { ControlClient, ControlProposeOutcome, ControlReadOutcome, LeaderReport } from './control-types.ts'
 import { CHANNEL_OPTIONS } from './peer-link.ts'
@@ -83,7 +84,7 @@ class GrpcControl implements GrpcControlClient {
     const open = this.#channels.get(to)
     if (open?.address === address) return open.client
     open?.client.close()
-    const client = new Client(address, credentials.createInsecure(), CHANNEL_OPTIONS)
+    const client = new Client(targetOf(address), credentials.createInsecure(), CHANNEL_OPTIONS)
     this.#channels.set(to, { address, client })
     return client
   }

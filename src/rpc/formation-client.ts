@@ -1,6 +1,7 @@
 /** The sending side of the service `sandglass.v1.Formation`. */
 import { Client, credentials } from '@grpc/grpc-js'
 import { SandglassError } from '../base/errors.ts'
+import { targetOf } from '../wire/channels.ts'
 import { formationMethods } from './control-proto.ts'
 import { fromWire, toWire } from './formation-hello.ts'
 import type { FormationHello, FormationTransport } from './formation-types.ts'
@@ -10,7 +11,7 @@ export function createFormationTransport(): FormationTransport {
   const { Exchange } = formationMethods()
   const clients = new Map<string, Client>()
   const clientOf = (address: string): Client => {
-    const client = clients.get(address) ?? new Client(address, credentials.createInsecure(), CHANNEL_OPTIONS)
+    const client = clients.get(address) ?? new Client(targetOf(address), credentials.createInsecure(), CHANNEL_OPTIONS)
     clients.set(address, client)
     return client
   }

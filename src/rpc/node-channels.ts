@@ -6,6 +6,7 @@ import { Client, type ClientDuplexStream, connectivityState, credentials, Metada
 import type { Env } from '../base/env.ts'
 import { SandglassError } from '../base/errors.ts'
 import type { NodeInfo } from '../broker/directory.ts'
+import { DIRECT, targetOf } from '../wire/channels.ts'
 
 /** Marks a request that another node passed on, for which partition: it is not passed on again. */
 export const FORWARDED_KEY = 'sandglass-forwarded'
@@ -35,6 +36,7 @@ export interface NodeChannels {
 const CONNECT_MS = 1000
 const CHANNELS_MAX = 256
 const CHANNEL_OPTIONS = {
+  ...DIRECT,
   'grpc.initial_reconnect_backoff_ms': 75,
   'grpc.min_reconnect_backoff_ms': 50,
   'grpc.max_reconnect_backoff_ms': 1000,
@@ -43,7 +45,6 @@ const CHANNEL_OPTIONS = {
   'grpc.keepalive_time_ms': 10_000,
   'grpc.keepalive_timeout_ms': 5000,
   'grpc-node.flow_control_window': 4 * 1024 * 1024,
-  'grpc.service_config_disable_resolution': 1,
 }
 
 export function createNodeChannels(env: Env): NodeChannels {
@@ -58,7 +59,7 @@ export function createNodeChannels(env: Env): NodeChannels {
       clients.delete(oldest)
       client.close()
     }
-    const client = new Client(address, credentials.createInsecure(), CHANNEL_OPTIONS)
+    const client = new Client(targetOf(address), credentials.createInsecure(), CHANNEL_OPTIONS)
     clients.set(address, client)
     return client
   }

@@ -5,6 +5,7 @@
  */
 import { Client, type ClientDuplexStream, credentials, type ServiceError, status } from '@grpc/grpc-js'
 import type { Env, Timer } from '../base/env.ts'
+import { DIRECT, targetOf } from '../wire/channels.ts'
 import { EXCHANGE, encodeHandshake, type PeerIdentity } from './peer-wire.ts'
 
 export interface LinkOptions {
@@ -28,12 +29,11 @@ const YOUNG_MS = 100
 
 /** A connection shared with nobody, which a healed network finds again within a second. */
 export const CHANNEL_OPTIONS = {
+  ...DIRECT,
   'grpc.use_local_subchannel_pool': 1,
   'grpc.initial_reconnect_backoff_ms': BACKOFF_MIN_MS,
   'grpc.max_reconnect_backoff_ms': BACKOFF_MAX_MS,
   'grpc.enable_retries': 0,
-  'grpc.enable_http_proxy': 0,
-  'grpc.service_config_disable_resolution': 1,
   'grpc.client_idle_timeout_ms': 2 ** 31 - 1,
   // A connection under a silent cut gives no error by itself.
   'grpc.keepalive_time_ms': 2000,
@@ -174,7 +174,7 @@ export class PeerLink {
 }
 
 function connectTo(address: string): Client {
-  return new Client(address, credentials.createInsecure(), CHANNEL_OPTIONS)
+  return new Client(targetOf(address), credentials.createInsecure(), CHANNEL_OPTIONS)
 }
 
 /** The connection ended, or was never there: no news worth telling. */

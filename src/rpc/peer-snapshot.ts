@@ -2,6 +2,7 @@
 import { once } from 'node:events'
 import { Client, type ClientWritableStream, credentials, type ServiceError } from '@grpc/grpc-js'
 import type { SnapshotStream } from '../replication/transport.ts'
+import { targetOf } from '../wire/channels.ts'
 import { CHANNEL_OPTIONS } from './peer-link.ts'
 import { encodeHandshake, INSTALL_SNAPSHOT, type PeerIdentity } from './peer-wire.ts'
 
@@ -17,7 +18,7 @@ export async function sendSnapshotTo(
   { address, identity, signal }: SnapshotTarget,
   stream: SnapshotStream,
 ): Promise<void> {
-  const client = new Client(address, credentials.createInsecure(), CHANNEL_OPTIONS)
+  const client = new Client(targetOf(address), credentials.createInsecure(), CHANNEL_OPTIONS)
   const ended = new AbortController()
   const { path, requestSerialize, responseDeserialize } = INSTALL_SNAPSHOT
   let call: ClientWritableStream<Uint8Array> | undefined
