@@ -28,6 +28,12 @@ export const PEER_FRAME_BYTES = 256 * KIB
 export const PEER_QUEUE_BYTES_MAX = 16 * MIB
 /** Proposed but not committed, per group: what a leader without quorum may pile up. */
 export const UNCOMMITTED_BYTES_MAX = 32 * MIB
+/**
+ * Commands that wait to be proposed, or are proposed and not answered, over all partitions of a node: produces, and what
+ * settles (acks, deliveries, attachments), which must find room beside them.
+ */
+export const NODE_PRODUCE_BYTES_MAX = 128 * MIB
+export const NODE_SETTLE_BYTES_MAX = 64 * MIB
 export const INFLIGHT_APPENDS_MAX = 64
 export const INFLIGHT_BYTES_MAX = 8 * MIB
 

@@ -2,6 +2,7 @@
 import { assert } from '../base/assert.ts'
 import type { GroupId } from '../base/ids.ts'
 import type { PartitionInfo } from './directory.ts'
+import { createLaneBudgets } from './lane.ts'
 import { Partition } from './partition.ts'
 import { Router } from './router.ts'
 import { newTopicCounters, type TopicCounters, type TopicStats } from './stats.ts'
@@ -20,6 +21,7 @@ class NodeBroker implements Broker {
   readonly #partitions = new Map<GroupId, Partition>()
   /** Counters outlive partitions: they never go back. */
   readonly #counters = new Map<string, TopicCounters>()
+  readonly #budgets = createLaneBudgets()
   readonly #proposals = { applied: 0, refused: 0, unknown: 0 }
 
   constructor(options: BrokerOptions) {
@@ -38,6 +40,7 @@ class NodeBroker implements Broker {
       info,
       handle,
       counters: this.#countersOf(info.topic),
+      budgets: this.#budgets,
       onLateness: (latenessMs) => onLateness?.(info.topic, latenessMs),
       onEvent: (event) => onEvent?.(event),
       onStatus: () => this.router.changed(),

@@ -1,9 +1,13 @@
 /**
- * Commands that wait to be proposed, first in first out, bounded by the bytes that wait or are proposed and not answered.
- * An entry takes from lanes until it is full; a single command larger than an entry goes alone.
+ * Commands that wait to be proposed, first in first out, bounded by the bytes that wait or are proposed and not answered,
+ * of one partition and of the whole node. An entry takes from lanes until it is full; a single command larger than an
+ * entry goes alone.
  */
+import { Budget } from '../base/budget.ts'
 import type { SandglassError } from '../base/errors.ts'
-import { ENTRY_BYTES_MAX, ENTRY_MESSAGES_MAX } from '../base/limits.ts'
+import { Fifo } from '../base/fifo.ts'
+import { ENTRY_BYTES_MAX, ENTRY_MESSAGES_MAX, NODE_PRODUCE_BYTES_MAX, NODE_SETTLE_BYTES_MAX } from '../base/limits.ts'
+import { pinnedBytes } from '../base/pinned.ts'
 import type { TimerReply } from '../views/timer/commands.ts'
 
 export type Answer =
@@ -20,16 +24,29 @@ export interface WaitingCommand {
 /** What a waiting command costs beside its bytes: the record and its callback. */
 const COMMAND_COST = 128
 
+/** Bytes of commands that all partitions of a node together let wait, or have proposed and not answered. */
+export interface LaneBudgets {
+  readonly produce: Budget
+  readonly settle: Budget
+}
+
+export function createLaneBudgets(): LaneBudgets {
+  return { produce: new Budget(NODE_PRODUCE_BYTES_MAX), settle: new Budget(NODE_SETTLE_BYTES_MAX) }
+}
+
+/** Commands of one entry and, side by side with them, who hears what became of each. */
 export class EntryBatch {
-  readonly items: WaitingCommand[] = []
+  readonly commands: Uint8Array[] = []
+  readonly callers: WaitingCommand['done'][] = []
   #bytes = 0
   #weight = 0
 
   /** False when the entry has no room for it. */
   add(item: WaitingCommand): boolean {
     const fits = this.#bytes + item.bytes.length <= ENTRY_BYTES_MAX && this.#weight + item.weight <= ENTRY_MESSAGES_MAX
-    if (this.items.length > 0 && !fits) return false
-    this.items.push(item)
+    if (this.commands.length > 0 && !fits) return false
+    this.commands.push(item.bytes)
+    this.callers.push(item.done)
     this.#bytes += item.bytes.length
     this.#weight += item.weight
     return true
@@ -38,17 +55,19 @@ export class EntryBatch {
 
 export class Lane {
   readonly #bytesMax: number
-  #queue: WaitingCommand[] = []
-  #head = 0
+  readonly #budget: Budget
+  readonly #queue = new Fifo<WaitingCommand>()
   #cost = 0
   #weight = 0
 
-  constructor(bytesMax: number) {
+  /** `budget`: the share of the node, beside the lane's own bound. */
+  constructor(bytesMax: number, budget: Budget) {
     this.#bytesMax = bytesMax
+    this.#budget = budget
   }
 
   get waiting(): boolean {
-    return this.#head < this.#queue.length
+    return this.#queue.length > 0
   }
 
   /** Of all that wait. */
@@ -57,42 +76,42 @@ export class Lane {
   }
 
   get full(): boolean {
-    return this.#cost >= this.#bytesMax
+    return this.#cost >= this.#bytesMax || this.#budget.fullFor(this.#cost)
   }
 
   push(item: WaitingCommand): void {
-    this.#cost += item.bytes.length + COMMAND_COST
+    const cost = costOf(item)
+    this.#cost += cost
+    this.#budget.take(cost)
     this.#queue.push(item)
     this.#weight += item.weight
   }
 
-  /** Moves what fits; returns the cost to give back with `answered` once the entry is answered. */
+  /** Moves what fits; returns the cost, which `answered` gives back once the entry is answered. */
   moveTo(batch: EntryBatch): number {
     let cost = 0
-    for (let item = this.#queue[this.#head]; item !== undefined && batch.add(item); item = this.#queue[this.#head]) {
-      this.#head += 1
+    for (let item = this.#queue.first; item !== undefined && batch.add(item); item = this.#queue.first) {
+      this.#queue.shift()
       this.#weight -= item.weight
-      cost += item.bytes.length + COMMAND_COST
+      cost += costOf(item)
     }
-    if (!this.waiting) this.#reset()
     return cost
   }
 
   answered(cost: number): void {
     this.#cost -= cost
+    this.#budget.giveBack(cost)
   }
 
   /** Takes everything that waits and gives its cost back. */
   drain(): readonly WaitingCommand[] {
-    const rest = this.#queue.slice(this.#head)
-    for (const item of rest) this.#cost -= item.bytes.length + COMMAND_COST
-    this.#reset()
+    const rest = this.#queue.drain()
+    for (const item of rest) this.answered(costOf(item))
+    this.#weight = 0
     return rest
   }
+}
 
-  #reset(): void {
-    this.#queue = []
-    this.#head = 0
-    this.#weight = 0
-  }
+function costOf({ bytes }: WaitingCommand): number {
+  return pinnedBytes(bytes) + COMMAND_COST
 }

@@ -16,7 +16,7 @@ import type {
 } from '../views/timer/commands.ts'
 import type { BrokerConfig, BrokerEvent } from './config.ts'
 import type { Directory, PartitionInfo } from './directory.ts'
-import type { Answer } from './lane.ts'
+import type { Answer, LaneBudgets } from './lane.ts'
 import { Leadership } from './leadership.ts'
 import { Proposer } from './proposer.ts'
 import { Pull, type PullOutcome, type PullSpec } from './pull.ts'
@@ -34,6 +34,8 @@ export interface PartitionOptions {
   readonly info: PartitionInfo
   readonly handle: TimerHandle
   readonly counters: TopicCounters
+  /** The node's, for the commands of all its partitions. */
+  readonly budgets: LaneBudgets
   readonly onLateness: (latenessMs: number) => void
   readonly onEvent: (event: BrokerEvent) => void
   /** Role, leader or readiness changed. */
@@ -59,6 +61,7 @@ export class Partition {
     this.handle = options.handle
     this.#proposer = new Proposer({
       handle: options.handle,
+      budgets: options.budgets,
       now: () => this.#leadership?.clock.now() ?? 0,
       refusal: (reason) => this.#refusal(reason),
       schedule: () => this.#schedule(),

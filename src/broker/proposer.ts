@@ -4,14 +4,16 @@
  */
 import { assert, unreachable } from '../base/assert.ts'
 import type { ErrorReason, SandglassError } from '../base/errors.ts'
+import { Fifo } from '../base/fifo.ts'
 import type { ProposalOutcome } from '../replication/group.ts'
 import { encodeTimerCommand } from '../views/timer/codec.ts'
 import type { TimerCommand, TimerReply } from '../views/timer/commands.ts'
-import { type Answer, EntryBatch, Lane, type WaitingCommand } from './lane.ts'
+import { type Answer, EntryBatch, Lane, type LaneBudgets, type WaitingCommand } from './lane.ts'
 import type { TimerHandle } from './timer-handle.ts'
 
 export interface ProposerOptions {
   readonly handle: Pick<TimerHandle, 'propose'>
+  readonly budgets: LaneBudgets
   /** Leader's time, asked once per turn. */
   readonly now: () => number
   /** Words a refusal; it may name the leader. */
@@ -28,6 +30,8 @@ interface OpenEntry {
   open: boolean
 }
 
+type Caller = WaitingCommand['done']
+
 /** Together below UNCOMMITTED_BYTES_MAX: what settles always finds room beside produces. */
 const PRODUCE_BYTES_MAX = 16 * 1024 * 1024
 const SETTLE_BYTES_MAX = 8 * 1024 * 1024
@@ -39,9 +43,9 @@ const SMALL_WEIGHT = 64
 
 export class Proposer {
   readonly #options: ProposerOptions
-  readonly #settle = new Lane(SETTLE_BYTES_MAX)
-  readonly #produce = new Lane(PRODUCE_BYTES_MAX)
-  readonly #openEntries: OpenEntry[] = []
+  readonly #settle: Lane
+  readonly #produce: Lane
+  readonly #openEntries = new Fifo<OpenEntry>()
   /** Entries that are not answered yet. */
   #underWay = 0
   /** The replica refused for want of room: produces no longer share an entry with what settles. */
@@ -50,6 +54,8 @@ export class Proposer {
 
   constructor(options: ProposerOptions) {
     this.#options = options
+    this.#settle = new Lane(SETTLE_BYTES_MAX, options.budgets.settle)
+    this.#produce = new Lane(PRODUCE_BYTES_MAX, options.budgets.produce)
   }
 
   /** Encodes at once (bodies may lie in a frame that does not outlive the turn); `done` is called exactly once. */
@@ -69,7 +75,7 @@ export class Proposer {
 
   /** What is due by then is surely known here: positions of unapplied entries begin at the `at` of the first. */
   horizon(now: number): number {
-    return Math.min(now, this.#openEntries[0]?.at ?? now)
+    return Math.min(now, this.#openEntries.first?.at ?? now)
   }
 
   /** Proposes what waits, all under one time. */
@@ -89,7 +95,11 @@ export class Proposer {
   /** Refuses what waits; what was proposed is answered by replication. */
   refuseWaiting(reason: ErrorReason): void {
     const items = [...this.#settle.drain(), ...this.#produce.drain()]
-    if (items.length > 0) fail(items, this.#options.refusal(reason))
+    if (items.length === 0) return
+    fail(
+      items.map(({ done }) => done),
+      this.#options.refusal(reason),
+    )
   }
 
   #proposeOne(at: number): void {
@@ -100,16 +110,18 @@ export class Proposer {
     const entry = produceCost > 0 ? { at, open: true } : undefined
     if (entry) this.#openEntries.push(entry)
     this.#underWay += 1
+    // The entry has the bytes from here on: who waits for its answer refers to the callers alone.
+    const { commands, callers } = batch
     this.#options.handle.propose({
       at,
-      commands: batch.items.map((item) => item.bytes),
+      commands,
       done: (outcome) => {
         this.#underWay -= 1
         if (this.waiting) this.#options.schedule()
         this.#settle.answered(settleCost)
         this.#produce.answered(produceCost)
         if (entry) this.#close(entry)
-        this.#answer(batch.items, outcome)
+        this.#answer(callers, outcome)
       },
     })
   }
@@ -117,25 +129,25 @@ export class Proposer {
   #close(entry: OpenEntry): void {
     assert(entry.open, 'a proposal is answered once')
     entry.open = false
-    if (this.#openEntries[0]?.open !== false) return
-    while (this.#openEntries[0]?.open === false) this.#openEntries.shift()
+    if (this.#openEntries.first?.open !== false) return
+    while (this.#openEntries.first?.open === false) this.#openEntries.shift()
     this.#options.horizonMoved()
   }
 
-  #answer(items: readonly WaitingCommand[], outcome: ProposalOutcome<TimerReply>): void {
+  #answer(callers: readonly Caller[], outcome: ProposalOutcome<TimerReply>): void {
     this.counts[outcome.type] += 1
     switch (outcome.type) {
       case 'applied':
         this.#crowded = false
-        assert(outcome.replies.length === items.length, 'an applied proposal answers each of its commands')
-        for (const [i, reply] of outcome.replies.entries()) items[i]?.done({ type: 'reply', reply, at: outcome.at })
+        assert(outcome.replies.length === callers.length, 'an applied proposal answers each of its commands')
+        for (const [i, reply] of outcome.replies.entries()) callers[i]?.({ type: 'reply', reply, at: outcome.at })
         return
       case 'refused':
         this.#crowded = outcome.reason === 'OVERLOADED'
-        fail(items, this.#options.refusal(outcome.reason))
+        fail(callers, this.#options.refusal(outcome.reason))
         return
       case 'unknown':
-        fail(items, this.#options.refusal('COMMIT_UNKNOWN'))
+        fail(callers, this.#options.refusal('COMMIT_UNKNOWN'))
         return
       default:
         unreachable(outcome)
@@ -143,8 +155,8 @@ export class Proposer {
   }
 }
 
-function fail(items: readonly WaitingCommand[], error: SandglassError): void {
-  for (const item of items) item.done({ type: 'failed', error })
+function fail(callers: readonly Caller[], error: SandglassError): void {
+  for (const caller of callers) caller({ type: 'failed', error })
 }
 
 function weightOf(command: TimerCommand): number {

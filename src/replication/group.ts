@@ -33,7 +33,7 @@ export interface Proposal<R> {
   readonly at: number
   /** Encoded commands of one turn, at most ENTRY_BYTES_MAX together; one alone at most COMMAND_BYTES_MAX. */
   readonly commands: readonly Uint8Array[]
-  done(outcome: ProposalOutcome<R>): void
+  readonly done: (outcome: ProposalOutcome<R>) => void
 }
 
 export type ReadOutcome =

@@ -123,19 +123,20 @@ export class Handle<R, E, V extends View<R, E>> implements GroupHandle<R, E, V> 
     return this.#clock.wallMs()
   }
 
-  propose(proposal: Proposal<R>): void {
+  propose({ at, commands, done }: Proposal<R>): void {
     const { raft, proposals, mark } = this.#parts
     const refusal = this.#refusal()
     if (refusal !== undefined) {
-      this.#refuse(proposal, refusal)
+      this.#refuse({ done }, refusal)
       return
     }
-    const proposed = raft.propose([encodeEntryData(proposal.at, proposal.commands)])
+    const proposed = raft.propose([encodeEntryData(at, commands)])
     if ('refused' in proposed) {
-      this.#refuse(proposal, REFUSAL[proposed.refused])
+      this.#refuse({ done }, REFUSAL[proposed.refused])
       return
     }
-    proposals.add(proposed.term, proposed.index, proposal)
+    // The log has the commands from here on: who waits for the answer must not keep them as well.
+    proposals.add(proposed.term, proposed.index, { done })
     mark()
   }
 

@@ -1,5 +1,6 @@
 /** All mutants, in the order in which they are tried. */
 import { BROKER_MUTANTS } from './broker.ts'
+import { MEMORY_MUTANTS } from './memory.ts'
 import type { Mutant } from './mutant.ts'
 import { ELECTION_MUTANTS } from './raft/elections.ts'
 import { LOG_MUTANTS } from './raft/log.ts'
@@ -20,4 +21,5 @@ export const MUTANTS: readonly Mutant[] = [
   ...VIEW_MUTANTS,
   ...REPLICATION_MUTANTS,
   ...BROKER_MUTANTS,
+  ...MEMORY_MUTANTS,
 ]

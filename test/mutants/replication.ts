@@ -14,8 +14,8 @@ export const REPLICATION_MUTANTS: readonly Mutant[] = [
     name: 'answered-before-commit',
     breaks: 'P1: a proposal is answered as applied when a majority has it durably',
     file: 'replication/handle.ts',
-    find: 'proposals.add(proposed.term, proposed.index, proposal)',
-    replace: "proposal.done({ type: 'applied', index: proposed.index, at: proposal.at, replies: [] })",
+    find: 'proposals.add(proposed.term, proposed.index, { done })\n    mark()',
+    replace: "done({ type: 'applied', index: proposed.index, at, replies: [] })\n    mark()",
     killers: proposals('left without quorum is unknown once the leader steps down, and is not answered again'),
   },
   {

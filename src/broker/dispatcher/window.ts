@@ -4,7 +4,7 @@
  * its bound it reads again from the store.
  */
 import { DUE_MS_MAX } from '../../base/limits.ts'
-import { unpinned } from '../../base/unpinned.ts'
+import { unpinned } from '../../base/pinned.ts'
 import type { Position } from '../../views/timer/commands.ts'
 import { comparePositions, type KnownMessage, SortedMessages } from './sorted-messages.ts'
 

@@ -4,8 +4,8 @@
  * that readers may keep views on it. Entries themselves are made anew by each reader: objects that die young cost the heap
  * less than hundreds of thousands that are kept for a minute (docs/decisions/010).
  */
+import { Fifo } from '../../base/fifo.ts'
 import type { Entry } from '../../base/log-entry.ts'
-import { Fifo } from './fifo.ts'
 
 /** Data of many records side by side; a larger record has a slab of its own. */
 const SLAB_BYTES = 64 * 1024
@@ -28,7 +28,7 @@ export class RecentBlocks {
   readonly #blocks = new Fifo<Block>()
 
   get last(): Block | undefined {
-    return this.#blocks.last()
+    return this.#blocks.last
   }
 
   push(block: Block): void {
@@ -49,7 +49,7 @@ export class RecentBlocks {
 
   /** The last block that begins at or before `position`, if any does. */
   #at(position: number): Block | undefined {
-    const last = this.#blocks.last()
+    const last = this.#blocks.last
     if (last !== undefined && last.start <= position) return last
     let low = 0
     let high = this.#blocks.length - 1
@@ -119,7 +119,7 @@ export class RecentCache {
     block.owner.shift()
     this.#bytes -= BLOCK_OVERHEAD_BYTES
     const { slab } = block
-    if (this.#queue.at(0)?.slab === slab) return
+    if (this.#queue.first?.slab === slab) return
     this.#bytes -= slab.byteLength
     if (this.#slab === slab) this.#slab = undefined
   }
