@@ -1,6 +1,6 @@
 /** Where peers are reached: the catalog's or the formation's address, unless `raft_via` names another way for the peer. */
 import type { NodeId } from '../base/ids.ts'
-import type { FormationTransport } from '../rpc/formation-types.ts'
+import type { FormationTransport } from '../rpc/formation/types.ts'
 import type { NodeConfig } from './config/schema.ts'
 import type { Identity } from './formation/identity.ts'
 

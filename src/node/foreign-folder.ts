@@ -3,7 +3,7 @@
  * members: a majority of them refuses it. One that refuses it alone is itself the one in the wrong place.
  */
 import type { NodeId } from '../base/ids.ts'
-import { saysOtherCluster } from '../rpc/peer-wire.ts'
+import { saysOtherCluster } from '../rpc/peer/wire.ts'
 import { StartError } from './start-error.ts'
 
 export class ForeignFolder {

@@ -3,7 +3,7 @@
  * apart in the reverse order. Nothing here decides anything; every part is built and closed in one place.
  */
 import { realEnv } from '../base/real-env.ts'
-import { createFormationTransport } from '../rpc/formation-client.ts'
+import { createFormationTransport } from '../rpc/formation/client.ts'
 import { routeGrpcLog } from '../rpc/grpc-log.ts'
 import { formationVia } from './addresses.ts'
 import type { NodeConfig } from './config/schema.ts'

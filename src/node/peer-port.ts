@@ -4,12 +4,12 @@
  */
 import type { NodeId } from '../base/ids.ts'
 import type { PeerReceiver } from '../replication/transport.ts'
-import { addControlService } from '../rpc/control-service.ts'
-import type { ControlHandler } from '../rpc/control-types.ts'
-import { addFormationService } from '../rpc/formation-service.ts'
-import type { FormationHandler } from '../rpc/formation-types.ts'
-import { createPeerServer } from '../rpc/peer-port.ts'
-import { addRaftService } from '../rpc/peer-server.ts'
+import { addControlService } from '../rpc/control/service.ts'
+import type { ControlHandler } from '../rpc/control/types.ts'
+import { addFormationService } from '../rpc/formation/service.ts'
+import type { FormationHandler } from '../rpc/formation/types.ts'
+import { createPeerServer } from '../rpc/peer/port.ts'
+import { addRaftService } from '../rpc/peer/raft-service.ts'
 import type { Identity } from './formation/identity.ts'
 
 interface PeerParts {

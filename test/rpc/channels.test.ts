@@ -5,10 +5,10 @@ import { Client, credentials } from '@grpc/grpc-js'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { realEnv } from '../../src/base/real-env.ts'
 import { createGrpcTransport } from '../../src/client/grpc-transport.ts'
-import { createControlClient } from '../../src/rpc/control-client.ts'
-import { createFormationTransport } from '../../src/rpc/formation-client.ts'
+import { createControlClient } from '../../src/rpc/control/client.ts'
+import { createFormationTransport } from '../../src/rpc/formation/client.ts'
 import { createNodeChannels } from '../../src/rpc/node-channels.ts'
-import { createPeerTransport } from '../../src/rpc/peer-transport.ts'
+import { createPeerTransport } from '../../src/rpc/peer/transport.ts'
 import { DIRECT, targetOf } from '../../src/wire/channels.ts'
 
 const env = realEnv()

@@ -1,18 +1,18 @@
 /** Control and Formation on a real socket: what goes in at one end comes out at the other, and strangers are refused. */
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { NodeId } from '../../src/base/ids.ts'
-import { createControlClient, type GrpcControlClient } from '../../src/rpc/control-client.ts'
-import { addControlService } from '../../src/rpc/control-service.ts'
+import { createControlClient, type GrpcControlClient } from '../../src/rpc/control/client.ts'
+import { addControlService } from '../../src/rpc/control/service.ts'
 import type {
   ControlHandler,
   ControlProposeOutcome,
   ControlReadOutcome,
   LeaderReport,
-} from '../../src/rpc/control-types.ts'
-import { createFormationTransport } from '../../src/rpc/formation-client.ts'
-import { addFormationService } from '../../src/rpc/formation-service.ts'
-import type { FormationHello } from '../../src/rpc/formation-types.ts'
-import { createPeerServer, type PeerServer } from '../../src/rpc/peer-port.ts'
+} from '../../src/rpc/control/types.ts'
+import { createFormationTransport } from '../../src/rpc/formation/client.ts'
+import { addFormationService } from '../../src/rpc/formation/service.ts'
+import type { FormationHello } from '../../src/rpc/formation/types.ts'
+import { createPeerServer, type PeerServer } from '../../src/rpc/peer/port.ts'
 
 const WITHIN_MS = 5000
 const BIG = Number.MAX_SAFE_INTEGER

@@ -6,7 +6,7 @@
 import type { Env } from '../../base/env.ts'
 import { SandglassError } from '../../base/errors.ts'
 import type { NodeId } from '../../base/ids.ts'
-import type { ControlClient, ControlProposeOutcome, ControlReadOutcome } from '../../rpc/control-types.ts'
+import type { ControlClient, ControlProposeOutcome, ControlReadOutcome } from '../../rpc/control/types.ts'
 import { decodeReply, encodeCommand } from '../../views/catalog/command-codec.ts'
 import type { CatalogCommand, CatalogReply } from '../../views/catalog/commands.ts'
 import type { AppliedWaiters } from './applied-waiters.ts'

@@ -1,6 +1,6 @@
 /** What this node does when it leads the catalog: proposes commands, its own and forwarded ones, and gives read points. */
 import type { NodeId } from '../../base/ids.ts'
-import type { ControlProposeOutcome, ControlReadOutcome } from '../../rpc/control-types.ts'
+import type { ControlProposeOutcome, ControlReadOutcome } from '../../rpc/control/types.ts'
 import { decodeCommand, encodeReply } from '../../views/catalog/command-codec.ts'
 import { UnknownCommandError } from '../../views/view.ts'
 import type { CatalogHandle } from './catalog-handle.ts'

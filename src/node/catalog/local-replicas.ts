@@ -1,7 +1,7 @@
 /** The replicas on this node by group, and what they say about who leads; looked at all together when some of them changed. */
 import type { GroupId, NodeId, ReplicaId } from '../../base/ids.ts'
 import type { GroupStatus } from '../../replication/group.ts'
-import type { LeaderReport } from '../../rpc/control-types.ts'
+import type { LeaderReport } from '../../rpc/control/types.ts'
 import type { Leader } from './peer-reports.ts'
 
 /** What the directory needs of any replica on this node; a GroupHandle is one. */

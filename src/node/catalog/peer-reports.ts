@@ -4,7 +4,7 @@
  */
 import type { Env } from '../../base/env.ts'
 import type { GroupId, NodeId } from '../../base/ids.ts'
-import type { LeaderReport } from '../../rpc/control-types.ts'
+import type { LeaderReport } from '../../rpc/control/types.ts'
 
 const ALIVE_MS = 3000
 

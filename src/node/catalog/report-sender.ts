@@ -4,7 +4,7 @@
  */
 import type { Env } from '../../base/env.ts'
 import type { NodeId } from '../../base/ids.ts'
-import type { ControlClient, LeaderReport } from '../../rpc/control-types.ts'
+import type { ControlClient, LeaderReport } from '../../rpc/control/types.ts'
 
 export interface ReportSenderOptions {
   readonly env: Env

@@ -6,7 +6,7 @@
  * must not vote again. What a process says counts as an offer or as a claim to be empty only if it names the boot of the
  * receiver, so that nothing said to an earlier life of a node is taken by the next.
  */
-import type { FormationHello, FormationMember } from '../../rpc/formation-types.ts'
+import type { FormationHello, FormationMember } from '../../rpc/formation/types.ts'
 import type { StartReason } from '../start-error.ts'
 import type { Identity } from './identity.ts'
 

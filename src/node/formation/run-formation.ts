@@ -10,7 +10,7 @@ import type {
   FormationHello,
   FormationMember,
   FormationTransport,
-} from '../../rpc/formation-types.ts'
+} from '../../rpc/formation/types.ts'
 import { StartError } from '../start-error.ts'
 import { begin, type FormationState, hear, type Next, persisted, sameList, say } from './formation-state.ts'
 import type { Identity, IdentityStore } from './identity.ts'

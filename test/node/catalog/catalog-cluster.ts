@@ -4,7 +4,7 @@ import { type CatalogDirectory, createCatalogDirectory } from '../../../src/node
 import type { CatalogHandle } from '../../../src/node/catalog/catalog-handle.ts'
 import { createReconciler, type ReplicaHost } from '../../../src/node/catalog/reconciler.ts'
 import { MultiRaft } from '../../../src/replication/multi-raft.ts'
-import type { ControlClient, ControlHandler } from '../../../src/rpc/control-types.ts'
+import type { ControlClient, ControlHandler } from '../../../src/rpc/control/types.ts'
 import { MemoryDisk } from '../../../src/storage/state/memory-database.ts'
 import { memoryStateStore } from '../../../src/storage/state/store.ts'
 import { createCatalogView } from '../../../src/views/catalog/catalog-view.ts'

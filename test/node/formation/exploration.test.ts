@@ -13,7 +13,7 @@ import {
   say,
 } from '../../../src/node/formation/formation-state.ts'
 import type { Identity } from '../../../src/node/formation/identity.ts'
-import type { FormationHello } from '../../../src/rpc/formation-types.ts'
+import type { FormationHello } from '../../../src/rpc/formation/types.ts'
 
 const NAMES = ['n1', 'n2', 'n3'] as const
 const MEMBERS = NAMES.map((name) => ({ name, raft: `${name}:9190` }))

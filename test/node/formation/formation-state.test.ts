@@ -8,7 +8,7 @@ import {
   say,
 } from '../../../src/node/formation/formation-state.ts'
 import type { Identity } from '../../../src/node/formation/identity.ts'
-import type { FormationHello } from '../../../src/rpc/formation-types.ts'
+import type { FormationHello } from '../../../src/rpc/formation/types.ts'
 
 const MEMBERS = ['n1', 'n2', 'n3'].map((name) => ({ name, raft: `${name}:9190` }))
 const RECORDS = MEMBERS.map((member, i) => ({ id: i + 1, ...member }))

@@ -2,7 +2,7 @@ import { beforeEach, describe, expect, test } from 'vitest'
 import type { Identity, IdentityStore } from '../../../src/node/formation/identity.ts'
 import { type Formation, runFormation } from '../../../src/node/formation/run-formation.ts'
 import type { StartError } from '../../../src/node/start-error.ts'
-import type { FormationMember, FormationTransport } from '../../../src/rpc/formation-types.ts'
+import type { FormationMember, FormationTransport } from '../../../src/rpc/formation/types.ts'
 import { type VirtualEnv, VirtualTime } from '../../virtual-env.ts'
 
 const MEMBERS = ['n1', 'n2', 'n3'].map((name) => ({ name, raft: `${name}:9190` }))

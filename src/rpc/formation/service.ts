@@ -1,8 +1,8 @@
 /** The receiving side of the service `sandglass.v1.Formation` on the peer port. */
 import { type Server, type ServerUnaryCall, type sendUnaryData, status } from '@grpc/grpc-js'
-import { formationMethods } from './control-proto.ts'
-import { fromWire, toWire, type WireHello } from './formation-hello.ts'
-import type { FormationHandler } from './formation-types.ts'
+import { formationMethods } from '../control/proto.ts'
+import { fromWire, toWire, type WireHello } from './hello.ts'
+import type { FormationHandler } from './types.ts'
 
 /** Adds the service; it answers before, during and after the formation. */
 export function addFormationService(server: Server, handler: FormationHandler): void {

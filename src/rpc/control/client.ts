@@ -1,12 +1,12 @@
 /** The sending side of the service `sandglass.v1.Control`: one channel for each peer, opened when first needed. */
 import { Client, credentials } from '@grpc/grpc-js'
-import { SandglassError } from '../base/errors.ts'
-import type { NodeId } from '../base/ids.ts'
-import { targetOf } from '../wire/channels.ts'
-import { controlMethods, OUTCOME, type UnaryMethod } from './control-proto.ts'
-import type { ControlClient, ControlProposeOutcome, ControlReadOutcome, LeaderReport } from './control-types.ts'
-import { CHANNEL_OPTIONS } from './peer-link.ts'
-import { encodeHandshake } from './peer-wire.ts'
+import { SandglassError } from '../../base/errors.ts'
+import type { NodeId } from '../../base/ids.ts'
+import { targetOf } from '../../wire/channels.ts'
+import { CHANNEL_OPTIONS } from '../peer/link.ts'
+import { encodeHandshake } from '../peer/wire.ts'
+import { controlMethods, OUTCOME, type UnaryMethod } from './proto.ts'
+import type { ControlClient, ControlProposeOutcome, ControlReadOutcome, LeaderReport } from './types.ts'
 
 export interface ControlClientOptions {
   readonly clusterId: string

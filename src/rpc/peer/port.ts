@@ -1,6 +1,6 @@
 /** The gRPC server of the peer port; the services are added by their own files. */
 import { Server, ServerCredentials } from '@grpc/grpc-js'
-import { COMMAND_BYTES_MAX, PEER_FRAME_BYTES } from '../base/limits.ts'
+import { COMMAND_BYTES_MAX, PEER_FRAME_BYTES } from '../../base/limits.ts'
 
 export interface PeerServer {
   readonly services: Server

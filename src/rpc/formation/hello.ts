@@ -1,6 +1,6 @@
 /** A hello of the formation between its value and its message. */
-import { FORMATION_STATE } from './control-proto.ts'
-import type { FormationHello } from './formation-types.ts'
+import { FORMATION_STATE } from '../control/proto.ts'
+import type { FormationHello } from './types.ts'
 
 export type WireHello = Omit<FormationHello, 'state'> & { readonly state: number }
 

@@ -11,10 +11,10 @@ import {
   type ServerReadableStream,
   status,
 } from '@grpc/grpc-js'
-import { SandglassError } from '../base/errors.ts'
-import type { NodeId } from '../base/ids.ts'
-import type { PeerReceiver } from '../replication/transport.ts'
-import { checkHandshake, EXCHANGE, INSTALL_SNAPSHOT } from './peer-wire.ts'
+import { SandglassError } from '../../base/errors.ts'
+import type { NodeId } from '../../base/ids.ts'
+import type { PeerReceiver } from '../../replication/transport.ts'
+import { checkHandshake, EXCHANGE, INSTALL_SNAPSHOT } from './wire.ts'
 
 export interface RaftServiceOptions {
   /** Read on every handshake: a node may learn its cluster after its port opened. undefined: refuse everybody. */

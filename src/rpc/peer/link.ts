@@ -4,9 +4,9 @@
  * next try is refused means that the process there is gone.
  */
 import { Client, type ClientDuplexStream, credentials, type ServiceError, status } from '@grpc/grpc-js'
-import type { Env, Timer } from '../base/env.ts'
-import { DIRECT, targetOf } from '../wire/channels.ts'
-import { EXCHANGE, encodeHandshake, type PeerIdentity } from './peer-wire.ts'
+import type { Env, Timer } from '../../base/env.ts'
+import { DIRECT, targetOf } from '../../wire/channels.ts'
+import { EXCHANGE, encodeHandshake, type PeerIdentity } from './wire.ts'
 
 export interface LinkOptions {
   readonly env: Env

@@ -3,13 +3,13 @@
  * one for each snapshot. Nothing here waits: what cannot be queued is dropped and reported.
  */
 
-import type { Env } from '../base/env.ts'
-import { SandglassError } from '../base/errors.ts'
-import type { GroupId, NodeId } from '../base/ids.ts'
-import { PEER_QUEUE_BYTES_MAX } from '../base/limits.ts'
-import type { Lane, PeerReceiver, SnapshotStream, Transport } from '../replication/transport.ts'
-import { PeerLink } from './peer-link.ts'
-import { sendSnapshotTo } from './peer-snapshot.ts'
+import type { Env } from '../../base/env.ts'
+import { SandglassError } from '../../base/errors.ts'
+import type { GroupId, NodeId } from '../../base/ids.ts'
+import { PEER_QUEUE_BYTES_MAX } from '../../base/limits.ts'
+import type { Lane, PeerReceiver, SnapshotStream, Transport } from '../../replication/transport.ts'
+import { PeerLink } from './link.ts'
+import { sendSnapshotTo } from './snapshot-call.ts'
 
 export interface PeerTransportOptions {
   readonly env: Env

@@ -1,11 +1,11 @@
 /** The sending side of the service `sandglass.v1.Formation`. */
 import { Client, credentials } from '@grpc/grpc-js'
-import { SandglassError } from '../base/errors.ts'
-import { targetOf } from '../wire/channels.ts'
-import { formationMethods } from './control-proto.ts'
-import { fromWire, toWire } from './formation-hello.ts'
-import type { FormationHello, FormationTransport } from './formation-types.ts'
-import { CHANNEL_OPTIONS } from './peer-link.ts'
+import { SandglassError } from '../../base/errors.ts'
+import { targetOf } from '../../wire/channels.ts'
+import { formationMethods } from '../control/proto.ts'
+import { CHANNEL_OPTIONS } from '../peer/link.ts'
+import { fromWire, toWire } from './hello.ts'
+import type { FormationHello, FormationTransport } from './types.ts'
 
 export function createFormationTransport(): FormationTransport {
   const { Exchange } = formationMethods()

@@ -1,10 +1,10 @@
 /** Sends one snapshot over a connection of its own: the header, the chunks as fast as the peer takes them, an empty one. */
 import { once } from 'node:events'
 import { Client, type ClientWritableStream, credentials, type ServiceError } from '@grpc/grpc-js'
-import type { SnapshotStream } from '../replication/transport.ts'
-import { targetOf } from '../wire/channels.ts'
-import { CHANNEL_OPTIONS } from './peer-link.ts'
-import { encodeHandshake, INSTALL_SNAPSHOT, type PeerIdentity } from './peer-wire.ts'
+import type { SnapshotStream } from '../../replication/transport.ts'
+import { targetOf } from '../../wire/channels.ts'
+import { CHANNEL_OPTIONS } from './link.ts'
+import { encodeHandshake, INSTALL_SNAPSHOT, type PeerIdentity } from './wire.ts'
 
 export interface SnapshotTarget {
   readonly address: string

@@ -2,10 +2,10 @@ import { readFileSync } from 'node:fs'
 import fc from 'fast-check'
 import protobuf from 'protobufjs'
 import { describe, expect, test } from 'vitest'
-import { SandglassError } from '../../src/base/errors.ts'
-import { decodeBody, encodeBody } from '../../src/rpc/peer-wire.ts'
+import { SandglassError } from '../../../src/base/errors.ts'
+import { decodeBody, encodeBody } from '../../../src/rpc/peer/wire.ts'
 
-const proto = protobuf.parse(readFileSync(new URL('../../proto/sandglass/v1/peer.proto', import.meta.url), 'utf8'))
+const proto = protobuf.parse(readFileSync(new URL('../../../proto/sandglass/v1/peer.proto', import.meta.url), 'utf8'))
 const body = fc.oneof(fc.uint8Array({ maxLength: 300 }), fc.constant(new Uint8Array(20_000).fill(7)))
 
 describe('a peer message', () => {

@@ -1,9 +1,9 @@
 /** The receiving side of the service `sandglass.v1.Control` on the peer port. */
 import { type Server, type ServerUnaryCall, type sendUnaryData, status } from '@grpc/grpc-js'
-import type { NodeId } from '../base/ids.ts'
-import { controlMethods, OUTCOME } from './control-proto.ts'
-import type { ControlHandler, ControlProposeOutcome, ControlReadOutcome } from './control-types.ts'
-import { checkHandshake } from './peer-wire.ts'
+import type { NodeId } from '../../base/ids.ts'
+import { checkHandshake } from '../peer/wire.ts'
+import { controlMethods, OUTCOME } from './proto.ts'
+import type { ControlHandler, ControlProposeOutcome, ControlReadOutcome } from './types.ts'
 
 export interface ControlServiceOptions {
   /** Read on every call: the port opens before the cluster is formed. undefined: everybody is refused. */

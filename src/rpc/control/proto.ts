@@ -1,8 +1,8 @@
 /** Codecs of `control.proto`, loaded once by whoever serves or calls. 64-bit numbers are JS numbers below 2^53. */
 import { join } from 'node:path'
 import protobuf from 'protobufjs'
-import { NumberReader, NumberWriter } from '../wire/numbers.ts'
-import { protoFolder } from '../wire/wire.ts'
+import { NumberReader, NumberWriter } from '../../wire/numbers.ts'
+import { protoFolder } from '../../wire/wire.ts'
 
 export const OUTCOME = { DONE: 1, REFUSED: 2, UNKNOWN: 3 } as const
 export const FORMATION_STATE = { empty: 1, prepared: 2, formed: 3 } as const

@@ -2,7 +2,7 @@
  * What nodes tell each other beside Raft, as values: catalog changes that go to the catalog's leader, read points, and
  * every node's report of what it leads. rpc/ moves them, node/ gives them meaning.
  */
-import type { GroupId, NodeId } from '../base/ids.ts'
+import type { GroupId, NodeId } from '../../base/ids.ts'
 
 export type ControlProposeOutcome =
   /** `index`: the entry's; wait for it to be applied here before reading. `reply` is as the catalog view encoded it. */

@@ -3,8 +3,8 @@
  * messages have a number and some bytes; they are written and read by hand, so that a frame is copied only once.
  */
 import { Metadata, type MethodDefinition } from '@grpc/grpc-js'
-import { invalid } from '../base/errors.ts'
-import type { NodeId } from '../base/ids.ts'
+import { invalid } from '../../base/errors.ts'
+import type { NodeId } from '../../base/ids.ts'
 
 /** Changes when nodes of an older version cannot talk to newer ones. */
 const PEER_PROTOCOL = 1
