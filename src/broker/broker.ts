@@ -5,8 +5,9 @@ import type { PartitionInfo } from './directory.ts'
 import { createLaneBudgets } from './lane.ts'
 import { Partition } from './partition.ts'
 import { Router } from './router.ts'
-import { newTopicCounters, type TopicCounters, type TopicStats } from './stats.ts'
+import { TopicCounters } from './stats.ts'
 import type { TimerHandle } from './timer-handle.ts'
+import { TopicSurvey } from './topic-survey.ts'
 import type { Broker, BrokerOptions, BrokerStats } from './types.ts'
 
 /** An empty broker; partitions come with `attachGroup`. */
@@ -19,8 +20,8 @@ class NodeBroker implements Broker {
   readonly config: BrokerOptions['config']
   readonly #options: BrokerOptions
   readonly #partitions = new Map<GroupId, Partition>()
-  /** Counters outlive partitions: they never go back. */
-  readonly #counters = new Map<string, TopicCounters>()
+  /** Counters outlive partitions, since they never go back, but not their topic. */
+  readonly #topics = new Map<string, KnownTopic>()
   readonly #budgets = createLaneBudgets()
   readonly #proposals = { applied: 0, refused: 0, unknown: 0 }
 
@@ -32,20 +33,21 @@ class NodeBroker implements Broker {
 
   attachGroup(info: PartitionInfo, handle: TimerHandle): void {
     assert(!this.#partitions.has(info.group), 'a group is attached once')
-    const { env, config, directory, onLateness, onEvent } = this.#options
+    const { env, config, directory, onEvent } = this.#options
+    const topic = this.#topic(info.topic)
     const partition = new Partition({
       env,
       config,
       directory,
       info,
       handle,
-      counters: this.#countersOf(info.topic),
+      counters: topic.counters,
       budgets: this.#budgets,
-      onLateness: (latenessMs) => onLateness?.(info.topic, latenessMs),
       onEvent: (event) => onEvent?.(event),
       onStatus: () => this.router.changed(),
     })
     this.#partitions.set(info.group, partition)
+    topic.partitions.add(partition)
   }
 
   detachGroup(group: GroupId): void {
@@ -54,6 +56,8 @@ class NodeBroker implements Broker {
     this.#partitions.delete(group)
     partition.close('NOT_LEADER')
     for (const outcome of OUTCOMES) this.#proposals[outcome] += partition.proposals[outcome]
+    this.#topics.get(partition.info.topic)?.partitions.delete(partition)
+    this.#forgetGone(partition.info.topic)
   }
 
   followForwardStep(wallMs: number): void {
@@ -64,19 +68,25 @@ class NodeBroker implements Broker {
     return this.#partitions.values()
   }
 
-  stats(): BrokerStats {
-    const topics = new Map<string, TopicStats>()
-    for (const [name, counters] of this.#counters) {
-      topics.set(name, { ...counters, leases: 0, messages: 0, due: 0, scheduled: 0 })
-    }
+  *survey(): Generator<void, BrokerStats> {
+    const topics = new Map<string, TopicSurvey>()
     const proposals = { ...this.#proposals }
     let leading = 0
-    for (const partition of this.#partitions.values()) {
-      for (const outcome of OUTCOMES) proposals[outcome] += partition.proposals[outcome]
-      if (partition.leadership === undefined) continue
-      leading += 1
-      const topic = topics.get(partition.info.topic)
-      if (topic !== undefined) topics.set(partition.info.topic, withGauges(topic, partition))
+    for (const [name, { counters, partitions }] of this.#topics) {
+      if (this.#forgetGone(name)) continue
+      const topic = new TopicSurvey(counters)
+      topics.set(name, topic)
+      for (const partition of partitions) {
+        for (const outcome of OUTCOMES) proposals[outcome] += partition.proposals[outcome]
+        if (partition.leadership === undefined) continue
+        leading += 1
+        topic.add(partition)
+        yield
+      }
+      for (const group of counters.groups.keys()) {
+        if (!some(partitions, (partition) => hasGroup(partition, group))) counters.groups.delete(group)
+        yield
+      }
     }
     return { topics, leading, clockGapMs: this.clockGapMs(), proposals }
   }
@@ -94,28 +104,36 @@ class NodeBroker implements Broker {
     for (const partition of this.#partitions.values()) partition.close('SHUTTING_DOWN')
   }
 
-  #countersOf(topic: string): TopicCounters {
-    let counters = this.#counters.get(topic)
-    if (counters === undefined) {
-      counters = newTopicCounters()
-      this.#counters.set(topic, counters)
-    }
-    return counters
+  /** True: the topic was deleted, and its last partition here has gone. */
+  #forgetGone(name: string): boolean {
+    const gone = this.#options.directory.topic(name) === undefined && this.#topics.get(name)?.partitions.size === 0
+    if (gone) this.#topics.delete(name)
+    return gone
   }
+
+  #topic(name: string): KnownTopic {
+    let topic = this.#topics.get(name)
+    if (topic === undefined) {
+      topic = { counters: new TopicCounters(), partitions: new Set() }
+      this.#topics.set(name, topic)
+    }
+    return topic
+  }
+}
+
+interface KnownTopic {
+  readonly counters: TopicCounters
+  /** Those with a replica here. */
+  readonly partitions: Set<Partition>
 }
 
 const OUTCOMES = ['applied', 'refused', 'unknown'] as const
 
-function withGauges(stats: TopicStats, partition: Partition): TopicStats {
-  const { view } = partition.handle
-  const ahead = partition.leadership?.dispatcher.lookAhead() ?? { due: 0, scheduled: 0 }
-  let leases = stats.leases
-  for (const group of view.groups()) leases += group.leased
-  return {
-    ...stats,
-    leases,
-    messages: stats.messages + view.messageCount,
-    due: stats.due + ahead.due,
-    scheduled: stats.scheduled + ahead.scheduled,
-  }
+function hasGroup({ handle: { view } }: Partition, group: string): boolean {
+  return view.channels().some((channel) => view.group({ channel, group }) !== undefined)
+}
+
+function some<T>(items: Iterable<T>, holds: (item: T) => boolean): boolean {
+  for (const item of items) if (holds(item)) return true
+  return false
 }

@@ -36,7 +36,6 @@ export interface PartitionOptions {
   readonly counters: TopicCounters
   /** The node's, for the commands of all its partitions. */
   readonly budgets: LaneBudgets
-  readonly onLateness: (latenessMs: number) => void
   readonly onEvent: (event: BrokerEvent) => void
   /** Role, leader or readiness changed. */
   readonly onStatus: () => void
@@ -44,6 +43,7 @@ export interface PartitionOptions {
 
 /** From winning an election to the first applied entry; longer means that no quorum follows. */
 const READY_WAIT_MS = 3000
+const MS_PER_S = 1000
 
 export class Partition {
   readonly info: PartitionInfo
@@ -160,7 +160,7 @@ export class Partition {
     const leadership = this.#leadership
     if (leadership === undefined) throw this.#refusal('NOT_LEADER')
     const group = leadership.dispatcher.group(spec)
-    const counters = groupCounters(this.#options.counters, spec.group)
+    const counters = () => groupCounters(this.#options.counters, spec.group)
     return {
       group,
       marks: leadership.marks,
@@ -169,10 +169,10 @@ export class Partition {
       submit: (command, done) => this.#submit(command, done),
       wake: () => leadership.dispatcher.wake(group),
       acked: (count) => {
-        counters.acked += count
+        counters().acked += count
       },
       nacked: (count) => {
-        counters.nacked += count
+        counters().nacked += count
       },
     }
   }
@@ -211,7 +211,7 @@ export class Partition {
   #gain(): void {
     this.#readyWait?.cancel()
     this.#readyWait = undefined
-    const { env, config, counters, onLateness, onEvent, info } = this.#options
+    const { env, config, counters, onEvent, info } = this.#options
     const leadership = new Leadership({
       env,
       config,
@@ -224,7 +224,7 @@ export class Partition {
           counters.early += 1
           onEvent({ type: 'early', topic: info.topic, partition: info.id, byMs: -latenessMs })
         }
-        onLateness(latenessMs)
+        counters.lateness.observe(latenessMs / MS_PER_S)
       },
       onReadFailure: (error) => onEvent({ type: 'readFailed', topic: info.topic, partition: info.id, error }),
     })

@@ -92,6 +92,7 @@ export class Pull implements LiveSession {
     this.#turn = spec.turn ?? new PullTurn()
     this.#turn.join(this)
     this.seat = host.group.nextSeat()
+    host.group.attaching(this.id)
     const { channel, group, session, start } = spec
     const consumer = pullConsumer(spec.consumer, session)
     const command: TimerCommand = { type: 'attach', channel, group, consumer, session, start }
@@ -151,8 +152,10 @@ export class Pull implements LiveSession {
 
   #attached(answer: Answer): void {
     const attached = answer.type === 'reply' && answer.reply.type === 'attached'
-    if (!attached) this.end(attachRefusal(answer))
-    else if (!this.#host.current()) this.end(this.#host.notLeader())
+    if (!attached) {
+      this.#host.group.refused(this.id)
+      this.end(attachRefusal(answer))
+    } else if (!this.#host.current()) this.end(this.#host.notLeader())
     else if (this.#state === 'ended') this.#host.group.removePull(this, false)
     else {
       this.#state = 'live'

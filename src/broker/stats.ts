@@ -1,4 +1,9 @@
-/** Counters of one topic on this node, pulled by the metrics of `node/`. Gauges are computed when asked. */
+/**
+ * Counters of one topic on this node, pulled by the metrics of `node/`. A name has counters only once something was
+ * applied under it: what a client says and nobody stored leaves nothing here.
+ */
+import { Histogram } from '../base/histogram.ts'
+
 export interface GroupCounters {
   delivered: number
   redelivered: number
@@ -6,16 +11,23 @@ export interface GroupCounters {
   nacked: number
 }
 
-export interface TopicCounters {
-  produced: number
-  early: number
-  readonly groups: Map<string, GroupCounters>
+/** Upper bounds, seconds. */
+const LATENESS_S = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 60]
+
+export class TopicCounters {
+  produced = 0
+  early = 0
+  /** Of first deliveries, seconds. */
+  readonly lateness = new Histogram(LATENESS_S)
+  readonly groups = new Map<string, GroupCounters>()
 }
 
 export interface TopicStats {
   readonly produced: number
   /** Deliveries before the due time: stays 0. */
   readonly early: number
+  /** From the due time to the first delivery, seconds. */
+  readonly lateness: Histogram
   /** By group name; channels and partitions together. */
   readonly groups: ReadonlyMap<string, Readonly<GroupCounters>>
   /** Of the partitions this node leads: */
@@ -28,10 +40,7 @@ export interface TopicStats {
   readonly scheduled: number
 }
 
-export function newTopicCounters(): TopicCounters {
-  return { produced: 0, early: 0, groups: new Map() }
-}
-
+/** Those of a group that exists: of which something was applied. */
 export function groupCounters(topic: TopicCounters, group: string): GroupCounters {
   let counters = topic.groups.get(group)
   if (counters === undefined) {

@@ -12,8 +12,6 @@ export interface BrokerOptions {
   readonly env: Env
   readonly directory: Directory
   readonly config: BrokerConfig
-  /** Called per first delivery: hand-out time minus due time, ms. */
-  readonly onLateness?: (topic: string, latenessMs: number) => void
   readonly onEvent?: (event: BrokerEvent) => void
 }
 
@@ -36,8 +34,9 @@ export interface Broker {
   partitions(): Iterable<Partition>
   /** A forward step of the wall clock that a majority of peers confirms: leaders follow it at once. */
   followForwardStep(wallMs: number): void
-  stats(): BrokerStats
-  /** As in `stats()`, for who asks often. */
+  /** Everything counted here, gathered step by step: a step is little work, whoever drives them pauses between two. */
+  survey(): Generator<void, BrokerStats>
+  /** As in the survey, for who asks often. */
   clockGapMs(): number
   /** Ends every session with SHUTTING_DOWN and refuses what comes after. Idempotent. */
   close(): void

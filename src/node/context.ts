@@ -2,7 +2,7 @@
 import type { Env } from '../base/env.ts'
 import type { NodeConfig } from './config/schema.ts'
 import type { Log } from './observe/log.ts'
-import type { Metrics } from './observe/metrics.ts'
+import type { Metrics } from './observe/metrics/metrics.ts'
 import type { Health, Readiness } from './observe/readiness.ts'
 import { StartError } from './start-error.ts'
 

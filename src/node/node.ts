@@ -13,7 +13,7 @@ import { createIdentityStore } from './formation/identity-file.ts'
 import { type Formation, runFormation } from './formation/run-formation.ts'
 import { adviceOnLog, adviceOnState, diskErrorCode } from './observe/disk-advice.ts'
 import type { Log } from './observe/log.ts'
-import { createMetrics } from './observe/metrics.ts'
+import { createMetrics } from './observe/metrics/metrics.ts'
 import { type Health, Readiness } from './observe/readiness.ts'
 import { openSidePort, type SidePort } from './observe/side-port.ts'
 import { openPeerPort, type PeerPort } from './peer-port.ts'
@@ -42,7 +42,7 @@ export async function startNode(config: NodeConfig, log: Log): Promise<RunningNo
     if (reasons.length === 0) log.info('in_service')
     else if (!health.stopping) log.warn('out_of_service', { reasons })
   })
-  const metrics = createMetrics(config.name)
+  const metrics = createMetrics(env, config.name)
   const closers = new Closers()
   const context: Context = { config, log, env, metrics, health, readiness, closers, fail }
   // Debug: what matters of it comes back as an error to whoever asked.

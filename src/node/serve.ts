@@ -96,11 +96,13 @@ export async function serve(context: Context, opened: Opened): Promise<ReadyInfo
   })
   closers.push(() => reconciler.close())
   metrics.connect({
-    broker: () => broker.stats(),
-    raft: () => shard.stats(),
-    wal: () => storage.wal.stats(),
-    damage: () => storage.damage,
-    peers: () => directory.nodes().filter(({ id }) => id !== identity.nodeId),
+    broker: () => broker.survey(),
+    others: () => ({
+      raft: shard.stats(),
+      wal: storage.wal.stats(),
+      damage: storage.damage,
+      peers: directory.nodes().filter(({ id }) => id !== identity.nodeId),
+    }),
   })
   const { api, port } = await openApi(context, { broker, directory, damage: () => unmended(shard, storage) })
   const advertised = (p: number) => `${config.advertiseAddr}:${p}`
@@ -167,12 +169,11 @@ function openShard(
   return { shard, transport }
 }
 
-function openBroker({ config, env, log, metrics, closers }: Context, directory: CatalogDirectory): Broker {
+function openBroker({ config, env, log, closers }: Context, directory: CatalogDirectory): Broker {
   const broker = createBroker({
     env,
     directory,
     config: { leaseMs: config.leaseMs, reattachMs: config.reattachMs, maxClockSkewMs: config.maxClockSkewMs },
-    onLateness: (topic, ms) => metrics.lateness(topic, ms),
     onEvent: (event) => logBroker(log, event),
   })
   closers.push(() => broker.close())

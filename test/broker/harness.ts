@@ -6,7 +6,8 @@ import type { DeliveredMessage } from '../../src/broker/dispatcher/live-session.
 import type { Answer } from '../../src/broker/lane.ts'
 import type { Partition } from '../../src/broker/partition.ts'
 import type { DeliveryBatch, Session, SessionSink, SessionSpec } from '../../src/broker/session.ts'
-import type { Broker } from '../../src/broker/types.ts'
+import type { TopicStats } from '../../src/broker/stats.ts'
+import type { Broker, BrokerStats } from '../../src/broker/types.ts'
 import type { Held, NewMessage, Position } from '../../src/views/timer/commands.ts'
 import { type VirtualEnv, VirtualTime } from '../virtual-env.ts'
 import { FakeDirectory, PARTITION } from './fake-directory.ts'
@@ -19,7 +20,6 @@ export class Harness {
   readonly env: VirtualEnv
   readonly handle = new MemoryHandle()
   readonly directory = new FakeDirectory()
-  readonly lateness: number[] = []
   readonly events: BrokerEvent[] = []
   broker: Broker
 
@@ -41,12 +41,15 @@ export class Harness {
       env,
       directory,
       config: CONFIG,
-      onLateness: (_topic, ms) => this.lateness.push(ms),
       onEvent: (event) => this.events.push(event),
     })
     this.handle.wallMs = () => env.wallMs()
     broker.attachGroup(PARTITION, this.handle)
     return broker
+  }
+
+  get topic(): TopicStats | undefined {
+    return surveyed(this.broker).topics.get('orders')
   }
 
   /** Another node takes over: leadership goes and comes back under a new term. */
@@ -71,6 +74,22 @@ export class Harness {
   consumer(name: string, spec: Partial<SessionSpec> = {}, options: { ack?: boolean } = {}): Consumer {
     return new Consumer(this.partition, name, spec, options.ack ?? false)
   }
+}
+
+/** What the broker counted, without a pause. */
+export function surveyed(broker: Broker): BrokerStats {
+  const steps = broker.survey()
+  for (;;) {
+    const step = steps.next()
+    if (step.done === true) return step.value
+  }
+}
+
+/** A bound on how far first deliveries were behind their due times, ms; 0 without any. */
+export function latestMs(broker: Broker): number {
+  const { bounds, counts } = surveyed(broker).topics.get('orders')?.lateness ?? { bounds: [], counts: [] }
+  const last = counts.findLastIndex((count) => count > 0)
+  return last < 0 ? 0 : (bounds[last] ?? Number.POSITIVE_INFINITY) * 1000
 }
 
 export class Consumer implements SessionSink {

@@ -4,7 +4,7 @@ import type { SandglassError } from '../../src/base/errors.ts'
 import { ENTRY_BYTES_MAX } from '../../src/base/limits.ts'
 import type { Answer } from '../../src/broker/lane.ts'
 import { decodeTimerCommand } from '../../src/views/timer/codec.ts'
-import { Harness } from './harness.ts'
+import { Harness, surveyed } from './harness.ts'
 
 function reason(answer: Answer): SandglassError['reason'] | 'ok' {
   return answer.type === 'failed' ? answer.error.reason : 'ok'
@@ -161,7 +161,7 @@ test('deliveries go on after stale and refused deliver commands, and nothing is 
   const firsts = consumer.got.filter(({ count }) => count === 1).map(({ index }) => index)
   expect(firsts).toHaveLength(lastIndex)
   expect(new Set(firsts).size).toBe(lastIndex)
-  expect(h.broker.stats().topics.get('orders')?.early).toBe(0)
+  expect(h.topic?.early).toBe(0)
 })
 
 test('closing ends streams and refuses callers with SHUTTING_DOWN', async () => {
@@ -183,7 +183,7 @@ test('numbers of a topic are told per group', async () => {
   await h.time.run(1)
   consumer.session.ack(1, consumer.held.slice(0, 1))
   await h.time.run(1)
-  const stats = h.broker.stats()
+  const stats = surveyed(h.broker)
   expect(stats.leading).toBe(1)
   expect(stats.topics.get('orders')).toMatchObject({ produced: 5, leases: 2, scheduled: 2, early: 0 })
   expect(stats.topics.get('orders')?.groups.get('g')).toMatchObject({ delivered: 3, acked: 1 })

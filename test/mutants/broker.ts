@@ -5,8 +5,17 @@ const clock = testsOf('broker/leader-clock.test.ts')
 const dispatch = testsOf('broker/dispatch.test.ts')
 const leases = testsOf('broker/leases.test.ts')
 const partition = testsOf('broker/partition.test.ts')
+const refused = testsOf('broker/refused-names.test.ts')
 
 export const BROKER_MUTANTS: readonly Mutant[] = [
+  {
+    name: 'refused-names-kept',
+    breaks: 'a name that nothing was stored under leaves nothing behind',
+    file: 'broker/dispatcher/dispatcher.ts',
+    find: 'if (group.unknown) this.#groups.delete(keyOf(group.name))\n      else group.run(now)',
+    replace: 'group.run(now)',
+    killers: refused('thirty thousand refused group names leave nothing: no counters, no labels, nobody to look after'),
+  },
   {
     name: 'dispatch-past-the-horizon',
     breaks: 'the horizon is min(leader time, lowest `at` of own proposals not yet applied)',

@@ -105,7 +105,6 @@ describe('the log on disk stays within its bound', { timeout: 120_000 }, () => {
     const broker = createBroker({
       ...{ env: leader.env, directory: new FakeDirectory() },
       config: { leaseMs: 30_000, reattachMs: 5000, maxClockSkewMs: 2000 },
-      onLateness: () => undefined,
       onEvent: () => undefined,
     })
     broker.attachGroup(PARTITION, handle)

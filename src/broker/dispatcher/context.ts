@@ -13,6 +13,8 @@ import type { Window } from './window.ts'
 /** A group as the dispatcher drives it. */
 export interface DispatchedGroup {
   readonly name: GroupName
+  /** It can be forgotten: nothing was applied under its name, and nothing is on its way that could be. */
+  readonly unknown: boolean
   run(now: number): void
   waitMs(now: number): number | undefined
 }

@@ -54,9 +54,9 @@ export class Dispatcher {
     }
   }
 
-  /** Made when first asked for. */
+  /** Made when first asked for, forgotten when nothing came of it. */
   group(name: GroupName): GroupDispatch {
-    const key = `${name.channel}\n${name.group}`
+    const key = keyOf(name)
     let group = this.#groups.get(key)
     if (group === undefined) {
       group = new GroupDispatch({ channel: name.channel, group: name.group }, this.#context)
@@ -92,7 +92,10 @@ export class Dispatcher {
     const awake = this.#awake
     this.#awake = new Set()
     const now = this.#options.clock.now()
-    for (const group of awake) group.run(now)
+    for (const group of awake) {
+      if (group.unknown) this.#groups.delete(keyOf(group.name))
+      else group.run(now)
+    }
     this.#setTimer(now)
   }
 
@@ -179,4 +182,8 @@ export class Dispatcher {
       this.#options.schedule()
     })
   }
+}
+
+function keyOf({ channel, group }: GroupName): string {
+  return `${channel}\n${group}`
 }

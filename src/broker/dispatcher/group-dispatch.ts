@@ -9,7 +9,7 @@ import { OUTSTANDING_MAX } from '../../base/limits.ts'
 import type { GroupName, Position, TimerReply } from '../../views/timer/commands.ts'
 import type { GroupView, SessionInfo } from '../../views/timer/queries.ts'
 import type { Answer } from '../lane.ts'
-import { type GroupCounters, groupCounters } from '../stats.ts'
+import { groupCounters } from '../stats.ts'
 import type { DispatchContext, DispatchedGroup } from './context.ts'
 import { Deal } from './deal.ts'
 import { Flight } from './flight.ts'
@@ -31,8 +31,9 @@ const RETRY_MS = 20
 export class GroupDispatch implements DispatchedGroup {
   readonly name: GroupName
   readonly #context: DispatchContext
-  readonly #counters: GroupCounters
   readonly #live = new Map<string, LiveSession>()
+  /** Sessions whose attach command is on its way. */
+  readonly #attaching = new Set<string>()
   readonly #leases: GroupLeases
   readonly #againFlying = new Set<number>()
   #freshFlying = 0
@@ -50,7 +51,6 @@ export class GroupDispatch implements DispatchedGroup {
   constructor(name: GroupName, context: DispatchContext) {
     this.name = name
     this.#context = context
-    this.#counters = groupCounters(context.counters, name.group)
     this.#leases = new GroupLeases(name, context, () => context.wake(this))
   }
 
@@ -64,13 +64,26 @@ export class GroupDispatch implements DispatchedGroup {
     this.#leases.granted(deadline, leaseMs)
   }
 
+  /** Nothing was applied under its name, and nothing is on its way that could be. */
+  get unknown(): boolean {
+    return this.#attaching.size === 0 && this.#context.handle.view.group(this.name) === undefined
+  }
+
   /** Its attach command is on its way: no grace may end it behind that. */
   attaching(session: string): void {
+    this.#attaching.add(session)
     this.#leases.returned(session)
+  }
+
+  /** A Pull was not attached. */
+  refused(session: string): void {
+    this.#attaching.delete(session)
+    this.#context.wake(this)
   }
 
   /** The session is attached and its stream open. An older stream of the same session gives way. */
   add(session: LiveSession): LiveSession | undefined {
+    this.#attaching.delete(session.id)
     const older = this.#live.get(session.id)
     this.#live.set(session.id, session)
     this.#leases.returned(session.id)
@@ -80,6 +93,7 @@ export class GroupDispatch implements DispatchedGroup {
 
   /** Its stream is gone. `clean`: it gave everything back, so that its leases end now. */
   remove(session: Pick<LiveSession, 'id'>, clean: boolean): void {
+    this.#attaching.delete(session.id)
     const other = this.#live.get(session.id)
     if (other !== undefined && other !== session) return
     this.#live.delete(session.id)
@@ -89,6 +103,7 @@ export class GroupDispatch implements DispatchedGroup {
 
   /** A Pull is over. `kept`: it was answered, and its leases run to their end. */
   removePull(session: Pick<LiveSession, 'id'>, kept: boolean): void {
+    this.#attaching.delete(session.id)
     this.#live.delete(session.id)
     if (kept) this.#leases.outlives(session.id)
     else this.#leases.gone(session.id, 0)
@@ -247,6 +262,7 @@ export class GroupDispatch implements DispatchedGroup {
   #handOut(flight: Flight, reply: Extract<TimerReply, { type: 'delivered' }>): void {
     const { clock, handle } = this.#context
     const now = clock.now()
+    const counters = groupCounters(this.#context.counters, this.name.group)
     for (const run of reply.runs) {
       const hand = flight.hand(run.session)
       assert(hand !== undefined, 'apply answers only runs that were proposed')
@@ -257,8 +273,8 @@ export class GroupDispatch implements DispatchedGroup {
         (position) => handle.view.message(handle.store, position, this.name.channel)?.body,
       )
       for (const { due, count } of run.items) {
-        this.#counters.delivered += 1
-        if (count > 1) this.#counters.redelivered += 1
+        counters.delivered += 1
+        if (count > 1) counters.redelivered += 1
         if (count === 1 || due > now) this.#context.onLateness(now - due)
       }
       // A stream that ended meanwhile keeps these leases as it keeps the others.

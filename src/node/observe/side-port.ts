@@ -3,6 +3,8 @@
  * node:http; GET and HEAD only, everything else is refused.
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import { Readable } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
 
 export interface SidePort {
   /** The port listened on (chosen by the system when 0 was asked for). */
@@ -11,7 +13,8 @@ export interface SidePort {
 }
 
 export interface Probes {
-  metrics(): Promise<string>
+  /** The answer in pieces. */
+  metrics(): Promise<readonly string[]>
   /** Why this node is not ready; empty when it is. */
   notReady(): readonly string[]
 }
@@ -44,13 +47,20 @@ async function answer(request: IncomingMessage, response: ServerResponse, probes
     const reasons = probes.notReady()
     return send(response, reasons.length === 0 ? 200 : 503, `${reasons.join('\n') || 'ok'}\n`)
   }
-  if (path === '/metrics') return send(response, 200, await probes.metrics(), METRICS_TYPE)
+  if (path === '/metrics') return sendPieces(response, await probes.metrics())
   return send(response, 404, 'paths: /metrics /livez /readyz\n')
 }
 
-function send(response: ServerResponse, status: number, body: string, type = 'text/plain; charset=utf-8'): void {
-  response.writeHead(status, { 'content-type': type, 'content-length': Buffer.byteLength(body) })
+function send(response: ServerResponse, status: number, body: string): void {
+  const headers = { 'content-type': 'text/plain; charset=utf-8', 'content-length': Buffer.byteLength(body) }
+  response.writeHead(status, headers)
   response.end(response.req.method === 'HEAD' ? undefined : body)
+}
+
+/** As fast as the other end takes them. */
+async function sendPieces(response: ServerResponse, pieces: readonly string[]): Promise<void> {
+  response.writeHead(200, { 'content-type': METRICS_TYPE })
+  await pipeline(Readable.from(response.req.method === 'HEAD' ? [] : pieces), response)
 }
 
 function listen(server: Server, host: string, port: number): Promise<void> {

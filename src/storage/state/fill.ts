@@ -1,8 +1,8 @@
 /** Fills a batch from rows in memory, in slices of the event loop. */
 import type { Env } from '../../base/env.ts'
+import { Slice } from '../../base/slice.ts'
 import type { WriteBatch } from './database.ts'
 import type { Source } from './merge.ts'
-import { Slice } from './slice.ts'
 
 export async function fillBatch(env: Env, batch: WriteBatch, prefix: string, rows: Source): Promise<void> {
   const slice = new Slice(env)

@@ -1,9 +1,9 @@
 /** A scan: what was captured of the layers, merged with what the database's iterator brings. Newest wins. */
 import type { Env } from '../../base/env.ts'
+import { Slice } from '../../base/slice.ts'
 import type { RowIterator } from './database.ts'
 import type { ScanBounds } from './layers.ts'
 import { isBefore, type Source } from './merge.ts'
-import { Slice } from './slice.ts'
 import type { Row } from './types.ts'
 
 /** `below` is undefined when the group has nothing in the database; it is closed at the end. */
