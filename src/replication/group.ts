@@ -38,7 +38,8 @@ export interface Proposal<R> {
 
 export type ReadOutcome =
   | { readonly type: 'ok' }
-  | { readonly type: 'refused'; readonly reason: 'NOT_LEADER' | 'NO_QUORUM' }
+  /** OVERLOADED: too many wait already. NO_QUORUM: the round found none. */
+  | { readonly type: 'refused'; readonly reason: 'NOT_LEADER' | 'NO_QUORUM' | 'OVERLOADED' }
 
 export interface GroupStatus {
   readonly role: 'follower' | 'candidate' | 'leader'

@@ -47,7 +47,7 @@ export class Reads {
 
   add(done: Done): void {
     if (this.#waiting >= this.#max) {
-      done({ type: 'refused', reason: 'NO_QUORUM' })
+      done({ type: 'refused', reason: 'OVERLOADED' })
       return
     }
     this.#waiting++
@@ -60,8 +60,13 @@ export class Reads {
     const done = this.#fresh
     this.#fresh = []
     this.#context++
-    if (raft.readIndex(this.#context)) this.#rounds.set(this.#context, { done, startedTick: this.#tick })
-    else this.#answer(done, { type: 'refused', reason: 'NOT_LEADER' })
+    if (raft.readIndex(this.#context)) {
+      this.#rounds.set(this.#context, { done, startedTick: this.#tick })
+      return
+    }
+    // A leader refuses only when too many rounds are open.
+    const reason = raft.status().role === 'leader' ? 'OVERLOADED' : 'NOT_LEADER'
+    this.#answer(done, { type: 'refused', reason })
   }
 
   confirmed(states: readonly ReadState[], applied: number): void {

@@ -96,8 +96,8 @@ export class StoredGroupState implements GroupState {
     const place = this.#place
     const stored = rowRange(place, range)
     const { database, env } = this.#shard
-    const below = this.#head === undefined ? undefined : database.iterate(stored, bounds.reverse, PREFIX_BYTES)
     const above = this.#layers.capture(range, bounds)
+    const below = this.#head === undefined ? undefined : database.iterate(stored, bounds.reverse, PREFIX_BYTES)
     try {
       return await readRows(env, above, below, bounds)
     } catch (error) {
@@ -123,11 +123,15 @@ export class StoredGroupState implements GroupState {
     const place = this.#place
     const note = (error: unknown) => this.#noteDamage(error, place)
     const { value, rows } = this.#captured(place, note)
-    // The database may already hold a checkpoint whose completion this turn has not heard of.
-    const head = value === undefined ? undefined : decodeHead(value)
-    if (head?.generation === place.generation) return new StateSnapshotSource(head.meta, rows, note)
-    await rows.close()
-    throw new SandglassError('INTERNAL', 'Cannot open a snapshot: there is no checkpoint')
+    try {
+      // The database may already hold a checkpoint whose completion this turn has not heard of.
+      const head = value === undefined ? undefined : decodeHead(value)
+      if (head?.generation === place.generation) return new StateSnapshotSource(head.meta, rows, note)
+      throw new SandglassError('INTERNAL', 'Cannot open a snapshot: there is no checkpoint')
+    } catch (error) {
+      await rows.close()
+      throw error
+    }
   }
 
   async beginInstall(): Promise<SnapshotSink> {

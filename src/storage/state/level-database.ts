@@ -4,7 +4,7 @@
  * make the first two visible, the chain of batches (head.ts) the third.
  * Invariants: at most two jobs run in the thread pool, one of them a write; a failed write reopens the database.
  */
-import { ClassicLevel } from 'classic-level'
+import { ClassicLevel, type Snapshot } from 'classic-level'
 import { SandglassError } from '../../base/errors.ts'
 import type { Database, RowIterator, WriteBatch } from './database.ts'
 import { findLock } from './files/lock-file.ts'
@@ -118,31 +118,30 @@ export class LevelDatabase implements Database {
 
   get(key: string): Uint8Array | undefined {
     this.#assertOpen()
-    const bytes = Buffer.from(key, 'latin1')
-    let sealed: Buffer | undefined
-    try {
-      sealed = this.#level.getSync(bytes)
-    } catch (error) {
-      throw unreadable(error)
-    }
-    return sealed === undefined ? undefined : openValue(bytes, sealed)
+    return this.#read(Buffer.from(key, 'latin1'), {})
   }
 
   iterate(range: KeyRange, reverse: boolean, cut: number): RowIterator {
     this.#assertOpen()
+    const rows = new LevelIterator(this.#level, this.#jobs, { range, reverse, cut }, () => this.#scanEnded())
     this.#scans++
-    return new LevelIterator(this.#level, this.#jobs, { range, reverse, cut }, () => this.#scanEnded())
+    return rows
   }
 
   capture(key: string, range: KeyRange, cut: number): { value: Uint8Array | undefined; rows: RowIterator } {
     this.#assertOpen()
     const snapshot = this.#level.snapshot()
-    const rows = new LevelIterator(this.#level, this.#jobs, { range, reverse: false, cut, snapshot }, () => {
-      void snapshot.close()
-    })
-    const bytes = Buffer.from(key, 'latin1')
-    const sealed = this.#level.getSync<Buffer, Buffer>(bytes, { snapshot, ...AS_BUFFERS })
-    return { value: sealed === undefined ? undefined : openValue(bytes, sealed), rows }
+    const close = () => void snapshot.close()
+    try {
+      const value = this.#read(Buffer.from(key, 'latin1'), { snapshot })
+      return {
+        value,
+        rows: new LevelIterator(this.#level, this.#jobs, { range, reverse: false, cut, snapshot }, close),
+      }
+    } catch (error) {
+      close()
+      throw error
+    }
   }
 
   async firstKey(range: KeyRange): Promise<string | undefined> {
@@ -188,6 +187,16 @@ export class LevelDatabase implements Database {
     this.#closing = true
     await this.#ready
     await this.#level.close()
+  }
+
+  #read(key: Buffer, from: { readonly snapshot?: Snapshot }): Uint8Array | undefined {
+    let sealed: Buffer | undefined
+    try {
+      sealed = this.#level.getSync<Buffer, Buffer>(key, { ...from, ...AS_BUFFERS })
+    } catch (error) {
+      throw unreadable(error)
+    }
+    return sealed === undefined ? undefined : openValue(key, sealed)
   }
 
   /** The end of a batch: writes it if there is something to write, and lets the next one begin. */

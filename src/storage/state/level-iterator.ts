@@ -73,8 +73,7 @@ export class LevelIterator implements RowIterator {
     try {
       if (!this.#ended && this.#last !== undefined) await this.#check(this.#last)
     } finally {
-      await this.#iterator.close()
-      this.#done()
+      await this.#iterator.close().finally(this.#done)
     }
   }
 

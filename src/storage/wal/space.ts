@@ -3,7 +3,7 @@
  * reserve file is given up when a write really fails, so that a checkpoint can make room.
  */
 import type { Env, Timer } from '../../base/env.ts'
-import type { Disk } from '../disk.ts'
+import type { Disk, DiskFile } from '../disk.ts'
 import { discard, writeAll } from './write-all.ts'
 
 const POLL_MS = 1000
@@ -62,8 +62,9 @@ export class Space {
     this.#setLow(true)
     this.#enqueue(async () => {
       if (!this.#held) return
-      this.#held = false
+      // It is held until it is gone: a removal that fails is tried again with the next write that fails.
       await this.#options.disk.remove(this.#path)
+      this.#held = false
       await this.#options.disk.syncDir(this.#options.dir)
     })
   }
@@ -101,8 +102,9 @@ export class Space {
 
   async #createReserve(): Promise<void> {
     const { disk, dir, reserveBytes } = this.#options
-    const file = await disk.open(this.#path, 'create')
+    let file: DiskFile | undefined
     try {
+      file = await disk.open(this.#path, 'create')
       const zeros = new Uint8Array(Math.min(PIECE_BYTES, reserveBytes))
       for (let at = 0; at < reserveBytes; at += zeros.byteLength) {
         if (this.#stopped) throw new Error('Cannot create the reserve: the log closes')
@@ -113,6 +115,7 @@ export class Space {
       await disk.syncDir(dir)
       this.#held = true
     } catch (error) {
+      // Also what lay there already: half a reserve that could not be removed would keep every later one from being made.
       await discard(disk, file, this.#path)
       throw error
     }

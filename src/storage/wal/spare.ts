@@ -61,7 +61,8 @@ export class SpareSegment {
       this.#ready = file
     } catch {
       // Nothing was promised: the batches find out for themselves what the disk is up to.
-      if (file) await discard(this.#disk, file, path)
+      // What could not be removed last time goes now, or no segment would ever be prepared again.
+      await discard(this.#disk, file, path)
     }
   }
 }

@@ -57,6 +57,6 @@ export async function fullSync(file: DiskFile): Promise<void> {
 }
 
 /** Closes and removes a file that is not needed, whatever state it is in; the error that led here matters more. */
-export async function discard(disk: Disk, file: DiskFile, path: string): Promise<void> {
-  await Promise.allSettled([file.close(), disk.remove(path)])
+export async function discard(disk: Disk, file: DiskFile | undefined, path: string): Promise<void> {
+  await Promise.allSettled([file?.close(), disk.remove(path)])
 }

@@ -1,4 +1,5 @@
 import { join } from 'node:path'
+import { ClassicLevel } from 'classic-level'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { inspectState, isLocked } from '../../../src/storage/state/store.ts'
 import type { GroupState, StateStore } from '../../../src/storage/state/types.ts'
@@ -39,6 +40,28 @@ describe('a folder', () => {
 
   test('that never held a state is verified as empty', async () => {
     expect(await verified(join(folder.root, 'nowhere'))).toEqual({ groups: 0, rows: 0, damage: [] })
+  })
+})
+
+describe('a snapshot', () => {
+  test.each(['cannot be read', 'is damaged'])('whose head %s leaves nothing open, and says why', async (how) => {
+    group.put('k', bytes('1'))
+    await group.checkpoint(meta(1))
+    const { prototype } = ClassicLevel
+    const closed: ReturnType<typeof vi.spyOn>[] = []
+    const snapshot = prototype.snapshot
+    vi.spyOn(prototype, 'snapshot').mockImplementation(function (this: ClassicLevel, ...options) {
+      const made = snapshot.apply(this, options)
+      closed.push(vi.spyOn(made, 'close'))
+      return made
+    })
+    vi.spyOn(prototype, 'getSync').mockImplementationOnce(() => {
+      if (how === 'is damaged') return Buffer.from('no head at all')
+      throw Object.assign(new Error('block checksum mismatch'), { code: 'LEVEL_CORRUPTION' })
+    })
+    await expect(group.openSnapshot()).rejects.toMatchObject({ reason: 'INTERNAL' })
+    expect(closed).toHaveLength(1)
+    for (const close of closed) expect(close).toHaveBeenCalledTimes(1)
   })
 })
 

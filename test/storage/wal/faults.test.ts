@@ -125,6 +125,41 @@ describe('a log on a full disk', () => {
     expect([states, reserveOn(disk), fatal]).toEqual([['full', 'ok'], true, []])
   })
 
+  it('gives up its reserve at last when it could not be removed at first, and takes one again', async () => {
+    const disk = new SimulatedDisk()
+    const { wal, env } = await openLog(disk, { reserveBytes: 8192 })
+    await settle()
+    disk.capacity = disk.used() + 1000
+    disk.fault = (one, path) =>
+      one === 'remove' && path.endsWith('reserve') ? { type: 'error', code: 'EIO' } : undefined
+    wal.append({ group: 1, replica: 1, entries: entries(1, 1, 1, 20_000) }, () => undefined)
+    await settle()
+    expect(reserveOn(disk)).toBe(true)
+    disk.fault = () => undefined
+    env.advance(600)
+    await settle()
+    expect(reserveOn(disk)).toBe(false)
+    disk.capacity = Number.POSITIVE_INFINITY
+    env.advance(1600)
+    await settle()
+    expect(reserveOn(disk)).toBe(true)
+  })
+
+  it('makes its reserve though half of an earlier one lies there and could not be removed', async () => {
+    const disk = new SimulatedDisk()
+    disk.fault = (one, path) =>
+      path.endsWith('reserve') && (one === 'writev' || one === 'remove') ? { type: 'error', code: 'EIO' } : undefined
+    const { env } = await openLog(disk, { reserveBytes: 8192 })
+    await settle()
+    expect([reserveOn(disk), disk.used() < 8192]).toEqual([true, true])
+    disk.fault = () => undefined
+    for (const _ of ['removes it', 'makes it anew']) {
+      env.advance(1000)
+      await settle()
+    }
+    expect(disk.used()).toBeGreaterThanOrEqual(8192)
+  })
+
   it('says so below the watermark, while it still confirms', async () => {
     const disk = new SimulatedDisk()
     const { wal, env, states } = await openLog(disk, { reserveBytes: 8192 })
