@@ -11,15 +11,22 @@ export const FRAME_BYTES_MAX = 4 * MIB
 /** What a public port reads at all, so that a frame somewhat too large is refused with its field rather than by gRPC. */
 export const RECEIVE_BYTES_MAX = 4 * FRAME_BYTES_MAX
 export const DELAY_MS_MAX = 10 * 366 * 24 * 3600 * 1000
+/** Unicode code points, so that it is the same number in every language. */
+export const NACK_REASON_CHARS_MAX = 256
 export const PARTITIONS_MAX = 1024
 export const REPLICATION_FACTOR_MAX = 7
+/** Indexes and fences: the difference of two of them is written in twice its range, which must stay below 2^53. */
+export const COUNTER_MAX = 2 ** 52 - 1
 /** 48 bits of an offset hold the due time. */
 export const DUE_MS_MAX = 2 ** 48 - 1
 
 /** One Raft entry is what a leader was asked for in one turn, up to this: bounds apply time and frame size. */
 export const ENTRY_MESSAGES_MAX = 1024
 export const ENTRY_BYTES_MAX = MIB
-/** A command larger than an entry goes alone in one: the bodies of a client's frame, channel names and numbers beside them. */
+/**
+ * A command larger than an entry goes alone in one: the bodies of a client's frame, channel names and numbers beside them.
+ * Whoever proposes checks the encoded size: what is larger is refused with INVALID and the field that makes it so.
+ */
 export const COMMAND_BYTES_MAX = FRAME_BYTES_MAX + 256 * KIB
 
 /** A frame between nodes: large enough to fill a link, small enough not to block heartbeats behind it. */

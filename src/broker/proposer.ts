@@ -3,8 +3,9 @@
  * deliveries, attachments) go before produces and have room of their own, so that an overloaded partition still drains.
  */
 import { assert, unreachable } from '../base/assert.ts'
-import type { ErrorReason, SandglassError } from '../base/errors.ts'
+import { type ErrorReason, invalid, type SandglassError } from '../base/errors.ts'
 import { Fifo } from '../base/fifo.ts'
+import { COMMAND_BYTES_MAX } from '../base/limits.ts'
 import type { ProposalOutcome } from '../replication/group.ts'
 import { encodeTimerCommand } from '../views/timer/codec.ts'
 import type { TimerCommand, TimerReply } from '../views/timer/commands.ts'
@@ -65,7 +66,12 @@ export class Proposer {
       done({ type: 'failed', error: this.#options.refusal('OVERLOADED') })
       return
     }
-    lane.push({ bytes: encodeTimerCommand(command), weight: weightOf(command), done })
+    const bytes = encodeTimerCommand(command)
+    if (bytes.length > COMMAND_BYTES_MAX) {
+      done({ type: 'failed', error: tooLarge(command, bytes.length) })
+      return
+    }
+    lane.push({ bytes, weight: weightOf(command), done })
     this.#options.schedule()
   }
 
@@ -157,6 +163,22 @@ export class Proposer {
 
 function fail(callers: readonly Caller[], error: SandglassError): void {
   for (const caller of callers) caller({ type: 'failed', error })
+}
+
+/** The request's field that makes a command of its type large. */
+const LARGE_FIELD = {
+  produce: 'messages',
+  attach: 'holds',
+  detach: 'session',
+  deliver: 'credit',
+  ack: 'index',
+  nack: 'reason',
+  extend: 'index',
+  expire: 'index',
+} as const satisfies Record<TimerCommand['type'], string>
+
+function tooLarge({ type }: TimerCommand, bytes: number): SandglassError {
+  return invalid(LARGE_FIELD[type], `Cannot ${type}: the request has ${bytes} bytes, at most ${COMMAND_BYTES_MAX}`)
 }
 
 function weightOf(command: TimerCommand): number {

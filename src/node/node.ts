@@ -111,13 +111,15 @@ async function openData({ config, env, log, health, metrics, closers, fail }: Co
 }
 
 async function openFormation({ config, env, log, health, closers }: Context, { wal }: Storage): Promise<Formation> {
+  const store = createIdentityStore(config.data)
+  await store.raise()
   const [anyGroup] = wal.groups()
   const transport = formationVia(config, createFormationTransport())
   closers.push(() => transport.close())
   const self = { name: config.name, raft: `${config.advertiseAddr}:${config.raftPort}` }
   return runFormation({
     env,
-    store: createIdentityStore(config.data),
+    store,
     transport,
     name: config.name,
     members: config.initialCluster.length > 0 ? config.initialCluster : [self],

@@ -31,7 +31,7 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
   const { env, broker, directory, onCall, damage = () => [] } = options
   const wire = createServerWire()
   const channels = createNodeChannels(env)
-  const errors = createErrorCodec(wire)
+  const errors = createErrorCodec(wire, options.onInternal)
   const context: ServiceContext = { env, broker, directory, damage, wire, channels, errors }
   const streams = new StreamRegistry()
   const server = new Server(SERVER_OPTIONS)

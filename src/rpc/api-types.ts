@@ -22,6 +22,8 @@ export interface ApiServerOptions {
   readonly damage?: () => readonly OwnDamage[]
   /** One finished call: method name without package, gRPC code, ms. For metrics; never carries payload. */
   readonly onCall?: (method: string, code: number, handlingMs: number) => void
+  /** Something unexpected, told to a client as INTERNAL without its text. */
+  readonly onInternal?: (error: unknown) => void
 }
 
 export interface ApiServer {

@@ -73,7 +73,7 @@ export function grpcService<S extends ServiceName>(
     }
     const done = callTimer(name, context.env, onCall)
     implementation[name] = row.requestStream
-      ? streaming(byName[name] as StreamHandler, done)
+      ? streaming(byName[name] as StreamHandler, context, done)
       : unary(byName[name] as Unary<unknown, unknown>, row, context, done)
   }
   return { definition, implementation }
@@ -137,11 +137,15 @@ function onCancel(call: ServerUnaryCall<Buffer, Buffer>, listener: () => void): 
   else call.setMaxListeners(0).once('cancelled', listener)
 }
 
-function streaming(handler: StreamHandler, begin: Begin) {
+function streaming(handler: StreamHandler, context: ServiceContext, begin: Begin) {
   return (stream: RawDuplex) => {
     const end = begin()
     stream.once('close', () => end(stream.cancelled ? status.CANCELLED : OK))
-    handler(stream, forwardedFor(stream.metadata) !== undefined)
+    try {
+      handler(stream, forwardedFor(stream.metadata) !== undefined)
+    } catch (error) {
+      failStream(stream, context, error)
+    }
   }
 }
 
@@ -157,7 +161,10 @@ export function decoded<T>(codec: Codec<T>, bytes: Buffer): T {
   try {
     return codec.decode(bytes)
   } catch (cause) {
-    throw invalid('', `Cannot read the request: ${cause instanceof Error ? cause.message : 'malformed'}`)
+    throw invalid(
+      codec.fault(bytes).field,
+      `Cannot read the request: ${cause instanceof Error ? cause.message : 'malformed'}`,
+    )
   }
 }
 

@@ -13,7 +13,7 @@ import { decoded, type RawDuplex } from './calls.ts'
 import { notLeader } from './forwarding.ts'
 import { passThrough } from './pass-through.ts'
 import type { ServiceContext } from './service-context.ts'
-import { runFrame, sessionSpec } from './session-frames.ts'
+import { readFrame, runFrame, sessionSpec } from './session-frames.ts'
 import type { OpenStream, StreamRegistry } from './stream-registry.ts'
 import { StreamSink } from './stream-sink.ts'
 
@@ -41,7 +41,7 @@ class ConsumeCall implements OpenStream {
     this.#streams = streams
     this.#stream = stream
     this.#forwarded = forwarded
-    this.#sink = new StreamSink(stream, context.wire.codec('ConsumeResponse'), () => this.#settled())
+    this.#sink = new StreamSink(stream, context, () => this.#settled())
   }
 
   begin(): void {
@@ -88,7 +88,8 @@ class ConsumeCall implements OpenStream {
     const codec = wire.codec('ConsumeRequest')
     this.#stream.on('data', (frame: Buffer) => {
       try {
-        this.#settling += runFrame(session, this.#sink, decoded(codec, frame))
+        const request = readFrame(codec, this.#sink, frame)
+        if (request !== undefined) this.#settling += runFrame(session, this.#sink, request)
       } catch (error) {
         this.#fail(error)
       }

@@ -2,11 +2,10 @@
  * Method ProduceStream: pipelined frames, each stored whole or not at all, answered by id as they are decided. A frame for
  * a partition led elsewhere goes on as it is over one link per leader. The stream is read only while little is pending.
  */
-import { SandglassError } from '../base/errors.ts'
+import { invalid, type SandglassError } from '../base/errors.ts'
 import { FRAME_BYTES_MAX } from '../base/limits.ts'
 import type { Partition } from '../broker/partition.ts'
 import type { Route } from '../broker/router.ts'
-import { toErrorMessage } from '../wire/errors.ts'
 import type { ProduceAnswer, ProduceFrame, ProduceRequest } from '../wire/messages.ts'
 import { checkProduce } from '../wire/queue-requests.ts'
 import type { Codec } from '../wire/wire.ts'
@@ -81,12 +80,14 @@ class ProduceCall implements OpenStream {
     try {
       frame = decoded(this.#frames, raw)
     } catch (error) {
-      failStream(this.#stream, this.#context, error)
+      const id = this.#frames.fault(raw).ids.get('id')
+      if (id === undefined) failStream(this.#stream, this.#context, error)
+      else this.#write({ id, error: this.#context.errors.toMessage(error) })
       return
     }
     const { id, request } = frame
     if (request === null) {
-      this.#write({ id, error: toErrorMessage(new SandglassError('INVALID', 'Cannot store: the frame is empty')) })
+      this.#write({ id, error: this.#context.errors.toMessage(invalid('request', 'Cannot store: the frame is empty')) })
       return
     }
     this.#pendingFrames += 1
@@ -140,7 +141,7 @@ class ProduceCall implements OpenStream {
   }
 
   #refuse(pending: Pending, error: unknown): void {
-    this.#answered(pending, this.#answers.encode({ id: pending.id, error: toErrorMessage(error) }))
+    this.#answered(pending, this.#answers.encode({ id: pending.id, error: this.#context.errors.toMessage(error) }))
   }
 
   #answered(pending: Pending, answer: Buffer): void {

@@ -1,8 +1,10 @@
 /** What a consumer's frames mean for its session. */
-import { invalid, SandglassError } from '../base/errors.ts'
+import { invalid } from '../base/errors.ts'
 import type { Session, SessionSpec } from '../broker/session.ts'
 import { type Ack, type ConsumeRequest, type Extend, type Nack, Start, type Subscribe } from '../wire/messages.ts'
 import { checkAck, checkCredit, checkExtend, checkNack } from '../wire/queue-requests.ts'
+import type { Codec } from '../wire/wire.ts'
+import { decoded } from './calls.ts'
 import { DEFAULT_CHANNEL } from './produce.ts'
 import type { StreamSink } from './stream-sink.ts'
 
@@ -21,6 +23,21 @@ export function sessionSpec(subscribe: Subscribe, leaseMs: number): SessionSpec 
     ...(subscribe.reattach && { holds: holds.map(({ index, fence }) => ({ index, fence })) }),
   }
 }
+
+/** undefined: a request that cannot be read and was refused by its id. Throws INVALID when it cannot be answered by itself. */
+export function readFrame(codec: Codec<ConsumeRequest>, sink: StreamSink, bytes: Buffer): ConsumeRequest | undefined {
+  try {
+    return decoded(codec, bytes)
+  } catch (error) {
+    const { ids } = codec.fault(bytes)
+    const id = SETTLING_IDS.map((field) => ids.get(field)).find((known) => known !== undefined)
+    if (id === undefined) throw error
+    sink.refused(id, error)
+    return undefined
+  }
+}
+
+const SETTLING_IDS = ['ack.id', 'nack.id', 'extend.id']
 
 /** Returns how many `settled` answers will come. Throws INVALID for a frame that cannot be answered by itself. */
 export function runFrame(session: Session, sink: StreamSink, request: ConsumeRequest): number {
@@ -47,14 +64,13 @@ function settling<T extends { readonly id: number }>(
 ): number {
   try {
     check(request)
+    run()
+    return 1
   } catch (error) {
-    if (!(error instanceof SandglassError)) throw error
     // Answered here and now: nothing is waited for.
     sink.refused(request.id, error)
     return 0
   }
-  run()
-  return 1
 }
 
 function held({ index, fence }: Ack | Extend): { index: number; fence: number }[] {

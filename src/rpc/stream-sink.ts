@@ -1,25 +1,28 @@
 /** The writing end of a Consume stream: a session's answers as frames. */
 import type { SandglassError } from '../base/errors.ts'
 import type { DeliveryBatch, SessionSink } from '../broker/session.ts'
-import { toErrorMessage } from '../wire/errors.ts'
+import type { ErrorCodec } from '../wire/errors.ts'
 import type { ConsumeResponse } from '../wire/messages.ts'
 import type { Codec, Init } from '../wire/wire.ts'
 import type { RawDuplex } from './calls.ts'
+import type { ServiceContext } from './service-context.ts'
 
 type Response = ConsumeResponse<Uint8Array>
 
 export class StreamSink implements SessionSink {
   readonly #stream: RawDuplex
   readonly #codec: Codec<Response>
+  readonly #errors: ErrorCodec
   readonly #onSettled: () => void
   #over = false
   /** The consumer takes no more deliveries; what it asked is still answered. */
   closing = false
 
   /** `onSettled`: an ack, nack or extend was answered. */
-  constructor(stream: RawDuplex, codec: Codec<Response>, onSettled: () => void) {
+  constructor(stream: RawDuplex, { wire, errors }: Pick<ServiceContext, 'wire' | 'errors'>, onSettled: () => void) {
     this.#stream = stream
-    this.#codec = codec
+    this.#codec = wire.codec('ConsumeResponse')
+    this.#errors = errors
     this.#onSettled = onSettled
   }
 
@@ -38,13 +41,13 @@ export class StreamSink implements SessionSink {
   }
 
   settled(id: number, lost: readonly number[], error?: SandglassError): void {
-    this.#write({ settled: { id, lost, ...(error && { error: toErrorMessage(error) }) } })
+    this.#write({ settled: { id, lost, ...(error && { error: this.#errors.toMessage(error) }) } })
     this.#onSettled()
   }
 
   /** A request that never reached the session. */
-  refused(id: number, error: SandglassError): void {
-    this.#write({ settled: { id, error: toErrorMessage(error) } })
+  refused(id: number, error: unknown): void {
+    this.#write({ settled: { id, error: this.#errors.toMessage(error) } })
   }
 
   mark(id: number): void {
@@ -57,7 +60,7 @@ export class StreamSink implements SessionSink {
 
   /** The last frame; idempotent. What is not a SandglassError is told as INTERNAL, without its text. */
   end(error: unknown): void {
-    this.#write({ end: toErrorMessage(error) })
+    this.#write({ end: this.#errors.toMessage(error) })
     this.finish()
   }
 

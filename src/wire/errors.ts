@@ -18,12 +18,14 @@ interface WireStatus {
 export interface ErrorCodec {
   /** The status to end a call with. What is not a SandglassError is INTERNAL, and its text stays here. */
   toStatus(error: unknown): Required<WireStatus> & { readonly details: Buffer }
+  /** The form of an error inside a stream, likewise. */
+  toMessage(error: unknown): Init<ErrorMessage>
   /** `mutating`: the request may change something, so that without an answer its outcome is unknown. */
   fromStatus(status: WireStatus, options: { readonly mutating: boolean }): SandglassError
 }
 
-/** The status form of errors. */
-export function createErrorCodec<B>(wire: Wire<B>): ErrorCodec {
+/** `onInternal` hears of every error that is told as INTERNAL, with what is not told. */
+export function createErrorCodec<B>(wire: Wire<B>, onInternal: (error: unknown) => void = () => undefined): ErrorCodec {
   const statusCodec = wire.codec('RpcStatus')
   const infoCodec = wire.codec('RpcErrorInfo')
 
@@ -37,9 +39,16 @@ export function createErrorCodec<B>(wire: Wire<B>): ErrorCodec {
     }
   }
 
+  function toMessage(error: unknown): ReturnType<typeof toErrorMessage> {
+    const message = toErrorMessage(error)
+    if (message.reason === 'INTERNAL') onInternal(error)
+    return message
+  }
+
   return {
+    toMessage,
     toStatus(error) {
-      const { reason, message, field, leader } = toErrorMessage(error)
+      const { reason, message, field, leader } = toMessage(error)
       const code = ERROR_TABLE[reason].code
       const metadata = { ...(field && { field }), ...(leader && { leader }) }
       const value = infoCodec.encode({ reason, domain: DOMAIN, metadata })

@@ -1,16 +1,17 @@
 // Checks of single fields that several requests share. Each throws INVALID naming the field.
 import { invalid } from '../base/errors.ts'
 import { NAME_CHARS_MAX, PARTITIONS_MAX } from '../base/limits.ts'
+import { Start } from './messages.ts'
 
 const NAME = new RegExp(`^[A-Za-z0-9._-]{1,${NAME_CHARS_MAX}}$`)
 const RESERVED_PREFIX = '__'
 
 /** A topic, group, channel or consumer name. `reserved`: names of the house (`__...`) may be referred to here. */
 export function checkName(name: string, field: string, options: { readonly reserved: boolean }): void {
-  if (!NAME.test(name)) {
+  if (typeof name !== 'string' || !NAME.test(name)) {
     throw invalid(
       field,
-      `Cannot take ${field} ${JSON.stringify(name.slice(0, 200))}: a name is 1 to ${NAME_CHARS_MAX} of A-Z a-z 0-9 . _ -`,
+      `Cannot take ${field} ${JSON.stringify(String(name).slice(0, 200))}: a name is 1 to ${NAME_CHARS_MAX} of A-Z a-z 0-9 . _ -`,
     )
   }
   if (!options.reserved && name.startsWith(RESERVED_PREFIX)) {
@@ -18,13 +19,23 @@ export function checkName(name: string, field: string, options: { readonly reser
   }
 }
 
+/** Whether a text has more than `max` code points; counts only where UTF-16 does not decide it. */
+export function isLonger(text: string, max: number): boolean {
+  if (text.length <= max) return false
+  return text.length > 2 * max || [...text].length > max
+}
+
 /** Empty stands for a default. */
 export function checkNameOrEmpty(name: string, field: string): void {
   if (name !== '') checkName(name, field, { reserved: true })
 }
 
+export function checkStart(start: Start): void {
+  if (!Object.values<number>(Start).includes(start)) throw invalid('start', 'Cannot take start: not known')
+}
+
 export function checkPartition(partition: number, field: string): void {
-  if (partition >= PARTITIONS_MAX) {
-    throw invalid(field, `Cannot take ${field} ${partition}: must be below ${PARTITIONS_MAX}`)
+  if (!(Number.isInteger(partition) && partition >= 0 && partition < PARTITIONS_MAX)) {
+    throw invalid(field, `Cannot take ${field} ${partition}: must be whole and below ${PARTITIONS_MAX}`)
   }
 }

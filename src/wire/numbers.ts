@@ -3,7 +3,10 @@
 import protobuf from 'protobufjs'
 import { assert } from '../base/assert.ts'
 
-/** Refuses varints of 2^53 and more with a RangeError. */
+/**
+ * Refuses with a RangeError varints of 2^53 and more, 32-bit ones of 2^32 and more (tags and lengths among them), and text
+ * that ends behind its message.
+ */
 export class NumberReader extends protobuf.BufferReader {
   constructor(bytes: Uint8Array) {
     super(Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength))
@@ -13,15 +16,40 @@ export class NumberReader extends protobuf.BufferReader {
   override uint64(): never {
     return readSafeInteger(this) as never
   }
+
+  override uint32(): number {
+    const byte = this.buf[this.pos] ?? 0x80
+    if (byte < 0x80) {
+      this.pos += 1
+      return byte
+    }
+    const value = readSafeInteger(this)
+    if (value > UINT32_MAX) throw new RangeError('number is 2^32 or more')
+    return value
+  }
+
+  override string(): string {
+    const length = this.uint32()
+    if (this.pos + length > this.len) throw new RangeError('text is cut short')
+    this.pos += length
+    return (this.buf as Buffer).toString('utf8', this.pos - length, this.pos)
+  }
 }
 
 export class NumberWriter extends protobuf.BufferWriter {
+  override uint32(value: number): protobuf.Writer {
+    if (value >>> 0 !== value) assert(false, `not a uint32: ${value}`)
+    return super.uint32(value)
+  }
+
   override uint64(value: protobuf.Long | number | string): protobuf.Writer {
     // The text of a failed assertion is not made for each number: this is the hot path.
     if (typeof value !== 'number' || !Number.isSafeInteger(value) || value < 0) assert(false, `not a uint64: ${value}`)
-    return value <= 0xffffffff ? this.uint32(value) : super.uint64(value)
+    return value <= UINT32_MAX ? super.uint32(value) : super.uint64(value)
   }
 }
+
+const UINT32_MAX = 0xffffffff
 
 function readSafeInteger(reader: protobuf.Reader): number {
   let value = 0

@@ -1,9 +1,17 @@
 // Is a produce or consume request within the public limits? Throws INVALID with the field, as in
 // `messages[3].body.key`. These run once a frame on the hot path: no closure and no text is made unless one is refused.
 import { invalid } from '../base/errors.ts'
-import { DELAY_MS_MAX, DUE_MS_MAX, ENTRY_MESSAGES_MAX, FRAME_BYTES_MAX, OUTSTANDING_MAX } from '../base/limits.ts'
+import {
+  COUNTER_MAX,
+  DELAY_MS_MAX,
+  DUE_MS_MAX,
+  ENTRY_MESSAGES_MAX,
+  FRAME_BYTES_MAX,
+  NACK_REASON_CHARS_MAX,
+  OUTSTANDING_MAX,
+} from '../base/limits.ts'
 import { inspectBody } from './body.ts'
-import { checkName, checkNameOrEmpty, checkPartition } from './fields.ts'
+import { checkName, checkNameOrEmpty, checkPartition, checkStart, isLonger } from './fields.ts'
 import type { Ack, Credit, Extend, Nack, NewMessage, ProduceRequest, Sequence, Subscribe } from './messages.ts'
 
 /** Deliveries and credit one request may speak of. */
@@ -11,7 +19,6 @@ export const SETTLE_ITEMS_MAX = 10_000
 const CREDIT_MAX = OUTSTANDING_MAX
 const PRODUCER_ID_BYTES_MAX = 64
 const SESSION_BYTES = 16
-const NACK_REASON_CHARS_MAX = 256
 
 /** `nowMs`: the server's wall clock, against which delivery times beyond ten years are refused. */
 export function checkProduce(request: ProduceRequest<Uint8Array>, nowMs: number): void {
@@ -43,8 +50,13 @@ export function checkSubscribe(request: Subscribe): void {
   }
   if (request.leaseMs > DELAY_MS_MAX) throw invalid('lease_ms', `Cannot take lease_ms: at most ${DELAY_MS_MAX}`)
   if (request.credit > CREDIT_MAX) throw invalid('credit', `Cannot take credit: at most ${CREDIT_MAX}`)
+  checkStart(request.start)
   if (request.holds.length > OUTSTANDING_MAX) throw invalid('holds', `Cannot take holds: at most ${OUTSTANDING_MAX}`)
   if (request.holds.length > 0 && !request.reattach) throw invalid('holds', 'Cannot take holds: only when reattaching')
+  for (const [at, { index, fence }] of request.holds.entries()) {
+    if (index > COUNTER_MAX) throw tooHigh(`holds[${at}].index`)
+    if (fence > COUNTER_MAX) throw tooHigh(`holds[${at}].fence`)
+  }
 }
 
 export function checkAck(request: Pick<Ack, 'index' | 'fence'>): void {
@@ -56,7 +68,7 @@ export function checkNack(request: Omit<Nack, 'id'>): void {
   if (request.delayMs > DELAY_MS_MAX) throw invalid('delay_ms', `Cannot take delay_ms: at most ${DELAY_MS_MAX}`)
   if (request.keepPlace && request.delayMs > 0)
     throw invalid('delay_ms', 'Cannot take delay_ms: must be 0 with keep_place')
-  if (request.reason.length > NACK_REASON_CHARS_MAX) {
+  if (isLonger(request.reason, NACK_REASON_CHARS_MAX)) {
     throw invalid('reason', `Cannot take reason: at most ${NACK_REASON_CHARS_MAX} characters`)
   }
 }
@@ -102,4 +114,14 @@ function checkItems(request: { readonly index: readonly number[]; readonly fence
     throw invalid('index', `Cannot settle ${count} deliveries at once: must be from 1 to ${SETTLE_ITEMS_MAX}`)
   }
   if (request.fence.length !== count) throw invalid('fence', 'Cannot settle: as many fences as indexes are needed')
+  checkCounters(request.index, 'index')
+  checkCounters(request.fence, 'fence')
+}
+
+function checkCounters(values: readonly number[], field: string): void {
+  for (let at = 0; at < values.length; at++) if ((values[at] ?? 0) > COUNTER_MAX) throw tooHigh(`${field}[${at}]`)
+}
+
+function tooHigh(field: string): Error {
+  return invalid(field, `Cannot take ${field}: at most ${COUNTER_MAX}`)
 }

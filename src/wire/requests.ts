@@ -2,7 +2,7 @@
 // What needs the state of the cluster (does the topic exist? is this the leader?) is not asked here.
 import { invalid } from '../base/errors.ts'
 import { DELAY_MS_MAX, PARTITIONS_MAX, REPLICATION_FACTOR_MAX } from '../base/limits.ts'
-import { checkName, checkNameOrEmpty, checkPartition } from './fields.ts'
+import { checkName, checkNameOrEmpty, checkPartition, checkStart } from './fields.ts'
 import {
   type AckRequest,
   type CreateTopicRequest,
@@ -52,6 +52,7 @@ export function checkPull(request: PullRequest): void {
   between(request.maxMessages, 0, PULL_MESSAGES_MAX, 'max_messages')
   between(request.leaseMs, 0, DELAY_MS_MAX, 'lease_ms')
   between(request.waitMs, 0, PULL_WAIT_MS_MAX, 'wait_ms')
+  checkStart(request.start)
 }
 
 /** Where an Ack, Nack or Extend without a stream belongs; what it settles is checked as in a stream. */
@@ -85,5 +86,6 @@ export function checkTransferLeader(request: TransferLeaderRequest): void {
 }
 
 function between(value: number, min: number, max: number, field: string): void {
-  if (value < min || value > max) throw invalid(field, `Cannot take ${field} ${value}: must be from ${min} to ${max}`)
+  if (!(Number.isInteger(value) && value >= min && value <= max))
+    throw invalid(field, `Cannot take ${field} ${value}: must be from ${min} to ${max}`)
 }

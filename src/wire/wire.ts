@@ -1,10 +1,12 @@
 // Loads the public protos once and gives a typed codec for every message. Two views of the same bytes: a client decodes
 // bodies, a server keeps them as the bytes that came in and never encodes one again (a submessage and `bytes` are the
-// same on the wire). 64-bit numbers are JS numbers in both directions; what does not fit below 2^53 is refused.
+// same on the wire). 64-bit numbers are JS numbers in both directions; what does not fit below 2^53 is refused, and so is
+// a 32-bit number beyond its range, of which other readers take the lower half.
 import { existsSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import protobuf from 'protobufjs'
+import { type Fault, faultIn } from './fault.ts'
 import { type Body, FULL_NAMES, type Messages } from './messages.ts'
 import { NumberReader, NumberWriter } from './numbers.ts'
 
@@ -18,10 +20,12 @@ export type Init<T> = T extends Uint8Array | string | number | boolean | null
     : { readonly [K in keyof T]?: Init<T[K]> | undefined }
 
 export interface Codec<T> {
-  /** Throws an assertion for a number that is not an unsigned integer below 2^53: a bug of the caller. */
+  /** Throws an assertion for a number that is not an unsigned integer of its field's range: a bug of the caller. */
   encode(message: Init<T>): Buffer
   /** `bytes` fields are views into the input. Throws RangeError or Error for malformed input. */
   decode(bytes: Uint8Array): T
+  /** What is wrong with bytes that do not decode. */
+  fault(bytes: Uint8Array): Fault
 }
 
 /** `B` is the type of every field of type Body: `Body` for a client, `Uint8Array` for a server. */
@@ -95,6 +99,7 @@ function codecOf(type: protobuf.Type): Codec<unknown> {
   return {
     encode: (message) => type.encode(message as object, new NumberWriter()).finish() as Buffer,
     decode: (bytes) => type.decode(new NumberReader(bytes)),
+    fault: (bytes) => faultIn(type, bytes),
   }
 }
 

@@ -8,6 +8,7 @@ import { LOST_STATE_MUTANTS } from './raft/lost-state.ts'
 import { MEMBERSHIP_MUTANTS } from './raft/membership.ts'
 import { QUIESCENCE_MUTANTS } from './raft/quiescence.ts'
 import { REPLICATION_MUTANTS } from './replication.ts'
+import { REQUEST_MUTANTS } from './requests.ts'
 import { STORAGE_MUTANTS } from './storage.ts'
 import { VIEW_MUTANTS } from './views.ts'
 
@@ -22,4 +23,5 @@ export const MUTANTS: readonly Mutant[] = [
   ...REPLICATION_MUTANTS,
   ...BROKER_MUTANTS,
   ...MEMORY_MUTANTS,
+  ...REQUEST_MUTANTS,
 ]

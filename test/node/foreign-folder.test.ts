@@ -23,7 +23,7 @@ test('other refusals, peers that were put right since, and what comes once the n
   folder.refused(2, OTHER)
   folder.heard(2)
   folder.refused(3, OTHER)
-  folder.refused(2, 'Cannot accept the peer: its protocol is 2, ours is 1')
+  folder.refused(2, 'Cannot accept the peer: its protocol is 1, ours is 2')
   expect(errors).toEqual([])
   folder.ready()
   folder.refused(2, OTHER)

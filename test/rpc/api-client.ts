@@ -91,7 +91,7 @@ export class ApiClient {
 
 export class TestStream<Q, R> {
   readonly received: R[] = []
-  readonly #stream: ClientDuplexStream<Init<Q>, R>
+  readonly #stream: ClientDuplexStream<Init<Q> | Buffer, R>
   #waiters: (() => void)[] = []
   ended = false
   /** What the status said, if not OK. */
@@ -100,9 +100,9 @@ export class TestStream<Q, R> {
   constructor(client: Client, row: Row<MessageName, MessageName>) {
     const request = wire.codec(row.request)
     const response = wire.codec(row.response)
-    this.#stream = client.makeBidiStreamRequest<Init<Q>, R>(
+    this.#stream = client.makeBidiStreamRequest<Init<Q> | Buffer, R>(
       row.path,
-      (message) => request.encode(message as never),
+      (message) => (Buffer.isBuffer(message) ? message : request.encode(message as never)),
       (bytes) => response.decode(bytes) as R,
       new Metadata(),
     )
@@ -123,6 +123,11 @@ export class TestStream<Q, R> {
 
   write(message: Init<Q>): void {
     this.#stream.write(message)
+  }
+
+  /** A frame as it is, which may be none. */
+  writeBytes(bytes: Buffer): void {
+    this.#stream.write(bytes)
   }
 
   halfClose(): void {

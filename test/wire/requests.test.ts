@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { SandglassError } from '../../src/base/errors.ts'
-import { DELAY_MS_MAX } from '../../src/base/limits.ts'
+import { COUNTER_MAX, DELAY_MS_MAX } from '../../src/base/limits.ts'
 import type { Messages } from '../../src/wire/messages.ts'
 import {
   checkAck,
@@ -121,7 +121,9 @@ test('a subscription is checked', () => {
     [{ leaseMs: DELAY_MS_MAX + 1 }, 'lease_ms'],
     [{ credit: 100_001 }, 'credit'],
     [{ holds: [{ index: 1, fence: 1 }] }, 'holds'],
-    [{ holds: [{ index: 1, fence: 1 }], reattach: true }, undefined],
+    [{ holds: [{ index: 1, fence: COUNTER_MAX }], reattach: true }, undefined],
+    [{ holds: [{ index: COUNTER_MAX + 1, fence: 1 }], reattach: true }, 'holds[0].index'],
+    [{ start: 3 }, 'start'],
   ])
 })
 
@@ -131,12 +133,17 @@ test('acks, nacks, extends and credit are checked', () => {
   cases('Ack', items, checkAck, [
     [{ index: [], fence: [] }, 'index'],
     [{ index: many, fence: many }, 'index'],
+    [{ index: [1, COUNTER_MAX] }, undefined],
+    [{ index: [1, COUNTER_MAX + 1] }, 'index[1]'],
+    [{ fence: [Number.MAX_SAFE_INTEGER, 1] }, 'fence[0]'],
     [{ fence: [3] }, 'fence'],
   ])
   cases('Nack', items, checkNack, [
     [{ delayMs: DELAY_MS_MAX + 1 }, 'delay_ms'],
     [{ delayMs: 1, keepPlace: true }, 'delay_ms'],
+    [{ reason: '🕰'.repeat(256) }, undefined],
     [{ reason: 'x'.repeat(257) }, 'reason'],
+    [{ reason: '🕰'.repeat(257) }, 'reason'],
     [{ fence: [3] }, 'fence'],
   ])
   cases('Extend', { ...items, leaseMs: 1 }, checkExtend, [

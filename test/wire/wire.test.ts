@@ -70,9 +70,63 @@ test('a number of 2^53 or more is refused when read and when written', () => {
   }
 })
 
-test('a number that is cut short is refused', () => {
-  expect(() => client.codec('Held').decode(Buffer.from([8, 0x80]))).toThrow(RangeError)
+test('a 32-bit number of 2^32 or more is refused when read and when written, not taken for its lower half', () => {
+  const two32 = protobuf.Writer.create().uint32(16).uint64('4294967297').finish()
+  expect(() => server.codec('ProduceRequest').decode(two32)).toThrow(RangeError)
+  const negative = protobuf.Writer.create().uint32(32).int32(-1).finish()
+  expect(() => server.codec('CreateTopicRequest').decode(negative)).toThrow(RangeError)
+  for (const partition of [2 ** 32 + 1, 2 ** 53, -1, 1.5, Number.NaN]) {
+    expect(() => client.codec('ProduceRequest').encode({ partition })).toThrow('uint32')
+  }
 })
+
+test('a number or text that is cut short is refused', () => {
+  expect(() => client.codec('Held').decode(Buffer.from([8, 0x80]))).toThrow(RangeError)
+  const whole = client.codec('DescribeTopicRequest').encode({ name: 'orders' })
+  expect(() => server.codec('DescribeTopicRequest').decode(whole.subarray(0, -1))).toThrow(RangeError)
+})
+
+const NACK = { id: 7, index: [1, 2, 3], fence: [1, 2, 3], delayMs: 5, reason: 'busy', keepPlace: false }
+
+test.each([
+  ['index', 2, 'nack.index[2]'],
+  ['fence', 0, 'nack.fence[0]'],
+] as const)('the fault of a frame whose %s is 2^53 or more is told by its field, beside the id', (name, at, field) => {
+  const given = NACK[name].map((value, i) => (i === at ? '18446744073709551615' : value))
+  const fault = server.codec('ConsumeRequest').fault(strange('ConsumeRequest', { nack: { ...NACK, [name]: given } }))
+  expect(fault).toEqual({ field, ids: new Map([['nack.id', 7]]) })
+})
+
+test('the fault of bytes that are cut short is the field they end in', () => {
+  const whole = client.codec('ConsumeRequest').encode({ nack: { ...NACK, index: [], fence: [] } })
+  const codec = server.codec('ConsumeRequest')
+  const fields = Array.from(
+    { length: whole.length - 1 },
+    (_, length) => codec.fault(whole.subarray(0, length + 1)).field,
+  )
+  expect(new Set(fields)).toEqual(new Set(['nack']))
+  const cut = server.codec('NackRequest').fault(client.codec('NackRequest').encode({ reason: 'busy' }).subarray(0, -1))
+  expect(cut.field).toBe('reason')
+})
+
+test('whatever bytes do not decode, their fault is found without a throw', () => {
+  fc.assert(
+    fc.property(fc.uint8Array({ maxLength: 60 }), (bytes) => {
+      expect(typeof server.codec('ProduceFrame').fault(bytes).field).toBe('string')
+    }),
+    { numRuns: 2000 },
+  )
+})
+
+/** Bytes that no writer of ours makes: 64-bit numbers as text. */
+function strange(name: string, message: object): Uint8Array {
+  const root = new protobuf.Root()
+  root.resolvePath = (_origin, target) =>
+    target.startsWith('google/') || target.startsWith('/') ? target : `${protoFolder()}/${target}`
+  root.loadSync('sandglass/v1/queue.proto')
+  const type = root.lookupType(`sandglass.v1.${name}`)
+  return type.encode(type.fromObject(message)).finish()
+}
 
 test('the folder of protos is found from the sources', () => {
   expect(protoFolder()).toMatch(/proto$/)

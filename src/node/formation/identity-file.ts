@@ -8,28 +8,43 @@ import { type Disk, nodeDisk } from '../../storage/disk.ts'
 import { StartError } from '../start-error.ts'
 import type { Identity, IdentityStore } from './identity.ts'
 
-const FORMAT = 1
+/**
+ * Raised by every format of the folder that an earlier version cannot read: it refuses the folder as newer, instead of
+ * halting at what it does not know. 2: a nack's reason stands once in its command.
+ */
+const FORMAT = 2
 const FILE = 'identity.json'
 const BYTES_MAX = 1024 * 1024
 
+interface IdentityFile extends IdentityStore {
+  /** Before this version writes anything else: an earlier one is to refuse the folder from now on. */
+  raise(): Promise<void>
+}
+
 /** The store of the data folder `dir`, which exists. */
-export function createIdentityStore(dir: string, disk: Disk = nodeDisk): IdentityStore {
+export function createIdentityStore(dir: string, disk: Disk = nodeDisk): IdentityFile {
   const path = join(dir, FILE)
+  const read = async () => {
+    const bytes = await readFile(disk, path)
+    if (bytes === undefined) return undefined
+    const stored = parse(path, bytes)
+    // The process that wrote it may have died before the name was durable; from now on it is relied on.
+    await disk.syncDir(dir)
+    return stored
+  }
+  const write = async (identity: Identity) => {
+    const temporary = `${path}.tmp`
+    await removeIfThere(disk, temporary)
+    await writeFile(disk, temporary, Buffer.from(render(identity)))
+    await disk.rename(temporary, path)
+    await disk.syncDir(dir)
+  }
   return {
-    async read() {
-      const bytes = await readFile(disk, path)
-      if (bytes === undefined) return undefined
-      const identity = parse(path, bytes)
-      // The process that wrote it may have died before the name was durable; from now on it is relied on.
-      await disk.syncDir(dir)
-      return identity
-    },
-    async write(identity) {
-      const temporary = `${path}.tmp`
-      await removeIfThere(disk, temporary)
-      await writeFile(disk, temporary, Buffer.from(render(identity)))
-      await disk.rename(temporary, path)
-      await disk.syncDir(dir)
+    read: async () => (await read())?.identity,
+    write,
+    async raise() {
+      const stored = await read()
+      if (stored !== undefined && stored.format < FORMAT) await write(stored.identity)
     },
   }
 }
@@ -44,7 +59,7 @@ function checksum({ clusterId, nodeId, name, members, state }: Identity): string
   return createHash('sha256').update(JSON.stringify(fields)).digest('hex')
 }
 
-function parse(path: string, bytes: Buffer): Identity {
+function parse(path: string, bytes: Buffer): { readonly format: number; readonly identity: Identity } {
   const damaged = (why: string, cause?: unknown) => new StartError('DATA_DAMAGED', `Cannot read ${path}: ${why}`, cause)
   let file: unknown
   try {
@@ -56,10 +71,10 @@ function parse(path: string, bytes: Buffer): Identity {
   if (file.format > FORMAT) {
     throw new StartError('DATA_NEWER', `Cannot read ${path}: format ${file.format} is of a later version`)
   }
-  const { identity } = file
+  const { format, identity } = file
   if (!isIdentity(identity)) throw damaged('a field is missing or is not what it should be')
   if (checksum(identity) !== file.sha256) throw damaged('its checksum does not fit')
-  return identity
+  return { format, identity }
 }
 
 function isIdentity(value: unknown): value is Identity {

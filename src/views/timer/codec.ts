@@ -10,7 +10,6 @@ import { decodeDeliver, encodeDeliver } from './deliver-codec.ts'
 import { readGroup, readHeld, readPosition, writeGroup, writeHeld, writePosition } from './parts-codec.ts'
 import { decodeProduce, encodeProduce, produceBytes } from './produce-codec.ts'
 
-const VERSION = 1
 /** Never reused; new commands take the next number. */
 const TYPE = {
   produce: 1,
@@ -23,13 +22,17 @@ const TYPE = {
   expire: 8,
 } as const satisfies Record<TimerCommand['type'], number>
 
+const VERSION = 1
+/** Since 2 a reason stands once and not in each item: a long one for many places made the command too large to propose. */
+const NACK_VERSION = 2
+
 const SMALL = 512
 
 /** Asserts what the broker has validated: whole numbers in range, names of latin1. Bodies are copied once. */
 export function encodeTimerCommand(command: TimerCommand): Uint8Array {
   const out = new ByteWriter(command.type === 'produce' ? produceBytes(command) : SMALL)
   out.number(TYPE[command.type])
-  out.number(VERSION)
+  out.number(versionOf(TYPE[command.type]))
   encodeFields(out, command)
   return out.finish()
 }
@@ -37,10 +40,18 @@ export function encodeTimerCommand(command: TimerCommand): Uint8Array {
 /** Bodies are subarrays of `bytes`. Throws UnknownCommandError for a type or version it does not know. */
 export function decodeTimerCommand(bytes: Uint8Array): TimerCommand {
   const input = new ByteReader(bytes, 2)
-  if (bytes[1] !== VERSION) throw new UnknownCommandError(`timer command ${bytes[0]}, version ${bytes[1]}`)
-  const command = decodeFields(bytes[0], input)
+  const [type, version = 0] = bytes
+  // An older log may hold the nacks of version 1.
+  if (version < VERSION || version > versionOf(type)) {
+    throw new UnknownCommandError(`timer command ${type}, version ${version}`)
+  }
+  const command = decodeFields(type, version, input)
   input.end()
   return command
+}
+
+function versionOf(type: number | undefined): number {
+  return type === TYPE.nack ? NACK_VERSION : VERSION
 }
 
 function encodeFields(out: ByteWriter, command: TimerCommand): void {
@@ -63,8 +74,7 @@ function encodeFields(out: ByteWriter, command: TimerCommand): void {
       writeHeld(out, command.items)
       return
     case 'nack':
-      writeHeld(out, command.items)
-      for (const item of command.items) writeNack(out, item)
+      encodeNack(out, command.items)
       return
     case 'extend':
       out.endless(command.leaseMs)
@@ -79,7 +89,7 @@ function encodeFields(out: ByteWriter, command: TimerCommand): void {
   }
 }
 
-function decodeFields(type: number | undefined, input: ByteReader): TimerCommand {
+function decodeFields(type: number | undefined, version: number, input: ByteReader): TimerCommand {
   switch (type) {
     case TYPE.produce:
       return decodeProduce(input)
@@ -92,7 +102,7 @@ function decodeFields(type: number | undefined, input: ByteReader): TimerCommand
     case TYPE.ack:
       return { type: 'ack', ...readGroup(input), items: readHeld(input) }
     case TYPE.nack:
-      return { type: 'nack', ...readGroup(input), items: readHeld(input).map((held) => readNack(input, held)) }
+      return { type: 'nack', ...readGroup(input), items: decodeNack(input, version) }
     case TYPE.extend:
       return { type: 'extend', ...readGroup(input), leaseMs: input.endless(), items: readHeld(input) }
     case TYPE.expire: {
@@ -128,20 +138,23 @@ function readStart(input: ByteReader): GroupStart {
   return { type: start === START.latest ? 'latest' : 'earliest' }
 }
 
-/** Delay and place in one number, so that the usual nack costs one byte and an empty reason. */
-function writeNack(out: ByteWriter, item: NackItem): void {
-  out.number(item.delayMs * 2 + (item.keepPlace ? 1 : 0))
-  out.text(item.reason)
+/** Delay and place in one number, and whether the reason is a new one: so that the usual nack costs two bytes. */
+function encodeNack(out: ByteWriter, items: readonly NackItem[]): void {
+  writeHeld(out, items)
+  let reason = ''
+  for (const item of items) {
+    out.number(item.delayMs * 2 + (item.keepPlace ? 1 : 0))
+    out.number(item.reason === reason ? 0 : 1)
+    if (item.reason !== reason) out.text(item.reason)
+    reason = item.reason
+  }
 }
 
-function readNack(input: ByteReader, held: { index: number; fence: number }): NackItem {
-  const delay = input.number()
-  const reason = input.text()
-  return {
-    index: held.index,
-    fence: held.fence,
-    delayMs: Math.floor(delay / 2),
-    keepPlace: delay % 2 === 1,
-    reason,
-  }
+function decodeNack(input: ByteReader, version: number): NackItem[] {
+  let reason = ''
+  return readHeld(input).map(({ index, fence }) => {
+    const delay = input.number()
+    if (version < NACK_VERSION || input.number() === 1) reason = input.text()
+    return { index, fence, delayMs: Math.floor(delay / 2), keepPlace: delay % 2 === 1, reason }
+  })
 }

@@ -138,7 +138,7 @@ describe('the peer port', () => {
 
     const metadata = encodeHandshake({ clusterId: 'c1', from: 1, to: 3 })
     metadata.set('sandglass-protocol', '99')
-    expect((await call(peer.address, metadata)).details).toContain('its protocol is 99, ours is 1')
+    expect((await call(peer.address, metadata)).details).toContain('its protocol is 99, ours is 2')
   })
 
   test('drops the connection of a peer whose frame is damaged, and takes a new one', async () => {

@@ -116,9 +116,31 @@ describe('commands as bytes', () => {
     expect(bytes.length).toBeLessThan(1024 * 2 + 50)
   })
 
+  test('10,000 places nacked for one long reason take little more than their places', () => {
+    const reason = 'ß'.repeat(256)
+    const item = (i: number) => ({ index: i, fence: i, delayMs: 0, keepPlace: false, reason })
+    const items = Array.from({ length: 10_000 }, (_, i) => item(i))
+    const nack = { type: 'nack', channel: 'master', group: 'g', items } as const
+    const bytes = encodeTimerCommand(nack)
+    expect(bytes.length).toBeLessThan(10_000 * 4 + 512 + 50)
+    expect(decodeTimerCommand(bytes)).toEqual(nack)
+  })
+
+  test('a nack of version 1, with a reason in each item, is still read', () => {
+    const bytes = Buffer.from('0601 01 63 01 67 02 02 02 02 02 0b 01 61 04 01 61'.replaceAll(' ', ''), 'hex')
+    expect(decodeTimerCommand(bytes)).toEqual({
+      ...{ type: 'nack', channel: 'c', group: 'g' },
+      items: [
+        { index: 1, fence: 1, delayMs: 5, keepPlace: true, reason: 'a' },
+        { index: 2, fence: 2, delayMs: 2, keepPlace: false, reason: 'a' },
+      ],
+    })
+  })
+
   test.each([
     ['an unknown type', [99, 1]],
     ['a newer version of a known type', [1, 2]],
+    ['a newer version of nack', [6, 3]],
     ['nothing at all', []],
   ])('%s is refused', (_, bytes) => {
     expect(() => decodeTimerCommand(Uint8Array.from(bytes))).toThrow(UnknownCommandError)

@@ -1,0 +1,29 @@
+import { expect, test } from 'vitest'
+import { SandglassError } from '../../src/base/errors.ts'
+import { COMMAND_BYTES_MAX } from '../../src/base/limits.ts'
+import { type Answer, createLaneBudgets } from '../../src/broker/lane.ts'
+import { Proposer } from '../../src/broker/proposer.ts'
+import type { NewMessage } from '../../src/views/timer/commands.ts'
+import { MemoryHandle } from './memory-handle.ts'
+
+test('a command that is too large once encoded is refused by its field and never proposed; the next one is', () => {
+  const handle = new MemoryHandle()
+  const proposer = new Proposer({
+    handle,
+    budgets: createLaneBudgets(),
+    now: () => 0,
+    refusal: (reason) => new SandglassError(reason, reason),
+    schedule: () => undefined,
+    horizonMoved: () => undefined,
+  })
+  const answers: Answer[] = []
+  const message = (bytes: number): NewMessage => ({ channel: 'master', body: new Uint8Array(bytes) })
+  const produce = (bytes: number) =>
+    proposer.submit({ type: 'produce', messages: [message(bytes)] }, (answer) => answers.push(answer))
+  produce(COMMAND_BYTES_MAX)
+  expect(answers).toMatchObject([{ type: 'failed', error: { reason: 'INVALID', field: 'messages' } }])
+  expect(proposer.waiting).toBe(false)
+  produce(COMMAND_BYTES_MAX - 100)
+  proposer.flush()
+  expect(answers).toMatchObject([{ type: 'failed' }, { type: 'reply', reply: { type: 'produced' } }])
+})
