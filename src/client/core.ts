@@ -1,5 +1,6 @@
 // What every part of the client works with: connections, routes, time. sandctl builds on this directly where it needs
 // calls that the public client does not offer.
+import { parseHostPort } from '../base/address.ts'
 import type { Env } from '../base/env.ts'
 import { invalid } from '../base/errors.ts'
 import { realEnv } from '../base/real-env.ts'
@@ -26,14 +27,14 @@ export interface Core {
 }
 
 const TIMEOUT_MS = 10_000
-const ADDR = /^(\[[0-9a-fA-F:]+\]|[^:\s]+):\d{1,5}$/
 
 /** Reaches one node at least, and learns of the others. Rejects with INVALID or UNREACHABLE. */
 export async function connectCore(options: ConnectOptions): Promise<Core> {
   const { addrs, timeoutMs = TIMEOUT_MS } = options
   if (addrs.length === 0) throw invalid('addrs', 'Cannot connect: no address is given')
   for (const addr of addrs) {
-    if (!ADDR.test(addr)) throw invalid('addrs', `Cannot connect to ${JSON.stringify(addr)}: not host:port`)
+    if (parseHostPort(addr) === undefined)
+      throw invalid('addrs', `Cannot connect to ${JSON.stringify(addr)}: not host:port or [IPv6]:port`)
   }
   if (!(timeoutMs > 0)) throw invalid('timeoutMs', 'Cannot connect: timeoutMs must be above 0')
   const env = realEnv()

@@ -4,7 +4,6 @@ import type { NodeConfig } from './config/schema.ts'
 import type { Log } from './observe/log.ts'
 import type { Metrics } from './observe/metrics/metrics.ts'
 import type { Health, Readiness } from './observe/readiness.ts'
-import { StartError } from './start-error.ts'
 
 /** Everything that is closed, the last opened first. */
 export class Closers {
@@ -37,19 +36,4 @@ export interface Context {
   readonly readiness: Readiness
   readonly closers: Closers
   readonly fail: (error: Error) => void
-}
-
-/** A port that cannot be opened is a reason not to start, told by the setting that names it. */
-export async function listening<T>(what: string, opening: Promise<T>): Promise<T> {
-  try {
-    return await opening
-  } catch (error) {
-    throw new StartError('PORT_IN_USE', `Cannot listen on ${what}: ${reasonOf(error)}`, error)
-  }
-}
-
-/** grpc-js wraps what the system said into words of its own: `... resolved errors: [listen EADDRINUSE: ...]`. */
-function reasonOf(error: unknown): string {
-  const text = error instanceof Error ? error.message : String(error)
-  return /errors: \[(.+)\]$/s.exec(text)?.[1] ?? text
 }

@@ -6,23 +6,23 @@ import { constants } from 'node:fs'
 import { access, mkdir, readdir, stat } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
 import { segmentNumber } from '../storage/wal/segment.ts'
+import { usingData } from './data-error.ts'
 import type { Identity } from './formation/identity.ts'
 import { createIdentityStore } from './formation/identity-file.ts'
 import { StartError } from './start-error.ts'
 
-/** Rejects with StartError DATA_UNUSABLE. */
-export async function prepareDataFolder(data: string): Promise<void> {
+/** Changes nothing: what an earlier run made, perhaps as another user, can be used. Rejects with StartError DATA_UNUSABLE. */
+export async function checkDataFolder(data: string): Promise<void> {
   const path = resolve(data)
-  try {
-    await makeFolder(path)
-    // What an earlier run made, perhaps as another user.
-    for (const folder of [path, join(path, 'shard-0'), join(path, 'shard-0', 'wal'), join(path, 'shard-0', 'state')]) {
-      await usable(folder)
-    }
-  } catch (error) {
-    if (!isSystemError(error)) throw error
-    throw new StartError('DATA_UNUSABLE', `Cannot use data ${data}: ${reasonOf(error)}`, error)
-  }
+  const folders = [path, join(path, 'shard-0'), join(path, 'shard-0', 'wal'), join(path, 'shard-0', 'state')]
+  await usingData(data, async () => {
+    for (const folder of folders) await usable(folder)
+  })
+}
+
+/** Rejects with StartError DATA_UNUSABLE. */
+export async function makeDataFolder(data: string): Promise<void> {
+  await usingData(data, () => makeFolder(resolve(data)))
 }
 
 /**
@@ -48,23 +48,11 @@ export async function lostLog(data: string, node: Identity | undefined): Promise
 
 const RWX = constants.R_OK | constants.W_OK | constants.X_OK
 
-/** What a user can do something about, in words; the rest by its code. */
-const REASONS: Readonly<Record<string, string>> = {
-  ENOTDIR: 'a part of the path is a file, not a folder',
-  EACCES: 'no permission to write there',
-  EPERM: 'no permission to write there',
-  EROFS: 'the file system is read-only',
-  ENOSPC: 'the disk is full',
-  ENOENT: 'it cannot be created there',
-  ELOOP: 'its links go in a circle',
-  ENAMETOOLONG: 'the path is too long',
-}
-
 /** One folder after another: `recursive` of node:fs does not return where a file system refuses with ENOENT. */
 async function makeFolder(path: string): Promise<void> {
   const known = await kindOf(path)
   if (known === 'folder') return
-  if (known === 'file') throw Object.assign(new Error(`not a folder: ${path}`), { code: 'ENOTDIR' })
+  if (known === 'file') throw notAFolder(path)
   if (dirname(path) !== path) await makeFolder(dirname(path))
   try {
     await mkdir(path)
@@ -84,12 +72,13 @@ async function kindOf(path: string): Promise<'folder' | 'file' | 'missing'> {
 }
 
 async function usable(path: string): Promise<void> {
-  if ((await kindOf(path)) !== 'missing') await access(path, RWX)
+  const kind = await kindOf(path)
+  if (kind === 'file') throw notAFolder(path)
+  if (kind === 'folder') await access(path, RWX)
 }
 
-function reasonOf({ code, message }: NodeJS.ErrnoException): string {
-  const reason = REASONS[code ?? '']
-  return reason === undefined ? message : `${reason} (${code})`
+function notAFolder(path: string): Error {
+  return Object.assign(new Error(`not a folder: ${path}`), { code: 'ENOTDIR', path })
 }
 
 function isSystemError(error: unknown): error is NodeJS.ErrnoException & { readonly code: string } {

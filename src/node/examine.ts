@@ -155,9 +155,10 @@ async function look(data: string): Promise<Look> {
     }
     return { node, state: inspected, wal: verified }
   } catch (error) {
-    if (isLocked(error)) throw new StartError('DATA_LOCKED', `Cannot look at data ${data}: a node runs on it`, error)
+    if (isLocked(error))
+      throw new StartError('DATA_LOCKED', `Cannot look at data ${data}: a node runs on it`, { cause: error })
     if (error instanceof SandglassError && error.reason === 'UNSUPPORTED') {
-      throw new StartError('DATA_NEWER', `Cannot look at data ${data}: ${error.message}`, error)
+      throw new StartError('DATA_NEWER', `Cannot look at data ${data}: ${error.message}`, { cause: error })
     }
     throw error
   }

@@ -1,24 +1,27 @@
 /**
- * One node, put together: data folder, formation, shard of replicas, catalog, broker, public and side port; and taken
- * apart in the reverse order. Nothing here decides anything; every part is built and closed in one place.
+ * One node, put together: ports, data folder, formation, shard of replicas, catalog, broker; and taken apart in the reverse
+ * order. Nothing here decides anything; every part is built and closed in one place.
  */
+import { joinHostPort } from '../base/address.ts'
 import { realEnv } from '../base/real-env.ts'
 import { createFormationTransport } from '../rpc/formation/client.ts'
 import { routeGrpcLog } from '../rpc/grpc-log.ts'
 import { formationVia } from './addresses.ts'
 import type { NodeConfig } from './config/schema.ts'
-import { Closers, type Context, listening } from './context.ts'
-import { prepareDataFolder, refuseLostLog } from './data-folder.ts'
-import { createIdentityStore } from './formation/identity-file.ts'
+import { Closers, type Context } from './context.ts'
+import { usingData } from './data-error.ts'
+import { checkDataFolder, makeDataFolder, refuseLostLog } from './data-folder.ts'
+import { createIdentityStore, type IdentityFile } from './formation/identity-file.ts'
 import { type Formation, runFormation } from './formation/run-formation.ts'
 import { adviceOnLog, adviceOnState, diskErrorCode } from './observe/disk-advice.ts'
 import type { Log } from './observe/log.ts'
 import { createMetrics } from './observe/metrics/metrics.ts'
 import { type Health, Readiness } from './observe/readiness.ts'
-import { openSidePort, type SidePort } from './observe/side-port.ts'
-import { openPeerPort, type PeerPort } from './peer-port.ts'
+import { ownAddress } from './own-address.ts'
+import { openPorts, type Ports } from './ports.ts'
 import { type ReadyInfo, serve } from './serve.ts'
-import { openStorage, type Storage } from './storage.ts'
+import { StartError } from './start-error.ts'
+import { heldByAnother, openStorage, type Storage } from './storage.ts'
 
 export interface RunningNode {
   /** Resolves once /readyz answers 200 for the first time. */
@@ -29,8 +32,9 @@ export interface RunningNode {
   stop(): Promise<void>
 }
 
-/** Rejects with StartError; resolves once the ports are open, which may be before the cluster is formed. */
-export async function startNode(config: NodeConfig, log: Log): Promise<RunningNode> {
+/** Rejects with StartError; resolves once ports and folder are open, which may be before the cluster is formed. */
+export async function startNode(given: NodeConfig, log: Log): Promise<RunningNode> {
+  const config = await withOwnAddress(given)
   let fail: (error: Error) => void = () => undefined
   const failed = new Promise<Error>((resolve) => {
     fail = resolve
@@ -50,12 +54,13 @@ export async function startNode(config: NodeConfig, log: Log): Promise<RunningNo
   closers.push(() => metrics.close())
   closers.push(() => readiness.close())
   try {
-    // The folder first: its lock tells a second process of this node best what is wrong.
+    const ports = await openPortsFirst(context)
     const storage = await openData(context)
-    const side = await openSide(context)
     const formation = await openFormation(context, storage)
-    const peers = await openPeers(context, formation)
-    const ready = formation.formed().then((identity) => serve(context, { identity, storage, peers, side }))
+    ports.peers.form(formation)
+    // Before what stands behind it; it may be closed twice.
+    closers.push(() => ports.peers.close())
+    const ready = formation.formed().then((identity) => serve(context, { identity, storage, ports }))
     ready.catch((error: unknown) => {
       // Stopped while it was still starting: what it was waiting for is refused, and that is no failure.
       if (!health.stopping) fail(error instanceof Error ? error : new Error(String(error)))
@@ -73,16 +78,36 @@ export async function startNode(config: NodeConfig, log: Log): Promise<RunningNo
   }
 }
 
-async function openSide({ config, metrics, readiness, closers }: Context): Promise<SidePort> {
-  const probes = { metrics: () => metrics.render(), notReady: () => readiness.reasons() }
-  const side = await listening(`http_port ${config.httpPort}`, openSidePort(config.bindAddr, config.httpPort, probes))
-  closers.push(() => side.close())
-  return side
+/** As the folder and the configuration say it together; changes nothing. */
+async function withOwnAddress(config: NodeConfig): Promise<NodeConfig> {
+  await checkDataFolder(config.data)
+  const identity = await identityStore(config.data).read()
+  return { ...config, advertiseAddr: await ownAddress(config, identity) }
+}
+
+/** What the system refuses of the file is told as a reason not to start. */
+function identityStore(data: string): IdentityFile {
+  const store = createIdentityStore(data)
+  return {
+    read: () => usingData(data, () => store.read()),
+    write: (identity) => usingData(data, () => store.write(identity)),
+    raise: () => usingData(data, () => store.raise()),
+  }
+}
+
+/** Before anything is written. To a second process of this node the lock of its folder tells best what is wrong. */
+async function openPortsFirst(context: Context): Promise<Ports> {
+  try {
+    return await openPorts(context)
+  } catch (error) {
+    const taken = error instanceof StartError && error.reason === 'PORT_IN_USE'
+    throw (taken && (await heldByAnother(context.config.data))) || error
+  }
 }
 
 async function openData({ config, env, log, health, metrics, closers, fail }: Context): Promise<Storage> {
-  await prepareDataFolder(config.data)
-  await refuseLostLog(config.data)
+  await makeDataFolder(config.data)
+  await usingData(config.data, () => refuseLostLog(config.data))
   const storage = await openStorage({
     env,
     data: config.data,
@@ -111,12 +136,12 @@ async function openData({ config, env, log, health, metrics, closers, fail }: Co
 }
 
 async function openFormation({ config, env, log, health, closers }: Context, { wal }: Storage): Promise<Formation> {
-  const store = createIdentityStore(config.data)
+  const store = identityStore(config.data)
   await store.raise()
   const [anyGroup] = wal.groups()
   const transport = formationVia(config, createFormationTransport())
   closers.push(() => transport.close())
-  const self = { name: config.name, raft: `${config.advertiseAddr}:${config.raftPort}` }
+  const self = { name: config.name, raft: joinHostPort(config.advertiseAddr, config.raftPort) }
   return runFormation({
     env,
     store,
@@ -129,11 +154,4 @@ async function openFormation({ config, env, log, health, closers }: Context, { w
       log.info('formation_waiting', { for: silent })
     },
   })
-}
-
-async function openPeers({ config, closers }: Context, formation: Formation): Promise<PeerPort> {
-  const address = `${config.bindAddr}:${config.raftPort}`
-  const peers = await listening(`raft_port ${config.raftPort}`, openPeerPort(address, formation))
-  closers.push(() => peers.close())
-  return peers
 }

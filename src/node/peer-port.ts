@@ -1,6 +1,6 @@
 /**
- * The peer port: one gRPC server for formation, Raft and control. It opens before the cluster exists, so everything but
- * the formation refuses until the parts behind it are set.
+ * The peer port: one gRPC server for formation, Raft and control. It opens before anything else does, so each of them
+ * refuses until the parts behind it are set.
  */
 import type { NodeId } from '../base/ids.ts'
 import type { PeerReceiver } from '../replication/transport.ts'
@@ -22,18 +22,21 @@ interface PeerParts {
 
 export interface PeerPort {
   readonly port: number
+  /** From now on questions about the formation are answered. */
+  form(formation: FormationHandler): void
   /** From now on Raft messages are taken. Called once `formed` is durable. */
   serve(parts: PeerParts): void
   close(): void
 }
 
 /** Rejects with the bind error. */
-export async function openPeerPort(address: string, formation: FormationHandler): Promise<PeerPort> {
+export async function openPeerPort(address: string): Promise<PeerPort> {
+  let formation: FormationHandler | undefined
   let parts: PeerParts | undefined
   const clusterId = () => parts?.identity.clusterId
   const node = (): NodeId | undefined => parts?.identity.nodeId
   const server = createPeerServer()
-  addFormationService(server.services, formation)
+  addFormationService(server.services, () => formation)
   addRaftService(server.services, {
     clusterId,
     node,
@@ -44,6 +47,9 @@ export async function openPeerPort(address: string, formation: FormationHandler)
   const port = await server.listen(address)
   return {
     port,
+    form: (given) => {
+      formation = given
+    },
     serve: (given) => {
       parts = given
     },

@@ -1,4 +1,5 @@
 /** From a formed cluster to a node that serves: the shard, the catalog, the broker, the public port. */
+import { joinHostPort } from '../base/address.ts'
 import { SandglassError } from '../base/errors.ts'
 import { CATALOG_GROUP, type NodeId } from '../base/ids.ts'
 import { VERSION } from '../base/version.ts'
@@ -6,8 +7,7 @@ import { createBroker } from '../broker/broker.ts'
 import type { Broker } from '../broker/types.ts'
 import type { GroupSpec } from '../replication/group.ts'
 import { MultiRaft } from '../replication/multi-raft.ts'
-import { createApiServer } from '../rpc/api-server.ts'
-import type { ApiServer, ApiServerOptions, OwnDamage } from '../rpc/api-types.ts'
+import type { OwnDamage } from '../rpc/api-types.ts'
 import { createControlClient } from '../rpc/control/client.ts'
 import { createPeerTransport, type PeerTransport } from '../rpc/peer/transport.ts'
 import { createCatalogView } from '../views/catalog/catalog-view.ts'
@@ -15,14 +15,13 @@ import { peerAddresses } from './addresses.ts'
 import { type CatalogDirectory, createCatalogDirectory } from './catalog/catalog-directory.ts'
 import type { CatalogHandle } from './catalog/catalog-handle.ts'
 import { createReconciler } from './catalog/reconciler.ts'
-import { type Context, listening } from './context.ts'
+import type { Context } from './context.ts'
 import { ForeignFolder } from './foreign-folder.ts'
 import type { Identity } from './formation/identity.ts'
 import { watchForwardStep } from './forward-step.ts'
 import { logBroker } from './observe/broker-log.ts'
 import { logReplication } from './observe/replication-log.ts'
-import type { SidePort } from './observe/side-port.ts'
-import type { PeerPort } from './peer-port.ts'
+import type { Ports } from './ports.ts'
 import { createReplicaHost } from './replica-host.ts'
 import { StartError } from './start-error.ts'
 import type { Storage } from './storage.ts'
@@ -39,14 +38,13 @@ const DRAIN_MS = 3000
 export interface Opened {
   readonly identity: Identity
   readonly storage: Storage
-  readonly peers: PeerPort
-  readonly side: SidePort
+  readonly ports: Ports
 }
 
 /** From `formed` to ready: the shard, the catalog, the broker, the public port. */
 export async function serve(context: Context, opened: Opened): Promise<ReadyInfo> {
   const { config, log, env, metrics, health, readiness, closers } = context
-  const { identity, storage, peers, side } = opened
+  const { identity, storage, ports } = opened
   log.info('formed', { cluster: identity.clusterId, nodeId: identity.nodeId })
   health.notReady = 'starting replicas'
   // The directory needs the shard and the shard the directory's addresses; both are asked only once everything stands.
@@ -85,7 +83,7 @@ export async function serve(context: Context, opened: Opened): Promise<ReadyInfo
     foreign.heard(node)
     transport.heard(node)
   }
-  peers.serve({ identity, receiver: shard, control: directory.control, onPeer })
+  ports.peers.serve({ identity, receiver: shard, control: directory.control, onPeer })
   directory.start()
   const reconciler = createReconciler({
     env,
@@ -104,9 +102,15 @@ export async function serve(context: Context, opened: Opened): Promise<ReadyInfo
       peers: directory.nodes().filter(({ id }) => id !== identity.nodeId),
     }),
   })
-  const { api, port } = await openApi(context, { broker, directory, damage: () => unmended(shard, storage) })
-  const advertised = (p: number) => `${config.advertiseAddr}:${p}`
-  const own = { grpc: advertised(port), http: advertised(side.port), raft: advertised(peers.port) }
+  const { api, apiPort, side, peers } = ports
+  api.open({ broker, directory, damage: () => unmended(shard, storage) })
+  closers.push(async () => {
+    api.setServing(false)
+    await api.drain(DRAIN_MS)
+    api.close()
+  })
+  const advertised = (port: number) => joinHostPort(config.advertiseAddr, port)
+  const own = { grpc: advertised(apiPort), http: advertised(side.port), raft: advertised(peers.port) }
   await directory.register({ name: config.name, version: VERSION, ...own })
   await reconciler.settled()
   readiness.observe((reasons) => api.setServing(reasons.length === 0))
@@ -124,7 +128,7 @@ async function startCatalog(shard: MultiRaft, spec: GroupSpec): Promise<CatalogH
     return await shard.start(spec, createCatalogView)
   } catch (error) {
     if (!(error instanceof SandglassError) || error.reason === 'SHUTTING_DOWN') throw error
-    throw new StartError('DATA_DAMAGED', `Cannot start the catalog: ${error.message}`, error)
+    throw new StartError('DATA_DAMAGED', `Cannot start the catalog: ${error.message}`, { cause: error })
   }
 }
 
@@ -178,20 +182,6 @@ function openBroker({ config, env, log, closers }: Context, directory: CatalogDi
   })
   closers.push(() => broker.close())
   return broker
-}
-
-async function openApi(
-  { config, env, metrics, closers }: Context,
-  parts: Pick<ApiServerOptions, 'broker' | 'directory' | 'damage'>,
-): Promise<{ api: ApiServer; port: number }> {
-  const api = createApiServer({ env, ...parts, onCall: (method, code, ms) => metrics.call(method, code, ms) })
-  closers.push(async () => {
-    api.setServing(false)
-    await api.drain(DRAIN_MS)
-    api.close()
-  })
-  const port = await listening(`grpc_port ${config.grpcPort}`, api.listen(`${config.bindAddr}:${config.grpcPort}`))
-  return { api, port }
 }
 
 function unmended(shard: MultiRaft, { damage }: Storage): readonly OwnDamage[] {

@@ -4,10 +4,11 @@ import type { Env } from '../base/env.ts'
 import { SandglassError } from '../base/errors.ts'
 import { SEGMENT_BYTES } from '../base/limits.ts'
 import { nodeDisk } from '../storage/disk.ts'
-import { isLocked, openStateStore } from '../storage/state/store.ts'
+import { isLocked, openStateStore, seemsInUse } from '../storage/state/store.ts'
 import type { StateStore } from '../storage/state/types.ts'
 import { openWal } from '../storage/wal/open.ts'
 import type { Wal, WalBatchStats, WalDamage, WalState } from '../storage/wal/types.ts'
+import { usingData } from './data-error.ts'
 import { StartError } from './start-error.ts'
 
 export interface Storage {
@@ -32,8 +33,15 @@ export interface StorageOptions {
 const SHARD = 'shard-0'
 const SEGMENT_BYTES_MIN = 4 * 1024 * 1024
 
-/** Rejects with StartError DATA_LOCKED when another process has the folder, DATA_NEWER for a format of a later version. */
-export async function openStorage(options: StorageOptions): Promise<Storage> {
+/**
+ * Rejects with StartError DATA_LOCKED when another process has the folder, DATA_NEWER for a format of a later version,
+ * DATA_UNUSABLE for what the system refuses.
+ */
+export function openStorage(options: StorageOptions): Promise<Storage> {
+  return usingData(options.data, () => open(options))
+}
+
+async function open(options: StorageOptions): Promise<Storage> {
   const { env } = options
   const state = await openState(options)
   try {
@@ -61,11 +69,20 @@ export async function openStorage(options: StorageOptions): Promise<Storage> {
   }
 }
 
+/** The reason not to start, if another process seems to have the folder already; opening it is what tells for sure. */
+export async function heldByAnother(data: string): Promise<StartError | undefined> {
+  return (await seemsInUse(join(data, SHARD, 'state'))) ? locked(data) : undefined
+}
+
+function locked(data: string, cause?: unknown): StartError {
+  return new StartError('DATA_LOCKED', `Cannot use ${data}: another process has it`, { cause })
+}
+
 /** What log and state refuse by themselves, as it is told to whoever starts the node; anything else as it came. */
 function refusalOf(data: string, error: unknown): unknown {
-  if (isLocked(error)) return new StartError('DATA_LOCKED', `Cannot use ${data}: another process has it`, error)
+  if (isLocked(error)) return locked(data, error)
   if (error instanceof SandglassError && error.reason === 'UNSUPPORTED') {
-    return new StartError('DATA_NEWER', `Cannot use data ${data}: ${error.message}`, error)
+    return new StartError('DATA_NEWER', `Cannot use data ${data}: ${error.message}`, { cause: error })
   }
   return error
 }

@@ -5,8 +5,9 @@ import { RECEIVE_BYTES_MAX } from '../base/limits.ts'
 import { createErrorCodec } from '../wire/errors.ts'
 import { createServerWire } from '../wire/wire.ts'
 import type { ApiServer, ApiServerOptions } from './api-types.ts'
-import { grpcService } from './calls.ts'
+import { bytesDefinition, grpcService } from './calls.ts'
 import { clusterHandlers } from './cluster-service.ts'
+import { Door } from './door.ts'
 import { createNodeChannels } from './node-channels.ts'
 import { queueHandlers } from './queue-service.ts'
 import { addReflection } from './reflection.ts'
@@ -26,21 +27,18 @@ const SERVER_OPTIONS = {
   'grpc-node.flow_control_window': WINDOW_BYTES,
 }
 
-/** Not listening yet, and NOT_SERVING. */
+/** Not listening yet, not open, and NOT_SERVING. */
 export function createApiServer(options: ApiServerOptions): ApiServer {
-  const { env, broker, directory, onCall, damage = () => [] } = options
+  const { env, starting = () => 'the node starts', onCall, onInternal } = options
   const wire = createServerWire()
   const channels = createNodeChannels(env)
-  const errors = createErrorCodec(wire, options.onInternal)
-  const context: ServiceContext = { env, broker, directory, damage, wire, channels, errors }
+  const errors = createErrorCodec(wire, onInternal)
   const streams = new StreamRegistry()
   const server = new Server(SERVER_OPTIONS)
-  const services = [
-    grpcService('Topics', topicsHandlers(context), context, onCall),
-    grpcService('Queue', queueHandlers(context, streams), context, onCall),
-    grpcService('Cluster', clusterHandlers(context), context, onCall),
-  ]
-  for (const { definition, implementation } of services) server.addService(definition, implementation)
+  const door = new Door(errors, starting)
+  for (const service of ['Topics', 'Queue', 'Cluster'] as const) {
+    server.addService(bytesDefinition(service), door.before(service))
+  }
   const health = new HealthImplementation({ '': 'NOT_SERVING' })
   health.addToServer(server)
   addReflection(server)
@@ -52,6 +50,14 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
           else reject(error)
         })
       }),
+    open: ({ broker, directory, damage = () => [] }) => {
+      const context: ServiceContext = { env, broker, directory, damage, wire, channels, errors }
+      door.open({
+        Topics: grpcService('Topics', topicsHandlers(context), context, onCall),
+        Queue: grpcService('Queue', queueHandlers(context, streams), context, onCall),
+        Cluster: grpcService('Cluster', clusterHandlers(context), context, onCall),
+      })
+    },
     setServing: (serving) => health.setStatus('', serving ? 'SERVING' : 'NOT_SERVING'),
     async drain(deadlineMs) {
       health.setStatus('', 'NOT_SERVING')

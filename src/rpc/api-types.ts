@@ -16,19 +16,27 @@ export interface OwnDamage {
 
 export interface ApiServerOptions {
   readonly env: Env
-  readonly broker: Broker
-  readonly directory: Directory
-  /** Default: none. */
-  readonly damage?: () => readonly OwnDamage[]
+  /** What the node waits for before it serves, in words: for whoever calls before `open`. */
+  readonly starting?: () => string
   /** One finished call: method name without package, gRPC code, ms. For metrics; never carries payload. */
   readonly onCall?: (method: string, code: number, handlingMs: number) => void
   /** Something unexpected, told to a client as INTERNAL without its text. */
   readonly onInternal?: (error: unknown) => void
 }
 
+/** What the services work with. */
+export interface ApiParts {
+  readonly broker: Broker
+  readonly directory: Directory
+  /** Default: none. */
+  readonly damage?: () => readonly OwnDamage[]
+}
+
 export interface ApiServer {
   /** Binds `host:port` (port 0: any) and resolves the port; rejects when it is taken. */
   listen(address: string): Promise<number>
+  /** From now on calls are served; before, they are refused with UNREACHABLE and what the node waits for. */
+  open(parts: ApiParts): void
   /** What grpc.health.v1 answers from now on: SERVING or NOT_SERVING. */
   setServing(serving: boolean): void
   /** Stops accepting, ends streams with SHUTTING_DOWN, waits for unary calls at most `deadlineMs`. */

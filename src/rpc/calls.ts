@@ -15,7 +15,7 @@ import {
 } from '@grpc/grpc-js'
 import type { Env } from '../base/env.ts'
 import { invalid } from '../base/errors.ts'
-import { STATUS_DETAILS_KEY } from '../wire/errors.ts'
+import { type ErrorCodec, STATUS_DETAILS_KEY } from '../wire/errors.ts'
 import { type Messages, SERVICES } from '../wire/messages.ts'
 import type { Codec, Init } from '../wire/wire.ts'
 import type { ApiServerOptions } from './api-types.ts'
@@ -42,14 +42,21 @@ export type Handlers<S extends ServiceName> = {
     : (stream: RawDuplex, forwarded: boolean) => void
 }
 
-export interface GrpcService {
-  readonly definition: ServiceDefinition
-  readonly implementation: UntypedServiceImplementation
-}
-
 /** A call without a deadline is given up after this, ms. */
 const DEADLINE_MS = 30_000
 const OK = 0
+
+/** The methods of a service as grpc-js sees them: bytes in, bytes out. */
+export function bytesDefinition(service: ServiceName): ServiceDefinition {
+  const definition: Record<string, MethodDefinition<Buffer, Buffer>> = {}
+  for (const [name, { path, requestStream, responseStream }] of Object.entries<MethodRow>(SERVICES[service])) {
+    definition[name] = {
+      ...{ path, requestStream, responseStream },
+      ...{ requestSerialize: same, requestDeserialize: same, responseSerialize: same, responseDeserialize: same },
+    }
+  }
+  return definition
+}
 
 /** Joins handlers with grpc-js. */
 export function grpcService<S extends ServiceName>(
@@ -57,26 +64,16 @@ export function grpcService<S extends ServiceName>(
   handlers: Handlers<S>,
   context: ServiceContext,
   onCall: ApiServerOptions['onCall'],
-): GrpcService {
-  const definition: Record<string, MethodDefinition<Buffer, Buffer>> = {}
+): UntypedServiceImplementation {
   const implementation: UntypedServiceImplementation = {}
   const byName: Readonly<Record<string, unknown>> = handlers
   for (const [name, row] of Object.entries<MethodRow>(SERVICES[service])) {
-    definition[name] = {
-      path: row.path,
-      requestStream: row.requestStream,
-      responseStream: row.responseStream,
-      requestSerialize: same,
-      requestDeserialize: same,
-      responseSerialize: same,
-      responseDeserialize: same,
-    }
     const done = callTimer(name, context.env, onCall)
     implementation[name] = row.requestStream
       ? streaming(byName[name] as StreamHandler, context, done)
       : unary(byName[name] as Unary<unknown, unknown>, row, context, done)
   }
-  return { definition, implementation }
+  return implementation
 }
 
 interface MethodRow {
@@ -154,6 +151,11 @@ export function failStream(stream: RawDuplex, { errors }: Pick<ServiceContext, '
   const { code, details, metadata } = statusOf(errors.toStatus(error))
   // grpc-js takes the status of a stream from its error event.
   stream.emit('error', Object.assign(new Error(details), { code, details, metadata }))
+}
+
+/** Answers a call that no handler has seen with the status of `error`. */
+export function failUnary(callback: sendUnaryData<Buffer>, errors: ErrorCodec, error: unknown): void {
+  callback(statusOf(errors.toStatus(error)))
 }
 
 /** Bad bytes are the client's mistake. */

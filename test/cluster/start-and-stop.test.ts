@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { eventually } from '../../chaos/harness/deadline.ts'
 import { NodeProcess } from '../../chaos/harness/node-process.ts'
+import { sandctl } from '../../chaos/harness/sandctl.ts'
 
 const ENDS_MS = 15_000
 let folder = ''
@@ -55,6 +56,8 @@ test.each([
     code: 1,
     reason: 'DATA_UNUSABLE',
     message: `Cannot use data ${where()}: ${why}`,
+    field: 'data',
+    action: expect.stringContaining('another folder'),
   })
 })
 
@@ -63,18 +66,44 @@ test.each(['grpc_port', 'http_port', 'raft_port'])('a %s that is taken: PORT_IN_
   const port = await listening(taken)
   try {
     const { code, error } = await refused({ [setting]: String(port) })
-    expect({ code, reason: error.reason }).toEqual({ code: 1, reason: 'PORT_IN_USE' })
-    expect(error.message).toMatch(new RegExp(`^Cannot listen on ${setting} ${port}: listen EADDRINUSE`))
+    expect({ code, reason: error.reason, field: error.field }).toEqual({
+      ...{ code: 1, reason: 'PORT_IN_USE', field: setting },
+    })
+    expect(error.message).toMatch(new RegExp(`^Cannot listen on ${setting} ${port} of 127.0.0.1: listen EADDRINUSE`))
+    expect(error.action).toContain('another port')
+    // Nothing has been written, and no cluster formed.
+    expect(existsSync(join(folder, 'data'))).toBe(false)
   } finally {
     taken.close()
   }
 })
 
-test('a folder that another node has: DATA_LOCKED', async () => {
+test.each([
+  ['192.0.2.1', 'ADDRESS_NOT_HERE', 'EADDRNOTAVAIL'],
+  ['no-such-host.invalid', 'ADDRESS_UNKNOWN', 'getaddrinfo'],
+])('bind_addr %s: %s', async (address, reason, why) => {
+  const { code, error } = await refused({ bind_addr: address })
+  expect({ code, reason: error.reason, field: error.field }).toEqual({ code: 1, reason, field: 'bind_addr' })
+  expect(error.message).toContain(why)
+  expect(existsSync(join(folder, 'data'))).toBe(false)
+})
+
+test('an IPv6 address is listened on and told in brackets, and sandctl gets there', async () => {
+  const ready = await start({ bind_addr: '::1' }).ready()
+  expect(ready).toMatchObject({ grpc: expect.stringMatching(/^\[::1\]:\d+$/) })
+  const metrics = await fetch(`http://${ready.http}/metrics`)
+  expect(metrics.status).toBe(200)
+  const ran = await sandctl(['-s', ready.grpc, '-o', 'json', 'cluster', 'nodes'])
+  expect([ran.code, ran.stdout]).toEqual([0, expect.stringContaining(ready.grpc)])
+})
+
+test('a folder that another node has: DATA_LOCKED, also when its ports are taken as well', async () => {
   const first = start()
-  await first.ready()
-  const { code, error } = await refused()
-  expect({ code, reason: error.reason }).toEqual({ code: 1, reason: 'DATA_LOCKED' })
+  const { grpc } = await first.ready()
+  for (const flags of [{}, { grpc_port: grpc.split(':')[1] ?? '' }]) {
+    const { code, error } = await refused(flags)
+    expect({ code, reason: error.reason }).toEqual({ code: 1, reason: 'DATA_LOCKED' })
+  }
   await first.kill()
 })
 

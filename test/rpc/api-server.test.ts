@@ -31,7 +31,8 @@ beforeEach(async () => {
   calls = []
   broker = createBroker({ env, directory, config })
   broker.attachGroup(PARTITION, handle)
-  server = createApiServer({ env, broker, directory, onCall: (method, code) => calls.push(`${method} ${code}`) })
+  server = createApiServer({ env, onCall: (method, code) => calls.push(`${method} ${code}`) })
+  server.open({ broker, directory })
   client = new ApiClient(await server.listen('127.0.0.1:0'))
 })
 
@@ -73,6 +74,23 @@ test('a stream of frames is answered by id, bad ones too', async () => {
   expect((await answer(3)).error).toMatchObject({ reason: 'TOPIC_NOT_FOUND' })
   producer.halfClose()
   await producer.over()
+})
+
+test('before it is open a call and a stream hear at once what the node waits for, and that another can be asked', async () => {
+  const early = createApiServer({ env: realEnv(), starting: () => 'n3 is silent' })
+  const asking = new ApiClient(await early.listen('127.0.0.1:0'))
+  const refusal = { reason: 'UNREACHABLE', outcome: 'refused', message: 'Cannot serve yet: n3 is silent' }
+  try {
+    await expect(asking.call(Topics.ListTopics, {})).rejects.toMatchObject(refusal)
+    await expect(asking.rawStream(Queue.ProduceStream.path, Buffer.alloc(0))).rejects.toMatchObject({
+      details: refusal.message,
+    })
+    early.open({ broker, directory })
+    expect((await asking.call(Cluster.ListNodes, {})).nodes).toHaveLength(1)
+  } finally {
+    asking.close()
+    early.close()
+  }
 })
 
 test('bytes that are no request are refused as such, by call and by stream', async () => {
@@ -146,7 +164,8 @@ test('without a leader a produce ends in NO_QUORUM before its deadline', async (
 test('a request for a partition led elsewhere is served through this node', async () => {
   const other = new FakeDirectory(2)
   const others = createBroker({ env: realEnv(), directory: other, config })
-  const front = createApiServer({ env: realEnv(), broker: others, directory: other })
+  const front = createApiServer({ env: realEnv() })
+  front.open({ broker: others, directory: other })
   const backPort = await server.listen('127.0.0.1:0')
   other.nodeList[0] = { id: 1, name: 'n1', grpc: `127.0.0.1:${backPort}`, alive: true, version: '' }
   const frontClient = new ApiClient(await front.listen('127.0.0.1:0'))
@@ -221,7 +240,8 @@ test('the damage of every node is part of the status, whichever was asked, and n
   const place = { part: 'log', file: 'd/2.wal', offset: 512, groups: [7, 9], anyGroup: false, reason: 'torn' } as const
   const other = new FakeDirectory(2)
   const others = createBroker({ env: realEnv(), directory: other, config })
-  const back = createApiServer({ env: realEnv(), broker: others, directory: other, damage: () => [place] })
+  const back = createApiServer({ env: realEnv() })
+  back.open({ broker: others, directory: other, damage: () => [place] })
   try {
     const grpc = `127.0.0.1:${await back.listen('127.0.0.1:0')}`
     const node = { id: 2, name: 'n2', grpc, alive: false, version: '' }

@@ -33,7 +33,8 @@ beforeEach(async () => {
     config: { leaseMs: 30_000, reattachMs: 5000, maxClockSkewMs: 2000 },
   })
   broker.attachGroup(PARTITION, handle)
-  server = createApiServer({ env, broker, directory, onInternal: (error) => internal.push(error) })
+  server = createApiServer({ env, onInternal: (error) => internal.push(error) })
+  server.open({ broker, directory })
   client = new ApiClient(await server.listen('127.0.0.1:0'))
 })
 

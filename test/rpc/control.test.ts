@@ -11,7 +11,7 @@ import type {
 } from '../../src/rpc/control/types.ts'
 import { createFormationTransport } from '../../src/rpc/formation/client.ts'
 import { addFormationService } from '../../src/rpc/formation/service.ts'
-import type { FormationHello } from '../../src/rpc/formation/types.ts'
+import type { FormationHandler, FormationHello } from '../../src/rpc/formation/types.ts'
 import { createPeerServer, type PeerServer } from '../../src/rpc/peer/port.ts'
 
 const WITHIN_MS = 5000
@@ -73,9 +73,10 @@ describe('control and formation over gRPC', () => {
       node: () => whenFormed(2),
       handler: () => whenFormed(handler),
     })
-    addFormationService(server.services, {
+    const formation: FormationHandler = {
       answer: async (said) => ({ ...said, from: 'n2', toBoot: said.boot, state: 'formed', clusterId: 'c1' }),
-    })
+    }
+    addFormationService(server.services, () => whenFormed(formation))
     port = await server.listen('127.0.0.1:0')
   })
 

@@ -58,7 +58,8 @@ beforeEach(async () => {
       handles.set(info.id, handle)
       broker.attachGroup(info, handle)
     }
-    const server = createApiServer({ env, broker, directory })
+    const server = createApiServer({ env })
+    server.open({ broker, directory })
     const port = await server.listen('127.0.0.1:0')
     addresses.push(`127.0.0.1:${port}`)
     nodes.push({ directory, broker, server, handles, client: new ApiClient(port) })

@@ -21,9 +21,9 @@ test.each(['there', 'new'])('a read-only data folder (%s) is refused with its re
     node.start()
     expect(await node.exited()).toEqual({ code: 1, signal: null })
     await eventually('the error on stderr', 5000, () => node.log() !== '')
-    expect(JSON.parse(node.log())).toEqual({
-      error: { reason: 'DATA_UNUSABLE', message: `Cannot use data ${data}: the file system is read-only (EROFS)` },
-    })
+    const message = `Cannot use data ${data}: the file system is read-only (EROFS)`
+    const action = expect.stringContaining('remount')
+    expect(JSON.parse(node.log())).toEqual({ error: { reason: 'DATA_UNUSABLE', message, field: 'data', action } })
   } finally {
     await node.kill()
     rmSync(folder, { recursive: true, force: true })

@@ -1,5 +1,6 @@
 // What every sandctl command gets: the connection, the output, and word of an interrupt.
 import type { Readable, Writable } from 'node:stream'
+import { parseHostPort } from '../../base/address.ts'
 import { parseDuration } from '../../base/duration.ts'
 import { type Core, connectCore } from '../../client/core.ts'
 import { UsageError } from './exit.ts'
@@ -40,7 +41,9 @@ export function contextOf(surroundings: Surroundings, options: GlobalOptions): C
     .split(',')
     .map((addr) => addr.trim())
     .filter((addr) => addr !== '')
-  for (const addr of addrs) if (!/:\d+$/.test(addr)) throw new UsageError(`--addrs ${addr}: not host:port`)
+  for (const addr of addrs) {
+    if (parseHostPort(addr) === undefined) throw new UsageError(`--addrs ${addr}: not host:port or [IPv6]:port`)
+  }
   if (addrs.length === 0) throw new UsageError('--addrs: no address is given')
   if (!isFormat(options.output)) throw new UsageError(`--output is one of ${FORMATS.join(', ')}`)
   return {

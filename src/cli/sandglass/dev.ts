@@ -53,6 +53,9 @@ function spawnNode(name: string, i: number, names: readonly string[], data: stri
     grpc_port: 7170 + i,
     http_port: 2108 + i * 1000,
     raft_port: 9190 + i,
+    // Set in any case: what the environment says of one node is wrong for three.
+    bind_addr: HOST,
+    advertise_addr: HOST,
     initial_cluster: cluster,
     log_level: 'warn',
   }

@@ -150,9 +150,14 @@ function given(args: Parsed): { file: string | undefined; flags: Record<string, 
 }
 
 function fail(error: Error): never {
-  const usage = error instanceof ConfigError
-  const reason = usage ? 'INVALID' : error instanceof StartError ? error.reason : 'INTERNAL'
-  const field = usage ? { field: error.field } : {}
-  process.stderr.write(`${JSON.stringify({ error: { reason, message: error.message, ...field } })}\n`)
-  process.exit(usage ? EXIT_USAGE : EXIT_REFUSED)
+  process.stderr.write(`${JSON.stringify({ error: told(error) })}\n`)
+  process.exit(error instanceof ConfigError ? EXIT_USAGE : EXIT_REFUSED)
+}
+
+/** The reason, what happened, the setting at fault and what to do next, as far as there are any. */
+function told(error: Error): Readonly<Record<string, string | undefined>> {
+  const { message } = error
+  if (error instanceof ConfigError) return { reason: 'INVALID', message, field: error.field }
+  if (!(error instanceof StartError)) return { reason: 'INTERNAL', message }
+  return { reason: error.reason, message, field: error.field, action: error.action }
 }

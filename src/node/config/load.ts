@@ -100,10 +100,19 @@ function complete(config: NodeConfig): NodeConfig {
   if (config.initialCluster.length > 0 && !own) {
     throw new ConfigError('initial_cluster', `Cannot use initial_cluster: it does not name this node, ${config.name}`)
   }
+  checkPorts(config)
   if (config.heartbeatMs * 2 > config.electionTimeoutMs) {
     throw new ConfigError('heartbeat_ms', 'Cannot use heartbeat_ms: election_timeout_ms must be at least twice as long')
   }
   return { ...config, advertiseAddr: config.advertiseAddr === '' ? config.bindAddr : config.advertiseAddr }
+}
+
+function checkPorts({ grpcPort, httpPort, raftPort }: NodeConfig): void {
+  const ports = Object.entries({ grpc_port: grpcPort, http_port: httpPort, raft_port: raftPort })
+  for (const [at, [key, port]] of ports.entries()) {
+    const [other] = ports.slice(0, at).find(([, taken]) => taken === port && port !== 0) ?? []
+    if (other !== undefined) throw new ConfigError(key, `Cannot use ${key} = ${port}: it is ${other} as well`)
+  }
 }
 
 function layer(raw: Readonly<Record<string, unknown>>, origin: string, warnings: string[]): Layer {

@@ -3,6 +3,7 @@
  * environment and file; `sandglass config` prints it. Keys are written with `_`; `-` means the same.
  */
 
+import { joinHostPort, parseHost, parseHostPort } from '../../base/address.ts'
 import { parseDuration, parseSize } from '../../base/duration.ts'
 import {
   NAME_CHARS_MAX,
@@ -61,7 +62,8 @@ const LEVELS: readonly string[] = ['debug', 'info', 'warn', 'error']
 const isLevel = (text: string): text is LogLevel => LEVELS.includes(text)
 const name: Parse<string> = (text) => (NAME.test(text) ? text : undefined)
 const text: Parse<string> = (value) => (value === '' ? undefined : value)
-const anyText: Parse<string> = (value) => value
+const host: Parse<string> = (value) => parseHost(value)
+const hostOrNone: Parse<string> = (value) => (value === '' ? '' : parseHost(value))
 const integer =
   (min: number, max: number): Parse<number> =>
   (value) => {
@@ -69,6 +71,7 @@ const integer =
     return n >= min && n <= max ? n : undefined
   }
 const port = integer(0, 65_535)
+const PORT_FORM = 'a port, 1 to 65535, or 0 for any'
 const duration: Parse<number> = (value) => parseDuration(value)
 const size: Parse<number> = (value) => parseSize(value)
 const snapshotRate: Parse<number> = (value) => {
@@ -80,9 +83,10 @@ function members(value: string): readonly InitialMember[] | undefined {
   if (value === '') return []
   const list: InitialMember[] = []
   for (const part of value.split(',')) {
-    const match = /^\s*([^=\s]+)=(\S+:\d+)\s*$/.exec(part)
-    const [, memberName, raft] = match ?? []
-    if (memberName === undefined || raft === undefined || !NAME.test(memberName)) return undefined
+    const [, memberName = '', written = ''] = /^\s*([^=\s]+)=(\S+)\s*$/.exec(part) ?? []
+    const at = parseHostPort(written)
+    if (at === undefined || !NAME.test(memberName)) return undefined
+    const raft = joinHostPort(at.host, at.port)
     if (list.some((m) => m.name === memberName || m.raft === raft)) return undefined
     list.push({ name: memberName, raft })
   }
@@ -102,31 +106,31 @@ export const SETTINGS: { readonly [K in keyof NodeConfig]: Setting<NodeConfig[K]
   bindAddr: {
     key: 'bind_addr',
     fallback: '127.0.0.1',
-    expects: 'an address',
+    expects: 'an address or a name, without a port',
     about: 'address to listen on',
-    parse: text,
+    parse: host,
   },
   advertiseAddr: {
     key: 'advertise_addr',
     fallback: '',
-    expects: 'an address',
+    expects: 'an address or a name, without a port',
     about: 'address others use; default bind_addr',
-    parse: anyText,
+    parse: hostOrNone,
   },
-  grpcPort: { key: 'grpc_port', fallback: '7170', expects: 'a port', about: 'clients (gRPC)', parse: port },
-  httpPort: { key: 'http_port', fallback: '2108', expects: 'a port', about: '/metrics /livez /readyz', parse: port },
-  raftPort: { key: 'raft_port', fallback: '9190', expects: 'a port', about: 'other nodes', parse: port },
+  grpcPort: { key: 'grpc_port', fallback: '7170', expects: PORT_FORM, about: 'clients (gRPC)', parse: port },
+  httpPort: { key: 'http_port', fallback: '2108', expects: PORT_FORM, about: '/metrics /livez /readyz', parse: port },
+  raftPort: { key: 'raft_port', fallback: '9190', expects: PORT_FORM, about: 'other nodes', parse: port },
   initialCluster: {
     key: 'initial_cluster',
     fallback: '',
-    expects: 'name=host:port,... without duplicates',
+    expects: 'name=host:port,... without duplicates; IPv6 in brackets',
     about: 'nodes that form the cluster, the same list on each; empty: this node alone',
     parse: members,
   },
   raftVia: {
     key: 'raft_via',
     fallback: '',
-    expects: 'name=host:port,... without duplicates',
+    expects: 'name=host:port,... without duplicates; IPv6 in brackets',
     about: 'peers as reached from this node when a proxy stands between',
     parse: members,
   },

@@ -16,7 +16,7 @@ const FORMAT = 2
 const FILE = 'identity.json'
 const BYTES_MAX = 1024 * 1024
 
-interface IdentityFile extends IdentityStore {
+export interface IdentityFile extends IdentityStore {
   /** Before this version writes anything else: an earlier one is to refuse the folder from now on. */
   raise(): Promise<void>
 }
@@ -60,7 +60,8 @@ function checksum({ clusterId, nodeId, name, members, state }: Identity): string
 }
 
 function parse(path: string, bytes: Buffer): { readonly format: number; readonly identity: Identity } {
-  const damaged = (why: string, cause?: unknown) => new StartError('DATA_DAMAGED', `Cannot read ${path}: ${why}`, cause)
+  const damaged = (why: string, cause?: unknown) =>
+    new StartError('DATA_DAMAGED', `Cannot read ${path}: ${why}`, { cause })
   let file: unknown
   try {
     file = JSON.parse(bytes.toString('utf8'))

@@ -9,6 +9,9 @@ const CODES: readonly (readonly [RegExp, string])[] = [
   [/too many open files in system/i, 'ENFILE'],
   [/too many open files/i, 'EMFILE'],
   [/input\/output error/i, 'EIO'],
+  [/permission denied/i, 'EACCES'],
+  [/is a directory/i, 'EISDIR'],
+  [/not a directory/i, 'ENOTDIR'],
 ]
 
 const ADVICE: Readonly<Record<string, string>> = {
@@ -17,6 +20,11 @@ const ADVICE: Readonly<Record<string, string>> = {
   EROFS: 'find out why its file system is read-only (dmesg), repair and remount it, then start the node again',
   EMFILE: "raise the node's limit of open files (ulimit -n, LimitNOFILE=)",
   ENFILE: 'raise the limit of open files of the whole machine (fs.file-max)',
+  EACCES: 'give the user that runs the node the right to read and write it (chown, chmod)',
+  EPERM: 'give the user that runs the node the right to read and write it (chown, chmod)',
+  EISDIR: 'move it away, and put back the file that belongs there',
+  ENOTFILE: 'move it away, and put back the file that belongs there',
+  ENXIO: 'move it away, and put back the file that belongs there',
   SHORT: 'make room on its file system or give it a larger one',
 }
 const BROKEN =
@@ -30,6 +38,11 @@ export function diskErrorCode(error: unknown): string {
     for (const [text, code] of CODES) if (text.test(one.message)) return code
   }
   return 'OTHER'
+}
+
+/** What to do about the error of this code when the node starts; undefined: nothing special. */
+export function adviceFor(code: string): string | undefined {
+  return code === 'EIO' ? BROKEN : ADVICE[code]
 }
 
 /** For the log line of a new state of the log on disk. */

@@ -4,10 +4,15 @@ import { formationMethods } from '../control/proto.ts'
 import { fromWire, toWire, type WireHello } from './hello.ts'
 import type { FormationHandler } from './types.ts'
 
-/** Adds the service; it answers before, during and after the formation. */
-export function addFormationService(server: Server, handler: FormationHandler): void {
+/** Adds the service; it answers before, during and after the formation, once there is a handler. */
+export function addFormationService(server: Server, handlerNow: () => FormationHandler | undefined): void {
   server.addService(formationMethods(), {
     Exchange: (call: ServerUnaryCall<WireHello, WireHello>, answer: sendUnaryData<WireHello>) => {
+      const handler = handlerNow()
+      if (handler === undefined) {
+        answer({ code: status.UNAVAILABLE, details: 'Cannot form a cluster: this node is not that far yet' })
+        return
+      }
       const hello = fromWire(call.request)
       if (hello === undefined) {
         answer({ code: status.INVALID_ARGUMENT, details: 'Cannot form a cluster: unknown state' })

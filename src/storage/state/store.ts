@@ -7,6 +7,7 @@ import { Clearing, type Found, findDead } from './clearing.ts'
 import { KnownDamage, setAside, settleDamage } from './damage-marks.ts'
 import type { Database } from './database.ts'
 import { examineFiles, type FileDamage, type FileFindings, unusedFiles } from './files/examine-files.ts'
+import { seemsLocked } from './files/lock-file.ts'
 import { type Shard, StoredGroupState } from './group-state.ts'
 import { decodeHead, findChainDamage, type Head } from './head.ts'
 import { headKey, mayHold } from './keys.ts'
@@ -56,6 +57,11 @@ export function inspectState(dir: string): Promise<StateInspection> {
 /** Files of `dir` that hold nothing of it, by name. `dir` is undamaged. */
 export function unusedStateFiles(dir: string): Promise<readonly string[]> {
   return unusedFiles(dir)
+}
+
+/** Whether a process seems to have `dir` open; reads only. Opening it tells for sure. */
+export function seemsInUse(dir: string): Promise<boolean> {
+  return seemsLocked(dir).catch(() => false)
 }
 
 // The rest of the door: whoever opens a store, or looks at one, also asks this.

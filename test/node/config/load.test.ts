@@ -63,6 +63,13 @@ describe('configuration', () => {
   test.each([
     ['name', 'a b'],
     ['grpc_port', '70000'],
+    ['bind_addr', '127.0.0.1:80'],
+    ['bind_addr', '[127.0.0.1]'],
+    ['advertise_addr', 'a b'],
+    ['initial_cluster', 'n1=::1:9190'],
+    ['initial_cluster', 'n1=h:0'],
+    ['initial_cluster', 'n1=h:65536'],
+    ['raft_via', 'n1=:9190'],
     ['lease_ms', '1.5'],
     ['reassign_after', '60'],
     ['log_level', 'loud'],
@@ -76,6 +83,20 @@ describe('configuration', () => {
   test('a cluster list without this node is refused', async () => {
     const flags = { name: 'n9', initial_cluster: 'n1=h:1,n2=h:2' }
     await expect(loadConfig({ ...nothing, flags })).rejects.toMatchObject({ field: 'initial_cluster' })
+  })
+
+  test('an IPv6 address is a host by itself or in brackets, and in brackets before a port', async () => {
+    const flags = { name: 'n1', bind_addr: '[::1]', advertise_addr: 'fe80::7', initial_cluster: 'n1=[fe80::7]:9190' }
+    const { config } = await loadConfig({ ...nothing, flags })
+    expect(config).toMatchObject({ bindAddr: '::1', advertiseAddr: 'fe80::7' })
+    expect(config.initialCluster).toEqual([{ name: 'n1', raft: '[fe80::7]:9190' }])
+  })
+
+  test('one port for two purposes is refused with both names', async () => {
+    const flags = { grpc_port: 7170, raft_port: 7170 }
+    const refused = loadConfig({ ...nothing, flags })
+    await expect(refused).rejects.toMatchObject({ field: 'raft_port', message: expect.stringContaining('grpc_port') })
+    await expect(loadConfig({ ...nothing, flags: { grpc_port: 0, http_port: 0, raft_port: 0 } })).resolves.toBeDefined()
   })
 
   test('keys of the prototype are taken with a warning that says what replaces them', async () => {

@@ -24,6 +24,12 @@ export async function findLock(dir: string, open: (dir: string) => Promise<void>
   }
 }
 
+/** Whether the kernel lists a lock on it, or on a file of another file system that has its number. */
+export async function seemsLocked(dir: string): Promise<boolean> {
+  const about = await stat(resolve(dir, 'LOCK')).catch(ifMissing)
+  return about !== undefined && listed(await readFile('/proc/locks', 'latin1').catch(ifMissing), about)
+}
+
 /** Lines read `1: POSIX  ADVISORY  WRITE 4711 08:01:1234567 0 EOF`; devices of some file systems differ from stat's. */
 function listed(locks: string | undefined, { ino }: { readonly ino: number }): boolean {
   return (locks ?? '').split('\n').some((line) => line.includes(' WRITE ') && line.includes(`:${ino} `))
