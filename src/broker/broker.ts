@@ -101,6 +101,7 @@ class NodeBroker implements Broker {
   }
 
   close(): void {
+    this.router.close()
     for (const partition of this.#partitions.values()) partition.close('SHUTTING_DOWN')
   }
 

@@ -2,6 +2,7 @@
  * What the broker and the services ask about the cluster: topics, nodes, leaders. `node/` implements it on the catalog
  * replica and the peers' talk; answers are this node's knowledge and may be old until `refresh` resolves.
  */
+import { SandglassError } from '../base/errors.ts'
 import type { GroupId, NodeId, ReplicaId } from '../base/ids.ts'
 
 export interface PartitionInfo {
@@ -51,4 +52,9 @@ export interface Directory {
   transferLeader(group: GroupId, to: NodeId): void
   /** Topics, nodes, their being alive, or a known leader changed. */
   onChange(listener: () => void): void
+}
+
+/** The catalog does not have it, or not any more. */
+export function topicNotFound(name: string): SandglassError {
+  return new SandglassError('TOPIC_NOT_FOUND', `Cannot find topic ${name}: it does not exist`)
 }

@@ -15,7 +15,7 @@ import type {
   TimerCommand,
 } from '../views/timer/commands.ts'
 import type { BrokerConfig, BrokerEvent } from './config.ts'
-import type { Directory, PartitionInfo } from './directory.ts'
+import { type Directory, type PartitionInfo, topicNotFound } from './directory.ts'
 import type { Answer, LaneBudgets } from './lane.ts'
 import { Leadership } from './leadership.ts'
 import { Proposer } from './proposer.ts'
@@ -30,7 +30,7 @@ export type SettleCommand = AckCommand | NackCommand | ExtendCommand
 export interface PartitionOptions {
   readonly env: Env
   readonly config: BrokerConfig
-  readonly directory: Pick<Directory, 'self' | 'node' | 'leaderOf'>
+  readonly directory: Pick<Directory, 'self' | 'node' | 'leaderOf' | 'topic'>
   readonly info: PartitionInfo
   readonly handle: TimerHandle
   readonly counters: TopicCounters
@@ -41,7 +41,7 @@ export interface PartitionOptions {
   readonly onStatus: () => void
 }
 
-/** From winning an election to the first applied entry; longer means that no quorum follows. */
+/** So long a command waits for a leader that is elected to apply its first entry; longer means that no quorum follows. */
 const READY_WAIT_MS = 3000
 const MS_PER_S = 1000
 
@@ -178,8 +178,21 @@ export class Partition {
   }
 
   #submit(command: TimerCommand, done: (answer: Answer) => void): void {
-    if (this.leads) this.#proposer.submit(command, done)
-    else done({ type: 'failed', error: this.#refusal(this.#closed ?? 'NOT_LEADER') })
+    if (!this.leads) {
+      done({ type: 'failed', error: this.notLeader() })
+      return
+    }
+    this.#proposer.submit(command, done)
+    if (this.#leadership === undefined) this.#awaitReady()
+  }
+
+  /** Whatever waits for the leader to be ready has this timer, also what came after an earlier one ran out. */
+  #awaitReady(): void {
+    if (!this.#proposer.waiting) return
+    this.#readyWait ??= this.#options.env.after(READY_WAIT_MS, () => {
+      this.#readyWait = undefined
+      this.#proposer.refuseWaiting('NO_QUORUM')
+    })
   }
 
   #schedule(): void {
@@ -203,7 +216,7 @@ export class Partition {
       this.#readyWait = undefined
       this.#proposer.refuseWaiting('NOT_LEADER')
     } else if (!status.ready) {
-      this.#readyWait ??= this.#options.env.after(READY_WAIT_MS, () => this.#neverReady())
+      this.#awaitReady()
     } else if (this.#leadership === undefined) this.#gain()
     this.#options.onStatus()
   }
@@ -241,14 +254,12 @@ export class Partition {
     this.#options.onEvent({ type: 'leaderLost', topic: this.info.topic, partition: this.info.id })
   }
 
-  #neverReady(): void {
-    this.#readyWait = undefined
-    this.#proposer.refuseWaiting('NO_QUORUM')
-  }
-
   #refusal(reason: ErrorReason): SandglassError {
     const { directory, info } = this.#options
     const where = `partition ${info.id} of ${info.topic}`
+    // Nobody will ever lead it again: whoever looked for its leader would look in vain.
+    const gone = directory.topic(info.topic)?.partitions[info.id]?.group !== info.group
+    if (gone && reason === 'NOT_LEADER') return topicNotFound(info.topic)
     if (reason !== 'NOT_LEADER') return new SandglassError(reason, `Cannot use ${where}: ${STATES[reason] ?? reason}`)
     const leader = directory.leaderOf(info.group)
     const grpc = leader === directory.self ? undefined : directory.node(leader)?.grpc

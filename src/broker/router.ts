@@ -5,7 +5,7 @@
 import type { Env } from '../base/env.ts'
 import { invalid, SandglassError } from '../base/errors.ts'
 import type { GroupId } from '../base/ids.ts'
-import type { Directory, NodeInfo, PartitionInfo, TopicInfo } from './directory.ts'
+import { type Directory, type NodeInfo, type PartitionInfo, type TopicInfo, topicNotFound } from './directory.ts'
 import type { Partition } from './partition.ts'
 
 export type Route =
@@ -27,6 +27,7 @@ const MARGIN_SHARE = 0.25
 export class Router {
   readonly #options: RouterOptions
   readonly #waiters = new Set<() => void>()
+  #closed = false
 
   constructor(options: RouterOptions) {
     this.#options = options
@@ -45,7 +46,7 @@ export class Router {
     if (known !== undefined) return known
     await directory.refresh(answerBy(env, deadline) - env.monoMs())
     const found = directory.topic(name)
-    if (found === undefined) throw new SandglassError('TOPIC_NOT_FOUND', `Cannot find topic ${name}: it does not exist`)
+    if (found === undefined) throw topicNotFound(name)
     return found
   }
 
@@ -62,24 +63,39 @@ export class Router {
 
   /**
    * Who serves it, waiting for a leader until shortly before `deadline` (monotonic ms). Rejects TOPIC_NOT_FOUND, INVALID,
-   * NO_QUORUM.
+   * NO_QUORUM, SHUTTING_DOWN.
    */
   async route(topic: string, id: number, deadline: number): Promise<Route> {
-    const info = await this.partition(topic, id, deadline)
     const until = answerBy(this.#options.env, deadline)
     for (;;) {
+      // Each time anew: a topic that was deleted meanwhile, or made again, has no leader to be waited for.
+      const info = await this.partition(topic, id, deadline)
       const route = this.#routeOf(info)
       if (route !== undefined) return route
       if (!(await this.pause(until))) throw noQuorum(info)
     }
   }
 
-  /** Waits for the next change, or a little; false when `until` (monotonic ms) has passed. */
+  /**
+   * Waits for the next change, or a little; false when `until` (monotonic ms) has passed. Rejects SHUTTING_DOWN: every
+   * wait of the services for something to change comes through here.
+   */
   async pause(until: number): Promise<boolean> {
     const rest = until - this.#options.env.monoMs()
     if (rest <= 0) return false
-    await this.#change(Math.min(rest, LOOK_AGAIN_MS))
+    if (!this.#closed) await this.#change(Math.min(rest, LOOK_AGAIN_MS))
+    if (this.#closed) throw new SandglassError('SHUTTING_DOWN', 'Cannot wait for a leader: this node is shutting down')
     return true
+  }
+
+  get closed(): boolean {
+    return this.#closed
+  }
+
+  /** Ends every wait, and each that would begin. Who need not wait is still routed. */
+  close(): void {
+    this.#closed = true
+    this.changed()
   }
 
   /** Resolves when the local partition is ready to serve streams and times; rejects as `route` does, or NOT_LEADER. */

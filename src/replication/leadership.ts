@@ -58,6 +58,13 @@ export class Leadership<R, E> {
     }
   }
 
+  /** The replica takes no part any more: whoever waits for something of it is told that nobody leads here. */
+  end(): void {
+    const { handle, observers } = this.#parts
+    const status = handle.status()
+    for (const observer of observers) observer.status(status)
+  }
+
   /** Stands for election at once and again, as long as nobody ever was elected: leaders begin where placement wants them. */
   beFirst(tries = FIRST_ELECTION_TRIES): void {
     const { raft, shard, stopped, mark } = this.#parts

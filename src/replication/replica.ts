@@ -259,6 +259,7 @@ export class Replica<R, E, V extends View<R, E>> implements Turnable {
     this.#stopped = true
     this.#snapshots.cancel()
     this.#answerAll()
+    if (running) this.#leadership.end()
     await this.#snapshots.idle
     await this.#persister.whenIdle()
     await this.#checkpointer.idle
@@ -272,6 +273,7 @@ export class Replica<R, E, V extends View<R, E>> implements Turnable {
   #halt(error: Error): void {
     this.#stopped = true
     this.#answerAll()
+    this.#leadership.end()
     this.#shard.changed()
     this.#shard.event({ type: 'halted', group: this.group, error })
   }

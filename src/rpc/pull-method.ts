@@ -96,6 +96,8 @@ class Puller {
     for (let roundMs = ROUND_MS_MIN; !this.#gone && looked.answer === undefined; roundMs *= 2) {
       const rest = until - env.monoMs()
       if (rest <= 0) break
+      // It may have been deleted since: then nothing of it is due ever again.
+      await broker.router.topic(topic, this.#call.deadline)
       const own = this.#own(ids)
       const answer = await this.#waitHere(own, env.monoMs() + Math.min(rest, roundMs, ROUND_MS_MAX))
       looked = answer === undefined ? await this.#lookAt(this.#others(ids)) : { answer }
@@ -140,7 +142,7 @@ class Puller {
         asked += 1
       } catch (error) {
         // The others may have something.
-        if (!(error instanceof SandglassError)) throw error
+        if (this.#isFinal(error)) throw error
         refusal = error
       }
     }
@@ -149,9 +151,9 @@ class Puller {
 
   /** On all of them at a time; only one gives. */
   async #waitHere(own: readonly Partition[], until: number): Promise<Answer | undefined> {
-    const { env } = this.#context
+    const { router } = this.#context.broker
     if (own.length === 0) {
-      await new Promise<void>((resolve) => void env.after(Math.max(0, until - env.monoMs()), resolve))
+      while (!this.#isOver() && (await router.pause(until)));
       return undefined
     }
     const turn = new PullTurn()
@@ -159,7 +161,21 @@ class Puller {
     for (const answer of answers) {
       if (answer.status === 'fulfilled' && this.#hasSome(answer.value)) return answer.value
     }
+    const over = answers.find((answer) => answer.status === 'rejected' && this.#isFinal(answer.reason))
+    if (over?.status === 'rejected') throw over.reason
     return undefined
+  }
+
+  /** Nobody waits any more, or there is nothing left to wait for. */
+  #isOver(): boolean {
+    const { broker, directory } = this.#context
+    return this.#gone || broker.router.closed || directory.topic(this.#request.topic) === undefined
+  }
+
+  /** No other partition will have another answer. */
+  #isFinal(error: unknown): boolean {
+    if (!(error instanceof SandglassError) || error.reason === 'TOPIC_NOT_FOUND') return true
+    return this.#context.broker.router.closed
   }
 
   #hasSome(answer: Answer): boolean {

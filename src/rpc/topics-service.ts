@@ -1,6 +1,6 @@
 /** Service Topics: what the catalog knows, and changes to it. */
 import { SandglassError } from '../base/errors.ts'
-import type { TopicInfo } from '../broker/directory.ts'
+import { type TopicInfo, topicNotFound } from '../broker/directory.ts'
 import { answerBy } from '../broker/router.ts'
 import { type Topic, TopicKind } from '../wire/messages.ts'
 import { checkCreateTopic, checkTopicName } from '../wire/requests.ts'
@@ -48,6 +48,8 @@ async function everyPartitionHasLeader(context: ServiceContext, topic: TopicInfo
   const until = answerBy(env, call.deadline)
   while (topic.partitions.some(({ group }) => directory.leaderOf(group) === 0)) {
     if (!(await broker.router.pause(until))) return
+    const first = directory.topic(topic.name)?.partitions[0]?.group
+    if (first !== topic.partitions[0]?.group) throw topicNotFound(topic.name)
   }
 }
 

@@ -56,6 +56,7 @@ export class FakeDirectory implements Directory {
 
   async deleteTopic(name: string): Promise<void> {
     this.known.delete(name)
+    this.#changed()
   }
 
   async refresh(): Promise<void> {
@@ -72,6 +73,10 @@ export class FakeDirectory implements Directory {
 
   setLeader(leader: number): void {
     this.leader = leader
+    this.#changed()
+  }
+
+  #changed(): void {
     for (const listener of this.#listeners) listener()
   }
 }

@@ -57,6 +57,49 @@ test('a leader that never becomes ready refuses with NO_QUORUM after a bounded w
   expect(reason(await h.time.during(h.produce(), 3100))).toBe('NO_QUORUM')
 })
 
+test('what comes after such a wait was in vain waits no longer either', async () => {
+  const h = new Harness({ ready: false })
+  await h.time.during(h.produce(), 3100)
+  const answers: string[] = []
+  for (let i = 0; i < 3; i++) {
+    void h.produce().then((answer) => answers.push(reason(answer)))
+    await h.time.run(1000)
+  }
+  await h.time.run(100)
+  expect(answers).toEqual(['NO_QUORUM', 'NO_QUORUM', 'NO_QUORUM'])
+  expect(h.handle.proposed).toEqual([])
+})
+
+test('a leader without anybody who waits keeps no timer, and the next who comes has its whole wait', async () => {
+  const h = new Harness({ ready: false })
+  await h.time.run(2900)
+  const waiting = h.produce()
+  await h.time.run(2000)
+  h.handle.change({ ready: true })
+  expect(reason(await h.time.during(waiting, 100))).toBe('ok')
+})
+
+test('whoever waits on a topic that is deleted hears so, and whoever comes later', async () => {
+  const h = new Harness()
+  const consumer = h.consumer('a')
+  await h.time.run(1)
+  h.handle.manual = true
+  const proposed = h.produce()
+  await h.time.run(1)
+  const waiting = h.produce()
+  const { partition } = h
+  await h.directory.deleteTopic('orders')
+  h.broker.detachGroup(1001)
+  h.handle.loseWaiting()
+  expect(consumer.ended?.reason).toBe('TOPIC_NOT_FOUND')
+  expect(reason(await waiting)).toBe('TOPIC_NOT_FOUND')
+  expect(reason(await proposed)).toBe('COMMIT_UNKNOWN')
+  const messages = [{ channel: 'master', body: new Uint8Array(1) }]
+  const late = new Promise<Answer>((resolve) => partition.produce({ type: 'produce', messages }, resolve))
+  expect(reason(await late)).toBe('TOPIC_NOT_FOUND')
+  await expect(partition.read()).rejects.toMatchObject({ reason: 'TOPIC_NOT_FOUND' })
+})
+
 test('what waits when leadership is lost was never stored; what was proposed is unknown', async () => {
   const h = new Harness()
   h.handle.manual = true

@@ -45,6 +45,30 @@ test('without a quorum the refusal comes before the deadline', async () => {
   expect(h.env.monoMs()).toBeLessThan(5000)
 })
 
+test.each([
+  ['its topic is deleted', 'TOPIC_NOT_FOUND', (h: Harness) => h.directory.deleteTopic('orders')],
+  ['the node closes', 'SHUTTING_DOWN', (h: Harness) => h.broker.close()],
+] as const)('a wait for a leader ends at once when %s', async (_, reason, happens) => {
+  const h = leaderless()
+  const refused = expect(h.broker.router.route('orders', 0, h.env.monoMs() + 60_000)).rejects.toMatchObject({ reason })
+  await h.time.run(150)
+  await happens(h)
+  await h.time.run(1)
+  await refused
+})
+
+test('a wait for a leader goes on with the topic that was made under the same name', async () => {
+  const h = leaderless()
+  const route = h.broker.router.route('orders', 0, h.env.monoMs() + 60_000)
+  await h.time.run(150)
+  const [old] = h.directory.known.get('orders')?.partitions ?? []
+  if (old === undefined) throw new Error('no partition')
+  const partitions = [{ ...old, group: 2001 }]
+  h.directory.known.set('orders', { name: 'orders', kind: 'timer', replicationFactor: 1, partitions })
+  h.directory.leaderOf = (group = 0) => (group === 2001 ? 2 : 0)
+  expect(await h.time.during(route, 101)).toMatchObject({ type: 'remote', node: { id: 2 } })
+})
+
 test('a topic is not found only after the catalog was asked', async () => {
   const h = new Harness()
   const deadline = h.env.monoMs() + 1000

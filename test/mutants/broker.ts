@@ -49,6 +49,15 @@ export const BROKER_MUTANTS: readonly Mutant[] = [
     killers: dispatch('a due time that passes while the leader looks is not slept through'),
   },
   {
+    name: 'ready-wait-only-once',
+    breaks:
+      'whoever waits hears when waiting is in vain: every command that waits for a leader to be ready has a bound',
+    file: 'broker/partition.ts',
+    find: "this.#readyWait = undefined\n      this.#proposer.refuseWaiting('NO_QUORUM')",
+    replace: "this.#proposer.refuseWaiting('NO_QUORUM')",
+    killers: partition('what comes after such a wait was in vain waits no longer either'),
+  },
+  {
     name: 'few-deliveries-do-not-wait',
     breaks: 'a command with few messages waits for those on their way',
     file: 'broker/dispatcher/group-dispatch.ts',

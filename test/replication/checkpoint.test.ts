@@ -259,11 +259,14 @@ describe('a bug or a command of tomorrow', () => {
   test('unknown to the view halts only this replica', async () => {
     const { cluster, node } = await single()
     await cluster.time.during(node.start(8))
+    const told: string[] = []
+    node.handle.observe({ status: ({ role }) => told.push(role), applied: () => undefined, reloaded: () => undefined })
     const asked = cluster.ask(node, 'unknown')
     await cluster.time.until(() => asked.outcomes.length > 0, 1000)
     expect(asked.outcomes).toEqual([{ type: 'unknown' }])
     expect(node.handle.status()).toMatchObject({ role: 'follower', leaderReplica: 0, ready: false })
     expect(node.fatal).toEqual([])
+    expect(told).toEqual(['follower'])
     expect(node.events.some(({ type }) => type === 'halted')).toBe(true)
     await cluster.time.until(() => node.multi.handle(8)?.status().ready === true, 5000)
     const outcomes: unknown[] = []

@@ -226,6 +226,19 @@ test('topics and nodes are described, created and deleted', async () => {
   expect((await client.call(Cluster.ListNodes, {})).nodes).toMatchObject([{ name: 'n1', alive: true }])
 })
 
+test.each([
+  ['the topic is deleted', 'TOPIC_NOT_FOUND', () => directory.deleteTopic('fresh')],
+  ['the node stops', 'SHUTTING_DOWN', () => broker.close()],
+] as const)('whoever waits for the leaders of a new topic hears when %s', async (_, reason, happens) => {
+  directory.leader = 0
+  const request = { name: 'fresh', partitions: 1, replicationFactor: 1 }
+  const created = client.call(Topics.CreateTopic, request, { deadlineMs: 25_000 })
+  const refused = expect(created).rejects.toMatchObject({ reason })
+  while (directory.topic('fresh') === undefined) await client.call(Cluster.ListNodes, {})
+  await happens()
+  await refused
+})
+
 test('a partition of which no node speaks is part of the status, without an applied index', async () => {
   const [orders] = directory.topics()
   if (orders === undefined) throw new Error('no topic')

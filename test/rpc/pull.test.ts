@@ -197,8 +197,36 @@ test('partitions without a leader hide nothing, and all without one are NO_QUORU
   await expect(client.call(Queue.Pull, pull)).rejects.toMatchObject({ reason: 'NO_QUORUM', outcome: 'refused' })
 })
 
-test('a drain ends waiting pulls with SHUTTING_DOWN', async () => {
-  const waiting = client.call(Queue.Pull, { ...pull, partition: 0, waitMs: 20_000 }, { deadlineMs: 25_000 })
+test.each([
+  ['partition 0', 0, 0],
+  ['partition 2, led elsewhere', 2, 2],
+  ['any partition', null, 0],
+])('a pull that waits on %s hears at once that the topic was deleted', async (_, partition, looked) => {
+  const waiting = client.call(Queue.Pull, { ...pull, partition, waitMs: 15_000 }, { deadlineMs: 25_000 })
+  const ended = expect(waiting).rejects.toMatchObject({ reason: 'TOPIC_NOT_FOUND' })
+  const leader = node(LEADERS[looked] ?? 0).handles.get(looked)
+  await until(() => leader?.view.group({ channel: 'master', group: 'g' })?.sessions().length === 1)
+  const at = performance.now()
+  for (const { directory, broker } of nodes) {
+    await directory.deleteTopic('orders')
+    for (const { group: id } of partitions) broker.detachGroup(id)
+  }
+  await ended
+  expect(performance.now() - at).toBeLessThan(10_000)
+})
+
+test('a pull on a topic without a leader hears at once that it was deleted', async () => {
+  for (const id of [0, 1, 2]) node(1).directory.lost.add(id)
+  for (const handle of node(1).handles.values()) handle.change({ role: 'follower', ready: false, leaderNode: 0 })
+  const waiting = client.call(Queue.Pull, { ...pull, waitMs: 15_000 }, { deadlineMs: 25_000 })
+  const ended = expect(waiting).rejects.toMatchObject({ reason: 'TOPIC_NOT_FOUND' })
+  await client.call(SERVICES.Cluster.ListNodes, {})
+  await node(1).directory.deleteTopic('orders')
+  await ended
+})
+
+test.each([0, null])('a drain ends pulls that wait on partition %s with SHUTTING_DOWN', async (partition) => {
+  const waiting = client.call(Queue.Pull, { ...pull, partition, waitMs: 20_000 }, { deadlineMs: 25_000 })
   const ended = expect(waiting).rejects.toMatchObject({ reason: 'SHUTTING_DOWN' })
   await until(() => node(1).handles.get(0)?.view.group({ channel: 'master', group: 'g' })?.sessions().length === 1)
   await node(1).server.drain(2000)
