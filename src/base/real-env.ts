@@ -6,17 +6,29 @@ import type { Env } from './env.ts'
 /** setTimeout fires at once beyond this. */
 const TIMEOUT_MS_MAX = 2 ** 31 - 1
 
-/** An Env of real time. Timers keep the process alive until they fire or are cancelled. */
-export function realEnv(): Env {
+/**
+ * An Env of real time. Timers keep the process alive until they fire or are cancelled. `onThrow` gets what a timer or the
+ * end of a turn throws; without it that ends the process, as anything does that nobody catches.
+ */
+export function realEnv(onThrow?: (error: unknown) => void): Env {
   return {
     wallMs: () => Date.now(),
     monoMs: () => performance.now(),
     random: () => Math.random(),
     randomBytes: (count) => randomBytes(count),
-    after: (ms, run) => startTimer(ms, run),
+    after: (ms, run) => startTimer(ms, onThrow === undefined ? run : () => guarded(run, onThrow)),
     endOfTurn: (run) => {
-      setImmediate(run)
+      if (onThrow === undefined) setImmediate(run)
+      else setImmediate(guarded, run, onThrow)
     },
+  }
+}
+
+function guarded(run: () => void, onThrow: (error: unknown) => void): void {
+  try {
+    run()
+  } catch (error) {
+    onThrow(error)
   }
 }
 

@@ -35,5 +35,8 @@ export interface Context {
   readonly health: Health
   readonly readiness: Readiness
   readonly closers: Closers
-  readonly fail: (error: Error) => void
+  /** The one way out for what nobody expected; only the first reason counts. */
+  readonly fail: (error: unknown) => void
+  /** Resolves with that reason. */
+  readonly failed: Promise<Error>
 }

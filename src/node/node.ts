@@ -22,25 +22,25 @@ import { openPorts, type Ports } from './ports.ts'
 import { type ReadyInfo, serve } from './serve.ts'
 import { StartError } from './start-error.ts'
 import { heldByAnother, openStorage, type Storage } from './storage.ts'
+import { wayOut } from './way-out.ts'
 
 export interface RunningNode {
   /** Resolves once /readyz answers 200 for the first time. */
   readonly ready: Promise<ReadyInfo>
   /** Resolves with the reason when the node can no longer be trusted: the process must exit. */
   readonly failed: Promise<Error>
-  /** Hands leaderships over, ends streams, makes the last checkpoints, closes everything. */
+  /** Something threw that nobody caught. */
+  fail(error: unknown): void
+  /** Hands leaderships over, ends streams, makes the last checkpoints, closes everything; after a failure only the last. */
   stop(): Promise<void>
 }
 
 /** Rejects with StartError; resolves once ports and folder are open, which may be before the cluster is formed. */
 export async function startNode(given: NodeConfig, log: Log): Promise<RunningNode> {
   const config = await withOwnAddress(given)
-  let fail: (error: Error) => void = () => undefined
-  const failed = new Promise<Error>((resolve) => {
-    fail = resolve
-  })
-  const env = realEnv()
-  const health: Health = { stopping: false, walOk: true, clockOk: true, notReady: 'starting' }
+  const health: Health = { stopping: false, failed: false, walOk: true, clockOk: true, notReady: 'starting' }
+  const { failed, fail } = wayOut(log, health)
+  const env = realEnv(fail)
   const readiness = new Readiness(env, health)
   readiness.observe((reasons) => {
     if (reasons.length === 0) log.info('in_service')
@@ -48,7 +48,7 @@ export async function startNode(given: NodeConfig, log: Log): Promise<RunningNod
   })
   const metrics = createMetrics(env, config.name)
   const closers = new Closers()
-  const context: Context = { config, log, env, metrics, health, readiness, closers, fail }
+  const context: Context = { config, log, env, metrics, health, readiness, closers, fail, failed }
   // Debug: what matters of it comes back as an error to whoever asked.
   routeGrpcLog((message) => log.debug('grpc', { message }))
   closers.push(() => metrics.close())
@@ -63,15 +63,17 @@ export async function startNode(given: NodeConfig, log: Log): Promise<RunningNod
     const ready = formation.formed().then((identity) => serve(context, { identity, storage, ports }))
     ready.catch((error: unknown) => {
       // Stopped while it was still starting: what it was waiting for is refused, and that is no failure.
-      if (!health.stopping) fail(error instanceof Error ? error : new Error(String(error)))
+      if (!health.stopping) fail(error)
     })
-    const stop = async () => {
+    let stopped: Promise<void> | undefined
+    const stop = () => {
       health.stopping = true
-      health.notReady = 'stopping'
+      health.notReady = health.failed ? 'failed' : 'stopping'
       formation.close()
-      await closers.run()
+      stopped ??= closers.run()
+      return stopped
     }
-    return { ready, failed, stop }
+    return { ready, failed, fail, stop }
   } catch (error) {
     await closers.run()
     throw error

@@ -10,6 +10,7 @@ import { createApiServer } from '../rpc/api-server.ts'
 import type { ApiServer } from '../rpc/api-types.ts'
 import type { NodeConfig } from './config/schema.ts'
 import type { Context } from './context.ts'
+import { InternalErrors } from './observe/internal-errors.ts'
 import { openSidePort, type SidePort } from './observe/side-port.ts'
 import { openPeerPort, type PeerPort } from './peer-port.ts'
 import { StartError, type StartReason } from './start-error.ts'
@@ -22,15 +23,18 @@ export interface Ports {
 }
 
 /** Rejects with StartError PORT_* or ADDRESS_*. */
-export async function openPorts({ config, env, metrics, readiness, closers }: Context): Promise<Ports> {
+export async function openPorts({ config, env, log, metrics, readiness, closers }: Context): Promise<Ports> {
   const host = await listenAddress(config.bindAddr)
   const probes = { metrics: () => metrics.render(), notReady: () => readiness.reasons() }
   const side = await listening(config, 'http_port', (port) => openSidePort(host, port, probes))
   closers.push(() => side.close())
   const peers = await listening(config, 'raft_port', (port) => openPeerPort(joinHostPort(host, port)))
   closers.push(() => peers.close())
+  const internal = new InternalErrors(env, log)
+  closers.push(() => internal.close())
   const api = createApiServer({
     env,
+    onInternal: (error) => internal.note(error),
     starting: () => readiness.reasons().join('; '),
     onCall: (method, code, ms) => metrics.call(method, code, ms),
   })

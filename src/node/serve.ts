@@ -106,7 +106,8 @@ export async function serve(context: Context, opened: Opened): Promise<ReadyInfo
   api.open({ broker, directory, damage: () => unmended(shard, storage) })
   closers.push(async () => {
     api.setServing(false)
-    await api.drain(DRAIN_MS)
+    // What was abandoned answers nobody any more.
+    await api.drain(health.failed ? 0 : DRAIN_MS)
     api.close()
   })
   const advertised = (port: number) => joinHostPort(config.advertiseAddr, port)
@@ -137,7 +138,7 @@ function openShard(
   { identity, storage }: Opened,
   { addresses, foreign }: { addresses: () => ReadonlyMap<NodeId, string>; foreign: ForeignFolder },
 ): { shard: MultiRaft; transport: PeerTransport } {
-  const { config, env, log, metrics, health, closers, fail } = context
+  const { config, env, log, metrics, health, closers, fail, failed } = context
   const transport = createPeerTransport({
     env,
     clusterId: identity.clusterId,
@@ -170,6 +171,7 @@ function openShard(
     },
   })
   closers.push(() => shard.close())
+  void failed.then((error) => shard.abandon(error))
   return { shard, transport }
 }
 

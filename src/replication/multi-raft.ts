@@ -229,6 +229,11 @@ export class MultiRaft implements PeerReceiver {
     this.#dead = true
   }
 
+  /** What holds this shard cannot be trusted any more: it takes and does nothing more, and saves nothing of its memory. */
+  abandon(error: Error): void {
+    this.#fatal(error)
+  }
+
   async #stop(group: GroupId, save: boolean): Promise<void> {
     const replica = this.#replicas.get(group)
     if (replica === undefined) return

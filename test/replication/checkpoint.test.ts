@@ -256,6 +256,20 @@ describe('a bug or a command of tomorrow', () => {
     expect(checkpoints(node)).toBe(0)
   })
 
+  test('found elsewhere in the node ends it alike: it takes nothing more and saves nothing', async () => {
+    const { cluster, node } = await single()
+    await cluster.propose(node, 'a')
+    node.multi.abandon(new Error('found elsewhere'))
+    node.multi.abandon(new Error('of the same cause'))
+    expect(node.fatal.map(({ message }) => message)).toEqual(['found elsewhere'])
+    const outcomes: Outcome[] = []
+    node.handle.propose({ at: 1, commands: [text('b')], done: (outcome) => outcomes.push(outcome) })
+    expect(outcomes).toEqual([{ type: 'refused', reason: 'SHUTTING_DOWN' }])
+    node.wal.lagging = [GROUP]
+    await cluster.time.during(node.multi.close(), 20_000)
+    expect(checkpoints(node)).toBe(0)
+  })
+
   test('unknown to the view halts only this replica', async () => {
     const { cluster, node } = await single()
     await cluster.time.during(node.start(8))

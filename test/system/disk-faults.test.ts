@@ -158,7 +158,7 @@ describe('a fault of the log that does not pass', () => {
     const { cluster, victim, disk, restart } = run
     disk.fail(fault, LOG)
     const failedAt = performance.now()
-    expect(await victim.exited(15_000)).toEqual({ code: 1, signal: null })
+    expect(await victim.exited(15_000)).toEqual({ code: 70, signal: null })
     expect(lastLine(victim, 'wal_state')).toMatchObject({ state: 'failed', error: expect.stringContaining(code) })
     expect(lastLine(victim, 'wal_state')?.action).toMatch(action)
     await othersLead(run, failedAt)

@@ -8,6 +8,8 @@ import type { Env, Timer } from '../../base/env.ts'
 /** Mutable facts that several parts of the node set. */
 export interface Health {
   stopping: boolean
+  /** It cannot be trusted any more: it closes what it can, and ends. */
+  failed: boolean
   walOk: boolean
   clockOk: boolean
   /** Set until the node serves, and again once it stops. */

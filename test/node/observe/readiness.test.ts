@@ -10,7 +10,7 @@ let told: (readonly string[])[]
 
 beforeEach(() => {
   time = new VirtualTime()
-  health = { stopping: false, walOk: true, clockOk: true, notReady: 'starting' }
+  health = { stopping: false, failed: false, walOk: true, clockOk: true, notReady: 'starting' }
   readiness = new Readiness(time.env(), health)
   leader = true
   told = []
