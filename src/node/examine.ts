@@ -8,6 +8,7 @@ import { inspectState, isLocked, mayHold, unusedStateFiles } from '../storage/st
 import type { StateDamage, StateInspection } from '../storage/state/types.ts'
 import { type SegmentSummary, summarizeWal, type UnusedRange, type WalSummary } from '../storage/wal/summary.ts'
 import { inspectWal, verifyWal, type WalVerification } from '../storage/wal/verify.ts'
+import { usingData } from './data-error.ts'
 import { lostLog } from './data-folder.ts'
 import type { Identity } from './formation/identity.ts'
 import { createIdentityStore } from './formation/identity-file.ts'
@@ -143,8 +144,13 @@ async function withoutLog(data: string, node: Identity | undefined): Promise<rea
   return reason === undefined ? [] : [{ file: folders(data).wal, offset: 0, groups: undefined, reason }]
 }
 
+/** What the system refuses of a file is told as it is when a node starts. */
+function look(data: string): Promise<Look> {
+  return usingData(data, () => lookInside(data))
+}
+
 /** The state first: its lock is the node's. */
-async function look(data: string): Promise<Look> {
+async function lookInside(data: string): Promise<Look> {
   const { wal, state } = folders(data)
   try {
     const inspected = await inspectState(state)

@@ -5,6 +5,7 @@
  */
 import {
   close,
+  constants,
   fdatasync,
   fstat,
   fsync,
@@ -19,8 +20,9 @@ import {
   writev,
 } from 'node:fs'
 import { promisify } from 'node:util'
+import { openFile } from './regular-file.ts'
 
-/** create: must not exist yet. write: must exist. Both may also read. */
+/** create: must not exist yet. write: must exist. Both may also read. What is there and no file is refused. */
 export type OpenMode = 'create' | 'write' | 'read'
 
 /** Errors carry Node's `code` (ENOSPC, EIO, ...) where the system gave one. */
@@ -52,7 +54,8 @@ export interface Disk {
   freeBytes(dir: string): Promise<number>
 }
 
-const FLAGS = { create: 'wx+', write: 'r+', read: 'r' } as const satisfies Record<OpenMode, string>
+const { O_CREAT, O_EXCL, O_RDONLY, O_RDWR } = constants
+const FLAGS: Readonly<Record<OpenMode, number>> = { create: O_RDWR | O_CREAT | O_EXCL, write: O_RDWR, read: O_RDONLY }
 
 const openAsync = promisify(open)
 const closeAsync = promisify(close)
@@ -68,7 +71,7 @@ const statfsAsync = promisify(statfs)
 /** The real file system. */
 export const nodeDisk: Disk = {
   async open(path, mode) {
-    return new NodeFile(await openAsync(path, FLAGS[mode]))
+    return new NodeFile(await openFile(path, FLAGS[mode]))
   },
   list(dir) {
     return readdirAsync(dir)

@@ -1,5 +1,5 @@
 /** How one real node refuses to start, and how it ends: exit code, the one line on stderr, nothing bare beside it. */
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer as createHttpServer } from 'node:http'
 import { createServer, type Server } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -10,6 +10,10 @@ import { NodeProcess } from '../../chaos/harness/node-process.ts'
 import { sandctl } from '../../chaos/harness/sandctl.ts'
 
 const ENDS_MS = 15_000
+/** What root does without, so that permissions hold for it as well. */
+const OVER_PERMISSIONS = '-dac_override,-dac_read_search'
+const AS_ANYBODY =
+  process.getuid?.() === 0 ? ['setpriv', `--bounding-set=${OVER_PERMISSIONS}`, `--inh-caps=${OVER_PERMISSIONS}`] : []
 let folder = ''
 let node: NodeProcess | undefined
 
@@ -22,10 +26,10 @@ afterEach(async () => {
   rmSync(folder, { recursive: true, force: true })
 })
 
-function start(flags: Readonly<Record<string, string>> = {}): NodeProcess {
+function start(flags: Readonly<Record<string, string>> = {}, wrapper: readonly string[] = []): NodeProcess {
   const all = { grpc_port: '0', http_port: '0', raft_port: '0', data: join(folder, 'data'), ...flags }
   const args = Object.entries(all).flatMap(([key, value]) => [`--${key}`, value])
-  node = new NodeProcess({ name: 'n1', args, cwd: folder })
+  node = new NodeProcess({ name: 'n1', args, cwd: folder, wrapper })
   node.start()
   return node
 }
@@ -33,8 +37,9 @@ function start(flags: Readonly<Record<string, string>> = {}): NodeProcess {
 /** Exit code and the error of a node that does not start; every other line of its stderr must be a log line. */
 async function refused(
   flags: Readonly<Record<string, string>> = {},
+  wrapper: readonly string[] = [],
 ): Promise<{ code: number | null; error: Record<string, string> }> {
-  const started = start(flags)
+  const started = start(flags, wrapper)
   const { code } = await started.exited(ENDS_MS)
   // The exit may be seen before the last line of stderr.
   const lines = await eventually('the error on stderr', ENDS_MS, () => {
@@ -59,6 +64,26 @@ test.each([
     field: 'data',
     action: expect.stringContaining('another folder'),
   })
+})
+
+test('a file of the folder that may not be read: DATA_UNUSABLE names it, and what to do', async () => {
+  const first = start()
+  await first.ready()
+  first.signal('SIGTERM')
+  await first.exited(ENDS_MS)
+  const data = join(folder, 'data')
+  for (const file of ['identity.json', 'shard-0/wal/0000000001.wal', 'shard-0/state/CURRENT']) {
+    const path = join(data, file)
+    chmodSync(path, 0)
+    const { code, error } = await refused({}, AS_ANYBODY)
+    chmodSync(path, 0o600)
+    expect({ code, ...error }).toEqual({
+      ...{ code: 1, reason: 'DATA_UNUSABLE', field: 'data' },
+      message: `Cannot use data ${data}: ${path}: no permission to read or write there (EACCES)`,
+      action: expect.stringContaining('chown'),
+    })
+  }
+  await start({}, AS_ANYBODY).ready()
 })
 
 test.each(['grpc_port', 'http_port', 'raft_port'])('a %s that is taken: PORT_IN_USE in one line', async (setting) => {

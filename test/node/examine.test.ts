@@ -1,65 +1,18 @@
 /** What verify and inspect tell of a stopped node's folder, made by the real storage, and that they change nothing. */
 import { createHash } from 'node:crypto'
-import { mkdtemp, readdir, readFile, rm, stat, utimes, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { readdir, readFile, rm, stat, utimes, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { realEnv } from '../../src/base/real-env.ts'
 import { refuseLostLog } from '../../src/node/data-folder.ts'
 import { inspectData, inspectFrames, unusedRanges, verifyData } from '../../src/node/examine.ts'
-import { createIdentityStore } from '../../src/node/formation/identity-file.ts'
-import { openStorage, type Storage } from '../../src/node/storage.ts'
-
-const identity = {
-  clusterId: 'c'.repeat(32),
-  nodeId: 1,
-  name: 'n1',
-  members: [{ id: 1, name: 'n1', raft: '127.0.0.1:9190' }],
-  state: 'formed',
-} as const
+import { IDENTITY, openStored, storedFolder } from './stored-folder.ts'
 
 let data: string
 
 beforeEach(async () => {
-  data = await mkdtemp(join(tmpdir(), 'sandglass-examine-'))
-  const storage = await open()
-  await append(storage, 1, 3)
-  await append(storage, 7, 2)
-  const state = await storage.state.group(7)
-  for (let i = 0; i < 50; i++) state.put(`row ${i}`, Buffer.alloc(100, i))
-  await state.checkpoint({ applied: 2, term: 1, confState: CONF_STATE, lastAt: 0 })
-  await storage.close()
-  await createIdentityStore(data).write(identity)
+  data = await storedFolder()
 })
 afterEach(() => rm(data, { recursive: true, force: true }))
-
-const CONF_STATE = { voters: [1], learners: [], votersOutgoing: [], learnersNext: [], autoLeave: false }
-
-function open(): Promise<Storage> {
-  const ignore = () => undefined
-  return openStorage({
-    env: realEnv(),
-    data,
-    walRetainBytes: 1 << 20,
-    diskReserveBytes: 0,
-    onFatal: ignore,
-    onWalState: ignore,
-    onBatch: ignore,
-    onStateError: ignore,
-  })
-}
-
-function append({ wal }: Storage, group: number, count: number): Promise<void> {
-  const entries = Array.from({ length: count }, (_, i) => ({
-    index: i + 1,
-    term: 1,
-    type: 'normal' as const,
-    data: Buffer.alloc(700, i + 1),
-  }))
-  return new Promise((done) =>
-    wal.append({ group, replica: 1000 + group, entries, hard: { term: 1, vote: 1, commit: count } }, done),
-  )
-}
 
 test('a node whose log was deleted is not sound, and does not start', async () => {
   const wal = join(data, 'shard-0', 'wal')
@@ -111,7 +64,7 @@ test('a sound folder: counts and no damage, segments and groups, and not a byte 
     ok: true,
   })
   const { node, segments, groups } = await inspectData(data)
-  expect(node).toEqual(identity)
+  expect(node).toEqual(IDENTITY)
   expect(segments).toMatchObject([
     {
       sealed: false,
@@ -154,7 +107,7 @@ test('damage of the state is told, and a range called unused is not damage', asy
 })
 
 test('damage of a table is told with file, offset and the groups that the log knows and the table may have held', async () => {
-  await (await open()).close()
+  await (await openStored(data)).close()
   const path = await onlyFile('state', /\.ldb$/)
   await flip(path, 20)
   expect((await verifyData(data)).damage).toEqual([
@@ -163,7 +116,7 @@ test('damage of a table is told with file, offset and the groups that the log kn
 })
 
 test('a checkpoint older than what the log relies on is told', async () => {
-  const storage = await open()
+  const storage = await openStored(data)
   await new Promise<void>((done) =>
     storage.wal.append({ group: 7, replica: 1007, snapshot: { index: 9, term: 1 } }, done),
   )
@@ -174,7 +127,7 @@ test('a checkpoint older than what the log relies on is told', async () => {
 })
 
 test('a folder in use, one that is none, and one that is damaged at its name are refused', async () => {
-  const storage = await open()
+  const storage = await openStored(data)
   await expect(verifyData(data)).rejects.toMatchObject({ reason: 'DATA_LOCKED' })
   await expect(inspectData(data)).rejects.toMatchObject({ reason: 'DATA_LOCKED' })
   await storage.close()

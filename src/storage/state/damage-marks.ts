@@ -14,7 +14,7 @@ import type { KeyRange, StateDamage } from './types.ts'
 const FILE = 'DAMAGED.json'
 const FORMAT = 1
 /** Where damaged tables go, and what LevelDB's repair replaces. */
-const LOST = 'lost'
+export const LOST = 'lost'
 /** Damaged files remembered; a disk with more of them is to be replaced. */
 const FOUND_MAX = 100
 

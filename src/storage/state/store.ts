@@ -3,8 +3,9 @@ import type { Env } from '../../base/env.ts'
 import { SandglassError } from '../../base/errors.ts'
 import type { GroupId } from '../../base/ids.ts'
 import { settled } from '../../base/settled.ts'
+import { refuseOthersIn } from '../regular-file.ts'
 import { Clearing, type Found, findDead } from './clearing.ts'
-import { KnownDamage, setAside, settleDamage } from './damage-marks.ts'
+import { KnownDamage, LOST, setAside, settleDamage } from './damage-marks.ts'
 import type { Database } from './database.ts'
 import { examineFiles, type FileDamage, type FileFindings, unusedFiles } from './files/examine-files.ts'
 import { seemsLocked } from './files/lock-file.ts'
@@ -25,6 +26,8 @@ import { examine } from './verify.ts'
 export async function openStateStore(options: StateOptions): Promise<StateStore> {
   const { dir, env, onError } = options
   const pause = (ms: number) => new Promise<void>((resolve) => env.after(ms, resolve))
+  // LevelDB would wait for a pipe for ever.
+  await refuseOthersIn(dir, [LOST])
   // LevelDB reads without looking at its checksums: a block of zeros reads as one without rows, and others abort it.
   const files = await examineFiles(dir)
   if (files.damage.some((damage) => damage.kind !== 'log')) await repair(dir, files)

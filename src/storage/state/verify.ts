@@ -2,7 +2,8 @@
  * A look at a shard's state that nobody has open, without changing it: LevelDB's files first, then every row, then every
  * chain. `sandglass verify` and `sandglass inspect` stand on it.
  */
-import { describeMarks } from './damage-marks.ts'
+import { refuseOthersIn } from '../regular-file.ts'
+import { describeMarks, LOST } from './damage-marks.ts'
 import type { Database } from './database.ts'
 import { examineFiles } from './files/examine-files.ts'
 import { makeTwin } from './files/twin.ts'
@@ -13,6 +14,7 @@ import type { StateDamage, StateInspection, StoredGroup } from './types.ts'
 
 /** Rejects with a locked error while a process has the folder; opens nothing that is damaged. */
 export async function examine(dir: string): Promise<StateInspection> {
+  await refuseOthersIn(dir, [LOST])
   await refuseIfInUse(dir)
   const files = await examineFiles(dir)
   if (!files.present || files.damage.length > 0) {
