@@ -223,12 +223,21 @@ class QueueConsumer implements StoppableConsumer {
     this.#context.onClosed?.()
     for (const reader of this.#readers.splice(0)) reader.reject(error)
     for (const partition of this.#partitions.values()) {
+      if (isGone(error)) {
+        partition.abort(error)
+        continue
+      }
       // It failed for one; the others end as they can, and the reader hears of the first error.
       partition.close().catch((later: unknown) => {
         this.#error ??= later
       })
     }
   }
+}
+
+/** With the topic everything ends: no ack of it can be answered any more. */
+function isGone(error: unknown): error is SandglassError {
+  return error instanceof SandglassError && error.reason === 'TOPIC_NOT_FOUND'
 }
 
 const DONE = { done: true, value: undefined } as const

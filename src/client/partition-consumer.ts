@@ -132,6 +132,14 @@ export class PartitionConsumer implements Holder {
     this.#link = undefined
   }
 
+  /** Ends now: nobody will answer what is asked for. */
+  abort(error: SandglassError): void {
+    if (this.#state === 'closed') return
+    this.#stop(error)
+    this.#link?.cancel()
+    this.#link = undefined
+  }
+
   #stop(error: SandglassError): void {
     this.#state = 'closed'
     this.#tick?.cancel()

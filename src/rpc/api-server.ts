@@ -57,6 +57,7 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
         Queue: grpcService('Queue', queueHandlers(context, streams), context, onCall),
         Cluster: grpcService('Cluster', clusterHandlers(context), context, onCall),
       })
+      directory.onChange(() => channels.keepTo((node) => directory.node(node)?.alive ?? false))
       // With the streams ends what waits for a leader, so that its caller asks another node while there is time.
       streams.add({ end: () => broker.router.close() })
     },

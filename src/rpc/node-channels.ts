@@ -5,6 +5,7 @@
 import { Client, type ClientDuplexStream, connectivityState, credentials, Metadata } from '@grpc/grpc-js'
 import type { Env } from '../base/env.ts'
 import { SandglassError } from '../base/errors.ts'
+import type { NodeId } from '../base/ids.ts'
 import type { NodeInfo } from '../broker/directory.ts'
 import { DIRECT, targetOf } from '../wire/channels.ts'
 
@@ -24,11 +25,18 @@ interface PassingCall extends Passing {
   readonly onCancel: (listener: () => void) => void
 }
 
+interface RunningCall {
+  cancel(): void
+  once(event: 'status', listener: () => void): unknown
+}
+
 export interface NodeChannels {
   /** Sends an encoded request, resolves the encoded response. Rejects UNREACHABLE when it never left, else a gRPC ServiceError. */
   unary(node: NodeInfo, path: string, request: Buffer, about: PassingCall): Promise<Buffer>
   /** Opens a stream of encoded messages over a standing connection. Rejects UNREACHABLE. */
   stream(node: NodeInfo, path: string, about: Passing): Promise<RawStream>
+  /** Ends, as if their connections had broken, the calls and streams to nodes that are not alive any more. */
+  keepTo(alive: (node: NodeId) => boolean): void
   close(): void
 }
 
@@ -49,6 +57,18 @@ const CHANNEL_OPTIONS = {
 
 export function createNodeChannels(env: Env): NodeChannels {
   const clients = new Map<string, Client>()
+  const running = new Map<NodeId, Set<RunningCall>>()
+
+  /** Keepalive would take 15 s to find that a node is silent. */
+  function track<C extends RunningCall>(node: NodeId, call: C): C {
+    const calls = running.get(node) ?? new Set()
+    running.set(node, calls.add(call))
+    call.once('status', () => {
+      calls.delete(call)
+      if (calls.size === 0 && running.get(node) === calls) running.delete(node)
+    })
+    return call
+  }
 
   function clientFor(address: string): Client {
     const known = clients.get(address)
@@ -94,12 +114,18 @@ export function createNodeChannels(env: Env): NodeChannels {
             else resolve(response ?? EMPTY)
           },
         )
+        track(node.id, call)
         onCancel(() => call.cancel())
       })
     },
     async stream(node, path, { partition, deadline }) {
       const client = await connected(node, deadline)
-      return client.makeBidiStreamRequest(path, same, same, forwardedMark(partition))
+      return track(node.id, client.makeBidiStreamRequest(path, same, same, forwardedMark(partition)))
+    },
+    keepTo(alive) {
+      for (const [node, calls] of running) {
+        if (!alive(node)) for (const call of [...calls]) call.cancel()
+      }
     },
     close() {
       for (const client of clients.values()) client.close()

@@ -271,6 +271,21 @@ test('a replaced session ends the consumer with its reason', async () => {
   expect(cluster.streams).toHaveLength(1)
 })
 
+test('with the topic end at once the acks of every partition, and what is waited for', async () => {
+  const { time, cluster, deliveries } = await setUp({ partitions: 2 })
+  const [here, there] = cluster.streams
+  for (const stream of cluster.streams) stream.say({ subscribed: {} })
+  here?.deliver([1])
+  const delivery = await take(time, deliveries)
+  const fates = Promise.allSettled([delivery.ack(), deliveries.next()])
+  await time.run(1)
+  there?.say({ end: { reason: 'TOPIC_NOT_FOUND', message: 'Cannot find topic t' } })
+  const [ack, next] = await time.during(fates, 100)
+  expect(ack).toMatchObject({ status: 'rejected', reason: { reason: 'COMMIT_UNKNOWN' } })
+  expect(next).toMatchObject({ status: 'rejected', reason: { reason: 'TOPIC_NOT_FOUND' } })
+  expect(here?.cancelled).toBe(true)
+})
+
 test('caught up is said when every partition is, and taken back by a delivery', async () => {
   const { cluster, caughtUp } = await setUp({ partitions: 2 })
   for (const stream of cluster.streams) stream.say({ subscribed: {} })

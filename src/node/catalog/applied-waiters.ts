@@ -1,4 +1,4 @@
-/** Waits until this node's replica of the catalog has applied an index. Bounded; every wait ends at its time. */
+/** Waits until this node's replica of the catalog has applied an index. Bounded; every wait ends at its time, or with the node. */
 import type { Env } from '../../base/env.ts'
 import { SandglassError } from '../../base/errors.ts'
 import type { CatalogHandle } from './catalog-handle.ts'
@@ -6,6 +6,7 @@ import type { CatalogHandle } from './catalog-handle.ts'
 interface Waiter {
   readonly index: number
   done(): void
+  failed(error: SandglassError): void
 }
 
 const WAITERS_MAX = 10_000
@@ -14,6 +15,7 @@ export class AppliedWaiters {
   readonly #env: Env
   readonly #catalog: CatalogHandle
   readonly #waiters = new Set<Waiter>()
+  #closed = false
 
   constructor(env: Env, catalog: CatalogHandle) {
     this.#env = env
@@ -25,22 +27,33 @@ export class AppliedWaiters {
     })
   }
 
-  /** Resolves when `index` is applied; rejects with NO_QUORUM after `timeoutMs`. */
+  /** Ends every wait, and each that would begin. */
+  close(): void {
+    this.#closed = true
+    for (const waiter of this.#waiters) waiter.failed(closing())
+  }
+
+  /** Resolves when `index` is applied; rejects with NO_QUORUM after `timeoutMs`, with SHUTTING_DOWN when the node closes. */
   reach(index: number, timeoutMs: number): Promise<void> {
+    if (this.#closed) return Promise.reject(closing())
     if (this.#catalog.status().applied >= index) return Promise.resolve()
     if (this.#waiters.size >= WAITERS_MAX) {
       return Promise.reject(new SandglassError('OVERLOADED', 'Cannot wait for the catalog: too many do'))
     }
     return new Promise((resolve, reject) => {
       const timer = this.#env.after(Math.max(0, timeoutMs), () => {
-        this.#waiters.delete(waiter)
-        reject(new SandglassError('NO_QUORUM', `Cannot read the catalog: entry ${index} has not come here`))
+        waiter.failed(new SandglassError('NO_QUORUM', `Cannot read the catalog: entry ${index} has not come here`))
       })
       const waiter: Waiter = {
         index,
         done: () => {
           timer.cancel()
           resolve()
+        },
+        failed: (error) => {
+          timer.cancel()
+          this.#waiters.delete(waiter)
+          reject(error)
         },
       }
       this.#waiters.add(waiter)
@@ -54,4 +67,8 @@ export class AppliedWaiters {
       waiter.done()
     }
   }
+}
+
+function closing(): SandglassError {
+  return new SandglassError('SHUTTING_DOWN', 'Cannot wait for the catalog: the node shuts down')
 }

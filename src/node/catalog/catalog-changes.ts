@@ -37,14 +37,23 @@ export class CatalogChanges {
   readonly #options: CatalogChangesOptions
   #reading: Promise<void> | undefined
   #next: Promise<void> | undefined
+  /** Ends each wait for the catalog's leader or for time to pass. */
+  readonly #waits = new Set<() => void>()
   #closed = false
 
   constructor(options: CatalogChangesOptions) {
     this.#options = options
   }
 
+  get closed(): boolean {
+    return this.#closed
+  }
+
+  /** Whoever waits is told now. */
   close(): void {
     this.#closed = true
+    for (const end of [...this.#waits]) end()
+    this.#options.waiters.close()
   }
 
   /** Resolves once this node has applied the change. Rejects with NO_QUORUM, COMMIT_UNKNOWN or SHUTTING_DOWN. */
@@ -150,15 +159,34 @@ export class CatalogChanges {
     return new SandglassError('NO_QUORUM', 'Cannot ask the catalog: it has no leader')
   }
 
+  /** Shorter when the node closes. */
   #pause(ms: number): Promise<void> {
-    return new Promise((resolve) => this.#options.env.after(ms, resolve))
+    return new Promise((resolve) => {
+      const end = () => {
+        timer.cancel()
+        this.#waits.delete(end)
+        resolve()
+      }
+      const timer = this.#options.env.after(ms, end)
+      this.#waits.add(end)
+    })
   }
 
+  /** Rejects after `ms`, and as soon as the node closes. */
   #within<T>(promise: Promise<T>, ms: number): Promise<T> {
     return new Promise((resolve, reject) => {
-      const late = () => reject(new SandglassError('NO_QUORUM', 'Cannot ask the catalog: it did not answer in time'))
-      const timer = this.#options.env.after(Math.max(0, ms), late)
-      promise.then(resolve, reject).finally(() => timer.cancel())
+      const over = () => {
+        timer.cancel()
+        this.#waits.delete(end)
+      }
+      const end = () => {
+        over()
+        reject(this.#gaveUp(false))
+      }
+      const timer = this.#options.env.after(Math.max(0, ms), end)
+      this.#waits.add(end)
+      promise.then(resolve, reject).finally(over)
+      if (this.#closed) end()
     })
   }
 }

@@ -80,7 +80,7 @@ export class CatalogRequests {
   async #allRegistered(ms: number): Promise<void> {
     const endMs = this.#env.monoMs() + ms
     const missing = () => this.#members.some(({ id }) => this.#view.node(id) === undefined)
-    while (missing() && this.#env.monoMs() < endMs) await this.#pause()
+    while (missing() && this.#env.monoMs() < endMs && !this.#changes.closed) await this.#pause()
   }
 
   #pause(): Promise<void> {

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import type { SandglassError } from '../../../src/base/errors.ts'
 import { CATALOG_GROUP } from '../../../src/base/ids.ts'
 import { CatalogCluster } from './catalog-cluster.ts'
 
@@ -43,6 +44,22 @@ describe('catalog directory', () => {
       const gone = cluster.time.during(directory.deleteTopic('nothing', 5000))
       await expect(gone).rejects.toMatchObject({ reason: 'TOPIC_NOT_FOUND' })
     }
+  })
+
+  test('whoever waits for a change to arrive here is told at once that the node closes', async () => {
+    const cluster = await CatalogCluster.start()
+    const { id, directory } = cluster.follower()
+    await cluster.time.run(6000)
+    // Questions reach the leader, and what it commits does not come back.
+    cluster.network.isolate(
+      id,
+      cluster.nodes.flatMap((node) => (node.id === id ? [] : [node.id])),
+    )
+    const asked = directory.createTopic(spec('orders'), 60_000)
+    const told = asked.then(String, (error: SandglassError) => error.reason)
+    await cluster.time.until(() => cluster.leader().directory.topic('orders') !== undefined, 300)
+    directory.close()
+    expect(await cluster.time.during(told, 60)).toBe('COMMIT_UNKNOWN')
   })
 
   test('12 partitions on 3 nodes have 4 leaders each within 10 s', async () => {
