@@ -10,6 +10,21 @@ export const MESSAGE_BYTES_MAX = MIB
 export const FRAME_BYTES_MAX = 4 * MIB
 /** What a public port reads at all, so that a frame somewhat too large is refused with its field rather than by gRPC. */
 export const RECEIVE_BYTES_MAX = 4 * FRAME_BYTES_MAX
+/**
+ * Defaults of what a node takes from clients: connections; streams of one of them and of all; bytes of requests that are not
+ * whole or not answered and of answers that are not taken; the time for a frame, and for a unary call.
+ */
+export const CONNECTIONS_MAX = 4096
+/** Of the other ports: probes and scrapes are few, peers as many as nodes. */
+export const SIDE_CONNECTIONS_MAX = 256
+export const PEER_CONNECTIONS_MAX = 1024
+export const STREAMS_PER_CONNECTION_MAX = 10_000
+export const STREAMS_MAX = 20_000
+export const UNFINISHED_BYTES_MAX = 256 * MIB
+/** Below this a few large requests would be more than the node takes. */
+export const UNFINISHED_BYTES_MIN = 4 * RECEIVE_BYTES_MAX
+export const FRAME_MS_MAX = 30_000
+export const UNARY_MS_MAX = 30_000
 export const DELAY_MS_MAX = 10 * 366 * 24 * 3600 * 1000
 /** Unicode code points, so that it is the same number in every language. */
 export const NACK_REASON_CHARS_MAX = 256

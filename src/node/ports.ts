@@ -8,6 +8,7 @@ import { createServer, isIP } from 'node:net'
 import { joinHostPort } from '../base/address.ts'
 import { createApiServer } from '../rpc/api-server.ts'
 import type { ApiServer } from '../rpc/api-types.ts'
+import type { Bounds } from '../rpc/bounds/types.ts'
 import type { NodeConfig } from './config/schema.ts'
 import type { Context } from './context.ts'
 import { InternalErrors } from './observe/internal-errors.ts'
@@ -36,11 +37,23 @@ export async function openPorts({ config, env, log, metrics, readiness, closers 
     env,
     onInternal: (error) => internal.note(error),
     starting: () => readiness.reasons().join('; '),
+    bounds: boundsOf(config),
     onCall: (method, code, ms) => metrics.call(method, code, ms),
   })
   closers.push(() => api.close())
   const apiPort = await listening(config, 'grpc_port', (port) => api.listen(joinHostPort(host, port)))
   return { side, peers, api, apiPort }
+}
+
+function boundsOf(config: NodeConfig): Bounds {
+  return {
+    connections: config.connectionsMax,
+    streamsPerConnection: config.streamsPerConnectionMax,
+    streams: config.streamsMax,
+    unfinishedBytes: config.unfinishedBytesMax,
+    frameMs: config.frameTimeoutMs,
+    unaryMs: config.unaryTimeoutMs,
+  }
 }
 
 /**
@@ -103,10 +116,8 @@ export async function listening<T>(
   }
 }
 
-/** grpc-js wraps what the system said into words of its own: `... resolved errors: [listen EADDRINUSE: ...]`. */
 function textOf(error: unknown): string {
-  const text = error instanceof Error ? error.message : String(error)
-  return /errors: \[(.+)\]$/s.exec(text)?.[1] ?? text
+  return error instanceof Error ? error.message : String(error)
 }
 
 function codeOf(error: unknown): string {

@@ -93,6 +93,7 @@ export async function serve(context: Context, opened: Opened): Promise<ReadyInfo
     onError: (group, action, error) => log.error('replica_failed', { group, action, error: String(error) }),
   })
   closers.push(() => reconciler.close())
+  const { api, apiPort, side, peers } = ports
   metrics.connect({
     broker: () => broker.survey(),
     others: () => ({
@@ -100,9 +101,9 @@ export async function serve(context: Context, opened: Opened): Promise<ReadyInfo
       wal: storage.wal.stats(),
       damage: storage.damage,
       peers: directory.nodes().filter(({ id }) => id !== identity.nodeId),
+      clients: api.stats(),
     }),
   })
-  const { api, apiPort, side, peers } = ports
   api.open({ broker, directory, damage: () => unmended(shard, storage) })
   closers.push(async () => {
     api.setServing(false)

@@ -1,11 +1,12 @@
 /** The public gRPC server of a node: the services, health, reflection, limits, and an orderly end. */
-import { Server, ServerCredentials } from '@grpc/grpc-js'
 import { HealthImplementation } from 'grpc-health-check'
 import { RECEIVE_BYTES_MAX } from '../base/limits.ts'
 import { createErrorCodec } from '../wire/errors.ts'
 import { createServerWire } from '../wire/wire.ts'
 import type { ApiServer, ApiServerOptions } from './api-types.ts'
-import { bytesDefinition, grpcService } from './calls.ts'
+import { createBoundedServer } from './bounds/bounded-server.ts'
+import { DEFAULT_BOUNDS } from './bounds/types.ts'
+import { bytesDefinition, grpcService, statusOf } from './calls.ts'
 import { clusterHandlers } from './cluster-service.ts'
 import { Door } from './door.ts'
 import { createNodeChannels } from './node-channels.ts'
@@ -15,26 +16,27 @@ import type { ServiceContext } from './service-context.ts'
 import { StreamRegistry } from './stream-registry.ts'
 import { topicsHandlers } from './topics-service.ts'
 
-/** Of one connection. */
-const STREAMS_MAX = 10_000
-const WINDOW_BYTES = 4 * 1024 * 1024
 const SERVER_OPTIONS = {
   'grpc.max_receive_message_length': RECEIVE_BYTES_MAX,
   'grpc.max_send_message_length': -1,
-  'grpc.max_concurrent_streams': STREAMS_MAX,
   'grpc.keepalive_time_ms': 10_000,
   'grpc.keepalive_timeout_ms': 5000,
-  'grpc-node.flow_control_window': WINDOW_BYTES,
 }
 
 /** Not listening yet, not open, and NOT_SERVING. */
 export function createApiServer(options: ApiServerOptions): ApiServer {
-  const { env, starting = () => 'the node starts', onCall, onInternal } = options
+  const { env, starting = () => 'the node starts', onCall, onInternal, bounds = DEFAULT_BOUNDS } = options
   const wire = createServerWire()
   const channels = createNodeChannels(env)
   const errors = createErrorCodec(wire, onInternal)
   const streams = new StreamRegistry()
-  const server = new Server(SERVER_OPTIONS)
+  const bounded = createBoundedServer({
+    env,
+    bounds,
+    statusOf: (error) => statusOf(errors, error),
+    server: SERVER_OPTIONS,
+  })
+  const { server } = bounded
   const door = new Door(errors, starting)
   for (const service of ['Topics', 'Queue', 'Cluster'] as const) {
     server.addService(bytesDefinition(service), door.before(service))
@@ -43,13 +45,7 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
   health.addToServer(server)
   addReflection(server)
   return {
-    listen: (address) =>
-      new Promise((resolve, reject) => {
-        server.bindAsync(address, ServerCredentials.createInsecure(), (error, port) => {
-          if (error === null) resolve(port)
-          else reject(error)
-        })
-      }),
+    listen: (address) => bounded.listen(address),
     open: ({ broker, directory, damage = () => [] }) => {
       const context: ServiceContext = { env, broker, directory, damage, wire, channels, errors }
       door.open({
@@ -61,9 +57,11 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
       // With the streams ends what waits for a leader, so that its caller asks another node while there is time.
       streams.add({ end: () => broker.router.close() })
     },
+    stats: () => bounded.stats(),
     setServing: (serving) => health.setStatus('', serving ? 'SERVING' : 'NOT_SERVING'),
     async drain(deadlineMs) {
       health.setStatus('', 'NOT_SERVING')
+      bounded.stop()
       streams.drain()
       await new Promise<void>((resolve) => {
         const timer = env.after(deadlineMs, resolve)
@@ -75,7 +73,7 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
     },
     close() {
       channels.close()
-      server.forceShutdown()
+      bounded.close()
     },
   }
 }

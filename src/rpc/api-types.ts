@@ -3,6 +3,7 @@ import type { Env } from '../base/env.ts'
 import type { GroupId } from '../base/ids.ts'
 import type { Directory } from '../broker/directory.ts'
 import type { Broker } from '../broker/types.ts'
+import type { Bounds, BoundsStats } from './bounds/types.ts'
 
 /** Damage of this node's disk that is not mended, as Status tells it. */
 export interface OwnDamage {
@@ -18,6 +19,8 @@ export interface ApiServerOptions {
   readonly env: Env
   /** What the node waits for before it serves, in words: for whoever calls before `open`. */
   readonly starting?: () => string
+  /** Default: DEFAULT_BOUNDS. */
+  readonly bounds?: Bounds
   /** One finished call: method name without package, gRPC code, ms. For metrics; never carries payload. */
   readonly onCall?: (method: string, code: number, handlingMs: number) => void
   /** Something unexpected, told to a client as INTERNAL without its text. */
@@ -37,6 +40,8 @@ export interface ApiServer {
   listen(address: string): Promise<number>
   /** From now on calls are served; before, they are refused with UNREACHABLE and what the node waits for. */
   open(parts: ApiParts): void
+  /** How much of its bounds is taken. */
+  stats(): BoundsStats
   /** What grpc.health.v1 answers from now on: SERVING or NOT_SERVING. */
   setServing(serving: boolean): void
   /** Stops accepting, ends streams with SHUTTING_DOWN, waits for unary calls at most `deadlineMs`. */

@@ -19,6 +19,7 @@ import { type ErrorCodec, STATUS_DETAILS_KEY } from '../wire/errors.ts'
 import { type Messages, SERVICES } from '../wire/messages.ts'
 import type { Codec, Init } from '../wire/wire.ts'
 import type { ApiServerOptions } from './api-types.ts'
+import { callUnder } from './bounds/bounded-call.ts'
 import { FORWARDED_KEY } from './node-channels.ts'
 import type { CallContext, ServiceContext } from './service-context.ts'
 
@@ -42,8 +43,6 @@ export type Handlers<S extends ServiceName> = {
     : (stream: RawDuplex, forwarded: boolean) => void
 }
 
-/** A call without a deadline is given up after this, ms. */
-const DEADLINE_MS = 30_000
 const OK = 0
 
 /** The methods of a service as grpc-js sees them: bytes in, bytes out. */
@@ -101,8 +100,7 @@ function unary(handler: Unary<unknown, unknown>, row: MethodRow, context: Servic
   const response: Codec<unknown> = wire.codec(row.response)
   return (call: ServerUnaryCall<Buffer, Buffer>, callback: sendUnaryData<Buffer>) => {
     const end = begin()
-    const rest = Number(call.getDeadline()) - env.wallMs()
-    const deadline = env.monoMs() + Math.min(rest, DEADLINE_MS)
+    const deadline = env.monoMs() + Number(call.getDeadline()) - env.wallMs()
     const about: CallContext = {
       deadline,
       forwardedFor: forwardedFor(call.metadata),
@@ -120,7 +118,7 @@ function unary(handler: Unary<unknown, unknown>, row: MethodRow, context: Servic
         callback(null, bytes)
       },
       (error: unknown) => {
-        const failed = statusOf(errors.toStatus(error))
+        const failed = statusOf(errors, error)
         end(failed.code)
         callback(failed)
       },
@@ -138,6 +136,8 @@ function streaming(handler: StreamHandler, context: ServiceContext, begin: Begin
   return (stream: RawDuplex) => {
     const end = begin()
     stream.once('close', () => end(stream.cancelled ? status.CANCELLED : OK))
+    const call = callUnder(stream)
+    stream.on('data', (frame: Buffer) => call?.taken(frame))
     try {
       handler(stream, forwardedFor(stream.metadata) !== undefined)
     } catch (error) {
@@ -148,14 +148,14 @@ function streaming(handler: StreamHandler, context: ServiceContext, begin: Begin
 
 /** Ends a stream with the status of `error`. What is not a SandglassError is INTERNAL. */
 export function failStream(stream: RawDuplex, { errors }: Pick<ServiceContext, 'errors'>, error: unknown): void {
-  const { code, details, metadata } = statusOf(errors.toStatus(error))
+  const { code, details, metadata } = statusOf(errors, error)
   // grpc-js takes the status of a stream from its error event.
   stream.emit('error', Object.assign(new Error(details), { code, details, metadata }))
 }
 
 /** Answers a call that no handler has seen with the status of `error`. */
 export function failUnary(callback: sendUnaryData<Buffer>, errors: ErrorCodec, error: unknown): void {
-  callback(statusOf(errors.toStatus(error)))
+  callback(statusOf(errors, error))
 }
 
 /** Bad bytes are the client's mistake. */
@@ -176,7 +176,9 @@ interface Failed {
   readonly metadata: Metadata
 }
 
-function statusOf({ code, message, details }: { code: number; message: string; details: Buffer }): Failed {
+/** With ErrorInfo. */
+export function statusOf(errors: ErrorCodec, error: unknown): Failed {
+  const { code, message, details } = errors.toStatus(error)
   const metadata = new Metadata()
   metadata.set(STATUS_DETAILS_KEY, details)
   return { code, details: message, metadata }

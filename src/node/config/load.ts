@@ -92,6 +92,12 @@ function all(read: <K extends keyof NodeConfig>(property: K) => NodeConfig[K]): 
     snapshotBytesPerSecond: read('snapshotBytesPerSecond'),
     memoryMaxBytes: read('memoryMaxBytes'),
     diskReserveBytes: read('diskReserveBytes'),
+    connectionsMax: read('connectionsMax'),
+    streamsPerConnectionMax: read('streamsPerConnectionMax'),
+    streamsMax: read('streamsMax'),
+    unfinishedBytesMax: read('unfinishedBytesMax'),
+    frameTimeoutMs: read('frameTimeoutMs'),
+    unaryTimeoutMs: read('unaryTimeoutMs'),
   }
 }
 

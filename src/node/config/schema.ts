@@ -6,9 +6,16 @@
 import { joinHostPort, parseHost, parseHostPort } from '../../base/address.ts'
 import { parseDuration, parseSize } from '../../base/duration.ts'
 import {
+  CONNECTIONS_MAX,
+  FRAME_MS_MAX,
   NAME_CHARS_MAX,
   SNAPSHOT_BYTES_PER_SECOND,
   SNAPSHOT_BYTES_PER_SECOND_MIN,
+  STREAMS_MAX,
+  STREAMS_PER_CONNECTION_MAX,
+  UNARY_MS_MAX,
+  UNFINISHED_BYTES_MAX,
+  UNFINISHED_BYTES_MIN,
   WAL_RETAIN_BYTES,
 } from '../../base/limits.ts'
 
@@ -36,6 +43,12 @@ export interface NodeConfig {
   readonly snapshotBytesPerSecond: number
   readonly memoryMaxBytes: number
   readonly diskReserveBytes: number
+  readonly connectionsMax: number
+  readonly streamsPerConnectionMax: number
+  readonly streamsMax: number
+  readonly unfinishedBytesMax: number
+  readonly frameTimeoutMs: number
+  readonly unaryTimeoutMs: number
 }
 
 export interface InitialMember {
@@ -74,10 +87,18 @@ const port = integer(0, 65_535)
 const PORT_FORM = 'a port, 1 to 65535, or 0 for any'
 const duration: Parse<number> = (value) => parseDuration(value)
 const size: Parse<number> = (value) => parseSize(value)
-const snapshotRate: Parse<number> = (value) => {
-  const bytes = parseSize(value)
-  return bytes !== undefined && bytes >= SNAPSHOT_BYTES_PER_SECOND_MIN ? bytes : undefined
-}
+const sizeFrom =
+  (min: number): Parse<number> =>
+  (value) => {
+    const bytes = parseSize(value)
+    return bytes !== undefined && bytes >= min ? bytes : undefined
+  }
+const durationWithin =
+  (minMs: number, maxMs: number): Parse<number> =>
+  (value) => {
+    const ms = parseDuration(value)
+    return ms !== undefined && ms >= minMs && ms <= maxMs ? ms : undefined
+  }
 
 function members(value: string): readonly InitialMember[] | undefined {
   if (value === '') return []
@@ -202,7 +223,7 @@ export const SETTINGS: { readonly [K in keyof NodeConfig]: Setting<NodeConfig[K]
     fallback: String(SNAPSHOT_BYTES_PER_SECOND),
     expects: 'bytes, at least 64KiB',
     about: 'rate at which a snapshot is sent',
-    parse: snapshotRate,
+    parse: sizeFrom(SNAPSHOT_BYTES_PER_SECOND_MIN),
   },
   memoryMaxBytes: {
     key: 'memory_max_bytes',
@@ -217,6 +238,48 @@ export const SETTINGS: { readonly [K in keyof NodeConfig]: Setting<NodeConfig[K]
     expects: 'bytes',
     about: 'kept free so that a full disk can be worked off',
     parse: size,
+  },
+  connectionsMax: {
+    key: 'connections_max',
+    fallback: String(CONNECTIONS_MAX),
+    expects: '16 to 1000000',
+    about: 'connections to each port',
+    parse: integer(16, 1_000_000),
+  },
+  streamsPerConnectionMax: {
+    key: 'streams_per_connection_max',
+    fallback: String(STREAMS_PER_CONNECTION_MAX),
+    expects: '1 to 1000000',
+    about: 'open calls of one connection of a client',
+    parse: integer(1, 1_000_000),
+  },
+  streamsMax: {
+    key: 'streams_max',
+    fallback: String(STREAMS_MAX),
+    expects: '16 to 1000000',
+    about: 'open calls of all clients',
+    parse: integer(16, 1_000_000),
+  },
+  unfinishedBytesMax: {
+    key: 'unfinished_bytes_max',
+    fallback: String(UNFINISHED_BYTES_MAX),
+    expects: 'bytes, at least 64MiB',
+    about: 'requests not whole or not answered, and answers not taken, of all clients',
+    parse: sizeFrom(UNFINISHED_BYTES_MIN),
+  },
+  frameTimeoutMs: {
+    key: 'frame_timeout',
+    fallback: `${FRAME_MS_MAX / 1000}s`,
+    expects: '100ms to 1h',
+    about: "until a stream's first frame, and until a frame that has begun is whole",
+    parse: durationWithin(100, 3_600_000),
+  },
+  unaryTimeoutMs: {
+    key: 'unary_timeout',
+    fallback: `${UNARY_MS_MAX / 1000}s`,
+    expects: '100ms to 1h',
+    about: 'longest a call that is no stream may take from its first header on',
+    parse: durationWithin(100, 3_600_000),
   },
 }
 

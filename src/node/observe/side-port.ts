@@ -3,8 +3,11 @@
  * node:http; GET and HEAD only, everything else is refused.
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
+import { SIDE_CONNECTIONS_MAX } from '../../base/limits.ts'
+import { type Connection, Connections, peerOf } from '../../rpc/bounds/connections.ts'
 
 export interface SidePort {
   /** The port listened on (chosen by the system when 0 was asked for). */
@@ -20,23 +23,37 @@ export interface Probes {
 }
 
 const METRICS_TYPE = 'text/plain; version=0.0.4; charset=utf-8'
+/** Until a request is there whole, and between two looks at who is late. */
 const REQUEST_TIMEOUT_MS = 10_000
+const CHECK_MS = 2000
 
 /** Rejects with the listen error (EADDRINUSE, ...). */
 export async function openSidePort(host: string, port: number, probes: Probes): Promise<SidePort> {
-  const server = createServer((request, response) => {
+  const connections = new Connections(SIDE_CONNECTIONS_MAX)
+  const server = createServer({ requestTimeout: REQUEST_TIMEOUT_MS, connectionsCheckingInterval: CHECK_MS })
+  server.prependListener('connection', (socket: Socket) => connections.add(socket))
+  server.on('request', (request: IncomingMessage, response: ServerResponse) => {
+    serving(connections.of(peerOf(request.socket)), response)
     answer(request, response, probes).catch((error: unknown) => {
       if (!response.headersSent) send(response, 500, `${error instanceof Error ? error.message : String(error)}\n`)
       else response.destroy()
     })
   })
-  server.requestTimeout = REQUEST_TIMEOUT_MS
   await listen(server, host, port)
   const address = server.address()
   return {
     port: address !== null && typeof address === 'object' ? address.port : port,
     close: () => close(server),
   }
+}
+
+function serving(connection: Connection | undefined, response: ServerResponse): void {
+  if (connection === undefined) return
+  connection.used = true
+  connection.serving += 1
+  response.once('close', () => {
+    connection.serving -= 1
+  })
 }
 
 async function answer(request: IncomingMessage, response: ServerResponse, probes: Probes): Promise<void> {

@@ -1,6 +1,8 @@
 /** The gRPC server of the peer port; the services are added by their own files. */
 import { Server, ServerCredentials } from '@grpc/grpc-js'
-import { COMMAND_BYTES_MAX, PEER_FRAME_BYTES } from '../../base/limits.ts'
+import { COMMAND_BYTES_MAX, PEER_CONNECTIONS_MAX, PEER_FRAME_BYTES } from '../../base/limits.ts'
+import { Connections } from '../bounds/connections.ts'
+import { PortListener } from '../bounds/port-listener.ts'
 
 export interface PeerServer {
   readonly services: Server
@@ -11,24 +13,34 @@ export interface PeerServer {
 }
 
 const SLACK_BYTES = 64 * 1024
-const WINDOW_BYTES = 4 * 1024 * 1024
+/** Of one connection; a peer has few. */
+const STREAMS_MAX = 100
+/** A connection without a call is closed: peers have a stream open as long as they live. */
+const IDLE_MS = 30_000
 
 export function createPeerServer(): PeerServer {
   const services = new Server({
     // A frame is at most PEER_FRAME_BYTES or one entry, which holds at most one command of this size.
     'grpc.max_receive_message_length': Math.max(PEER_FRAME_BYTES, COMMAND_BYTES_MAX) + SLACK_BYTES,
     'grpc.max_send_message_length': -1,
-    'grpc-node.flow_control_window': WINDOW_BYTES,
+    'grpc.max_concurrent_streams': STREAMS_MAX,
+    'grpc.max_connection_idle_ms': IDLE_MS,
+  })
+  const injector = services.createConnectionInjector(ServerCredentials.createInsecure())
+  const connections = new Connections(PEER_CONNECTIONS_MAX)
+  const listener = new PortListener(connections, (connection) => {
+    // Who has one is taken for a peer at work, and does not give way to whoever comes.
+    connection.used = true
+    connection.serving = 1
+    injector.injectConnection(connection.socket)
   })
   return {
     services,
-    listen: (address) =>
-      new Promise((resolve, reject) => {
-        services.bindAsync(address, ServerCredentials.createInsecure(), (error, port) => {
-          if (error === null) resolve(port)
-          else reject(error)
-        })
-      }),
-    close: () => services.forceShutdown(),
+    listen: (address) => listener.listen(address),
+    close: () => {
+      services.forceShutdown()
+      listener.stop()
+      connections.close()
+    },
   }
 }

@@ -3,6 +3,7 @@ import type { Histogram } from '../../../base/histogram.ts'
 import type { GroupCounters, TopicStats } from '../../../broker/stats.ts'
 import type { BrokerStats } from '../../../broker/types.ts'
 import type { MultiRaftStats } from '../../../replication/shard-books.ts'
+import type { BoundsStats } from '../../../rpc/bounds/types.ts'
 import type { WalDamage, WalState, WalStats } from '../../../storage/wal/types.ts'
 import { type Family, histogramSamples, type Sample } from './exposition.ts'
 
@@ -15,6 +16,8 @@ export interface Scraped {
   readonly damage: readonly WalDamage[]
   /** The other nodes. */
   readonly peers: readonly { readonly name: string; readonly alive: boolean }[]
+  /** How much of the bounds of the public port is taken. */
+  readonly clients: BoundsStats
 }
 
 interface Pulled extends Family {
@@ -135,6 +138,30 @@ export const PULLED: readonly Pulled[] = [
     type: 'gauge',
     help: 'Whether another node was heard of lately.',
     samples: ({ peers }) => peers.map(({ name, alive }) => ({ labels: { peer: name }, value: alive ? 1 : 0 })),
+  },
+  {
+    name: 'grpc_connections',
+    type: 'gauge',
+    help: 'Connections of clients.',
+    samples: one(({ clients }) => clients.connections),
+  },
+  {
+    name: 'grpc_streams',
+    type: 'gauge',
+    help: 'Open calls of clients.',
+    samples: one(({ clients }) => clients.streams),
+  },
+  {
+    name: 'grpc_unfinished_bytes',
+    type: 'gauge',
+    help: 'Kept for requests that are not whole or not answered and for answers that are not taken.',
+    samples: one(({ clients }) => clients.unfinishedBytes),
+  },
+  {
+    name: 'grpc_refused_total',
+    type: 'counter',
+    help: 'Connections and calls that were refused or ended, by the bound that was reached.',
+    samples: ({ clients }) => Object.entries(clients.refused).map(([bound, value]) => ({ labels: { bound }, value })),
   },
   {
     name: 'wal_bytes',

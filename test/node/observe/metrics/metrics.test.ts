@@ -15,6 +15,10 @@ const OTHERS: ReturnType<MetricsSources['others']> = {
   wal: { state: 'full', bytes: 4096, segments: 1, batches: 1, pendingBytes: 0 },
   damage: [],
   peers: [{ name: 'n2', alive: true }],
+  clients: {
+    ...{ connections: 6, streams: 40, unfinishedBytes: 5000 },
+    refused: { connections: 1, streams: 2, bytes: 3, time: 4 },
+  },
 }
 
 const neverAfter: Env['after'] = () => ({ cancel: () => undefined })

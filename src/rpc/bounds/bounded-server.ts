@@ -1,0 +1,97 @@
+/** A gRPC server on a socket of the house, with every call within bounds. */
+import type { Http2Session } from 'node:http2'
+import { Server, ServerCredentials, type ServerInterceptor, type ServerOptions } from '@grpc/grpc-js'
+import type { Env } from '../../base/env.ts'
+import type { SandglassError } from '../../base/errors.ts'
+import { BoundedCall, type CallStatus } from './bounded-call.ts'
+import { CallBook } from './call-book.ts'
+import { ClientCalls, STREAMS_UNTRIED } from './client-calls.ts'
+import { Connections } from './connections.ts'
+import { http2Stream } from './http2-stream.ts'
+import { PortListener } from './port-listener.ts'
+import type { BoundName, Bounds, BoundsStats } from './types.ts'
+
+export interface BoundedServerOptions {
+  readonly env: Env
+  readonly bounds: Bounds
+  readonly statusOf: (error: SandglassError) => CallStatus
+  readonly server: ServerOptions
+}
+
+export interface BoundedServer {
+  readonly server: Server
+  /** Binds `host:port` (port 0: any) and resolves the port; rejects when it is taken. */
+  listen(address: string): Promise<number>
+  stats(): BoundsStats
+  /** Takes no more connections. */
+  stop(): void
+  /** Ends everything now. Idempotent. */
+  close(): void
+}
+
+export function createBoundedServer({ env, bounds, statusOf, server: options }: BoundedServerOptions): BoundedServer {
+  const refused: Record<BoundName, number> = { connections: 0, streams: 0, bytes: 0, time: 0 }
+  const onRefused = (bound: BoundName) => {
+    refused[bound] += 1
+  }
+  const book = new CallBook(env, bounds, onRefused)
+  const clients = new WeakMap<Http2Session, ClientCalls>()
+  const interceptor: ServerInterceptor = ({ requestStream }, call) => {
+    const stream = http2Stream(call)
+    const client = clientOf(stream.session, call.getPeer())
+    return new BoundedCall(call, {
+      env,
+      book,
+      client,
+      stream,
+      statusOf,
+      streaming: requestStream,
+      unaryMs: bounds.unaryMs,
+    })
+  }
+  const server = new Server({
+    ...options,
+    'grpc.max_concurrent_streams': Math.min(bounds.streamsPerConnection, STREAMS_UNTRIED),
+    interceptors: [interceptor],
+  })
+  const injector = server.createConnectionInjector(ServerCredentials.createInsecure())
+  const connections = new Connections(bounds.connections, () => onRefused('connections'))
+  const listener = new PortListener(connections, ({ socket }) => injector.injectConnection(socket))
+
+  function clientOf(session: Http2Session | undefined, peer: string): ClientCalls {
+    const known = session && clients.get(session)
+    if (known !== undefined) return known
+    const connection = connections.of(peer)
+    const client = new ClientCalls({
+      streamsMax: bounds.streamsPerConnection,
+      onServing: (calls) => {
+        if (connection === undefined) return
+        connection.serving = calls
+        connection.used = true
+      },
+      onAllowed: (streams) => {
+        if (session?.destroyed === false) session.settings({ maxConcurrentStreams: streams })
+      },
+    })
+    if (session !== undefined) clients.set(session, client)
+    return client
+  }
+
+  return {
+    server,
+    listen: (address) => listener.listen(address),
+    stats: () => ({
+      connections: connections.size,
+      streams: book.streams,
+      unfinishedBytes: book.held,
+      refused: { ...refused },
+    }),
+    stop: () => listener.stop(),
+    close() {
+      book.close()
+      server.forceShutdown()
+      listener.stop()
+      connections.close()
+    },
+  }
+}

@@ -1,0 +1,101 @@
+/** The open calls of one connection, and how many it may have: few at first, more as it makes use of them. */
+import type { SandglassError } from '../../base/errors.ts'
+
+/** What the books need of a call. */
+export interface BookedCall {
+  readonly client: ClientCalls
+  /** A stream of requests; otherwise one request with one answer. */
+  readonly streaming: boolean
+  /** Bytes of it that are counted. */
+  held: number
+  /** It was answered; only the client keeps it open. */
+  readonly answered: boolean
+  /** Ends it with `error`, or without a word if there is no telling. Its bytes are given back at once. */
+  fail(error: SandglassError): void
+}
+
+interface ClientOptions {
+  readonly streamsMax: number
+  /** What is being served on the connection has changed. */
+  readonly onServing: (calls: number) => void
+  /** The client is to be told that it may have so many streams at a time. */
+  readonly onAllowed: (streams: number) => void
+}
+
+/**
+ * Streams of a connection that has shown no use for more. What a burst of headers costs is bounded by it: 100 of them in one
+ * read take a turn of about 5 ms.
+ */
+export const STREAMS_UNTRIED = 100
+
+export class ClientCalls {
+  readonly #options: ClientOptions
+  readonly #calls = new Set<BookedCall>()
+  /** Without their request, or answered and not closed by the client. */
+  readonly #idle = new Set<BookedCall>()
+  /** With unfinished bytes; first who has had some longest. */
+  readonly #holding = new Set<BookedCall>()
+  #allowed: number
+  held = 0
+  /** Calls refused since the last one that was let in. */
+  refusedInARow = 0
+
+  constructor(options: ClientOptions) {
+    this.#options = options
+    this.#allowed = Math.min(options.streamsMax, STREAMS_UNTRIED)
+  }
+
+  get size(): number {
+    return this.#calls.size
+  }
+
+  /** Calls whose request is there and not answered. */
+  get serving(): number {
+    return this.#calls.size - this.#idle.size
+  }
+
+  /** The call whose end costs the client least. */
+  get leastOfUse(): BookedCall | undefined {
+    const [idle] = this.#idle
+    const [oldest] = this.#calls
+    return idle ?? oldest
+  }
+
+  get longestHolding(): BookedCall | undefined {
+    const [longest] = this.#holding
+    return longest
+  }
+
+  opened(call: BookedCall): void {
+    this.refusedInARow = 0
+    this.#calls.add(call)
+    this.#idle.add(call)
+  }
+
+  /** Its request is there, or the first of its stream. */
+  spoke(call: BookedCall): void {
+    if (!this.#idle.delete(call)) return
+    this.#options.onServing(this.serving)
+    if (this.serving * 2 < this.#allowed || this.#allowed >= this.#options.streamsMax) return
+    this.#allowed = Math.min(this.#options.streamsMax, this.#allowed * 2)
+    this.#options.onAllowed(this.#allowed)
+  }
+
+  answered(call: BookedCall): void {
+    this.#idle.add(call)
+    this.#options.onServing(this.serving)
+  }
+
+  closed(call: BookedCall): void {
+    this.#calls.delete(call)
+    this.#idle.delete(call)
+    this.#options.onServing(this.serving)
+  }
+
+  hold(call: BookedCall, more: number): void {
+    this.held += more
+    call.held += more
+    if (call.held > 0) this.#holding.add(call)
+    else this.#holding.delete(call)
+  }
+}
