@@ -36,6 +36,10 @@ const NAMES = [
   'clock_gap_seconds',
   'event_loop_lag_seconds',
   'grpc_server_handling_seconds',
+  'grpc_connections',
+  'grpc_streams',
+  'grpc_unfinished_bytes',
+  'grpc_refused_total',
   'build_info',
 ]
 
