@@ -2,7 +2,13 @@
 import { type Consumer, type ConsumerOptions, createConsumer } from './consumer.ts'
 import { type ConnectOptions, type Core, connectCore } from './core.ts'
 import { createProducer, type Producer, type ProducerOptions } from './producer.ts'
-import { type Handler, type RunningSubscription, runHandler, type SubscribeOptions } from './subscribe.ts'
+import {
+  checkSubscription,
+  type Handler,
+  type RunningSubscription,
+  runHandler,
+  type SubscribeOptions,
+} from './subscribe.ts'
 import { createTopics, type Topics } from './topics.ts'
 
 /** A connection to a cluster. Everything it makes ends with close(). */
@@ -31,8 +37,12 @@ export class SandglassClient {
     return this.#tracked((onClosed) => createConsumer({ ...this.#core, onClosed }, options))
   }
 
-  /** Runs `handler` on every message of the topic: returning acknowledges it, throwing lets it come again. */
+  /**
+   * Runs `handler` on every message of the topic: returning acknowledges it, throwing lets it come again. Throws INVALID as
+   * consumer() does.
+   */
   subscribe(topic: string, options: SubscribeOptions, handler: Handler): RunningSubscription {
+    checkSubscription(options, handler)
     const { group, name, channel, leaseMs, concurrency = 1 } = options
     const settings = { topic, group, name, channel, leaseMs, credit: 2 * concurrency }
     return this.#tracked((onClosed) =>

@@ -2,7 +2,9 @@
 // came. The queue is bounded by the credit that the sessions share.
 import type { Env } from '../base/env.ts'
 import { invalid, SandglassError } from '../base/errors.ts'
-import { checkName } from '../wire/fields.ts'
+import { DELAY_MS_MAX } from '../base/limits.ts'
+import { checkName, checkPartition } from '../wire/fields.ts'
+import { checkObject, checkWhole } from './checks.ts'
 import type { Delivery, HeldDelivery } from './delivery.ts'
 import { PartitionConsumer, type SessionEvent, type Subscription } from './partition-consumer.ts'
 import type { Routes } from './routes.ts'
@@ -47,20 +49,21 @@ export interface ConsumerContext {
 }
 
 const CREDIT_DEFAULT = 256
-const CREDIT_MAX = 100_000
+export const CREDIT_MAX = 100_000
 const SESSION_BYTES = 16
 
 /** Throws INVALID for names and numbers out of their limits. */
 export function createConsumer(context: ConsumerContext, options: ConsumerOptions): StoppableConsumer {
+  checkObject(options, 'options')
   checkName(options.topic, 'topic', { reserved: true })
   checkName(options.group, 'group', { reserved: false })
   if (options.name !== undefined) checkName(options.name, 'name', { reserved: false })
   if (options.channel !== undefined) checkName(options.channel, 'channel', { reserved: true })
-  const { credit = CREDIT_DEFAULT, leaseMs = 0 } = options
-  if (!(Number.isInteger(credit) && credit >= 1 && credit <= CREDIT_MAX)) {
-    throw invalid('credit', `Cannot take credit ${credit}: must be from 1 to ${CREDIT_MAX}`)
-  }
-  if (!(Number.isInteger(leaseMs) && leaseMs >= 0)) throw invalid('leaseMs', 'Cannot take leaseMs: must be whole ms')
+  const { credit = CREDIT_DEFAULT, leaseMs = 0, partitions = [] } = options
+  checkWhole(credit, 'credit', { min: 1, max: CREDIT_MAX })
+  checkWhole(leaseMs, 'leaseMs', { min: 0, max: DELAY_MS_MAX })
+  if (!Array.isArray(partitions)) throw invalid('partitions', 'Cannot take partitions: not an array')
+  for (const partition of partitions) checkPartition(partition, 'partitions')
   return new QueueConsumer(context, options)
 }
 

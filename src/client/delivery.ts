@@ -1,6 +1,10 @@
 // One message in the hands of a consumer, and what may be done with it.
+import { invalid } from '../base/errors.ts'
+import { DELAY_MS_MAX, NACK_REASON_CHARS_MAX } from '../base/limits.ts'
 import { encodeOffset } from '../base/offset.ts'
+import { isLonger } from '../wire/fields.ts'
 import type * as messages from '../wire/messages.ts'
+import { checkObject, checkWithin } from './checks.ts'
 
 /** `key`, `value`: views of received bytes; copy what is kept for long. Times are ms since 1970 UTC, the leader's. */
 export interface Delivery {
@@ -21,9 +25,12 @@ export interface Delivery {
    * delivered again), COMMIT_UNKNOWN when no answer came in time, and UNREACHABLE when it could not be sent.
    */
   ack(): Promise<void>
-  /** Deliver again, after `delayMs` (default 0). `reason`: up to 256 characters. Rejects as ack() does. */
+  /**
+   * Deliver again, after `delayMs` (default 0, up to ten years). `reason`: up to 256 characters. Rejects as ack() does, and
+   * with INVALID for what is beyond that.
+   */
   nack(options?: { readonly delayMs?: number; readonly reason?: string }): Promise<void>
-  /** The lease ends `ms` from now instead. Rejects as ack() does. */
+  /** The lease ends `ms` from now instead: 1 to ten years. Rejects as ack() does, and with INVALID. */
   extend(ms: number): Promise<void>
 }
 
@@ -105,20 +112,21 @@ export class HeldDelivery implements Delivery {
     return this.#holder.settle(this, ACK)
   }
 
-  nack(options: { readonly delayMs?: number; readonly reason?: string } = {}): Promise<void> {
+  async nack(options: { readonly delayMs?: number; readonly reason?: string } = {}): Promise<void> {
+    checkObject(options, 'options')
     const { delayMs = 0, reason = '' } = options
-    return this.#holder.settle(this, {
-      type: 'nack',
-      delayMs: Math.ceil(delayMs),
-      reason: reason.slice(0, REASON_CHARS_MAX),
-    })
+    checkWithin(delayMs, 'delayMs', { min: 0, max: DELAY_MS_MAX })
+    if (typeof reason !== 'string' || isLonger(reason, NACK_REASON_CHARS_MAX)) {
+      throw invalid('reason', `Cannot take reason: must be text of at most ${NACK_REASON_CHARS_MAX} characters`)
+    }
+    return this.#holder.settle(this, { type: 'nack', delayMs: Math.ceil(delayMs), reason })
   }
 
-  extend(ms: number): Promise<void> {
+  async extend(ms: number): Promise<void> {
+    checkWithin(ms, 'ms', { min: 1, max: DELAY_MS_MAX })
     return this.#holder.settle(this, { type: 'extend', leaseMs: Math.floor(ms) })
   }
 }
 
 const ACK = { type: 'ack' } as const
-const REASON_CHARS_MAX = 256
 const EMPTY = new Uint8Array(0)

@@ -48,6 +48,18 @@ export class Frame {
     this.pending = 0
   }
 
+  /** The refusal names one message: it ends, and the others are left. undefined: it is of the whole frame. */
+  refused(error: SandglassError): Frame | undefined {
+    const place = Number(/^(?:request\.)?messages\[(\d+)\]/.exec(error.field ?? '')?.[1])
+    const item = this.items[place]
+    if (item === undefined || this.items.length === 1 || this.unknown || this.pending > 0) return undefined
+    item.failed(error)
+    return new Frame(
+      this.first,
+      this.items.filter((other) => other !== item),
+    )
+  }
+
   /** Ends its messages: with the refusal, or as unknown if any try may have been stored. */
   giveUp(error: SandglassError): void {
     const maybe = this.unknown || this.pending > 0

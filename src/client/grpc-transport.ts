@@ -1,12 +1,13 @@
 // The network under the client: one grpc-js channel an address, opened on first use.
 import * as grpc from '@grpc/grpc-js'
-import { SandglassError } from '../base/errors.ts'
+import { invalid, SandglassError } from '../base/errors.ts'
 import { FRAME_BYTES_MAX } from '../base/limits.ts'
 import { DIRECT, targetOf } from '../wire/channels.ts'
 import { createErrorCodec, type ErrorCodec, STATUS_DETAILS_KEY } from '../wire/errors.ts'
 import type { ServiceName } from '../wire/services.ts'
 import { type MethodShape, serviceDefinition } from '../wire/services.ts'
 import { createClientWire } from '../wire/wire.ts'
+import { checkObject } from './checks.ts'
 import type { Link, LinkEvents, Transport } from './transport.ts'
 
 export interface TlsOptions {
@@ -22,6 +23,24 @@ export interface GrpcOptions {
   /** Sent as `authorization: Bearer ...`. */
   readonly token?: string | undefined
 }
+
+/** Throws INVALID. */
+export function checkCredentials({ tls, token }: GrpcOptions): void {
+  if (token !== undefined && !(typeof token === 'string' && PRINTABLE.test(token))) {
+    throw invalid('token', 'Cannot take token: not printable ASCII text')
+  }
+  if (tls === undefined || typeof tls === 'boolean') return
+  checkObject(tls, 'tls')
+  for (const name of ['rootCerts', 'privateKey', 'certChain'] as const) {
+    if (tls[name] !== undefined && !Buffer.isBuffer(tls[name]))
+      throw invalid(`tls.${name}`, `Cannot take ${name}: not PEM in a Buffer`)
+  }
+  if ((tls.privateKey === undefined) !== (tls.certChain === undefined)) {
+    throw invalid('tls', 'Cannot take tls: privateKey and certChain go together')
+  }
+}
+
+const PRINTABLE = /^[\x20-\x7e]*$/
 
 /** A Transport over real connections. */
 export function createGrpcTransport(options: GrpcOptions): Transport {

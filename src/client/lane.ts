@@ -161,8 +161,9 @@ export class Lane {
     if (frame === this.#frames[0] && error.reason === 'OUT_OF_SEQUENCE') {
       this.#startRenumbering()
     } else if (ERROR_TABLE[error.reason].retry === 'never') {
-      this.#frames.splice(this.#frames.indexOf(frame), 1)
-      frame.giveUp(error)
+      const left = frame.refused(error)
+      if (left === undefined) frame.giveUp(error)
+      this.#frames.splice(this.#frames.indexOf(frame), 1, ...(left === undefined ? [] : [left]))
       this.#startRenumbering()
     } else {
       this.#retryLater(error)

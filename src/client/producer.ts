@@ -5,6 +5,7 @@ import { invalid, SandglassError } from '../base/errors.ts'
 import { encodeOffset } from '../base/offset.ts'
 import { checkName } from '../wire/fields.ts'
 import type { Partitioner } from '../wire/partition.ts'
+import { checkObject } from './checks.ts'
 import type { Item } from './frame.ts'
 import { Lane } from './lane.ts'
 import { type Message, type Prepared, prepare } from './message.ts'
@@ -56,13 +57,14 @@ const PRODUCER_ID_BYTES_MAX = 64
 
 /** Throws INVALID for an id that is empty or too long. */
 export function createProducer(context: ProducerContext, options: ProducerOptions = {}): Producer {
+  checkObject(options, 'options')
   return new LaneProducer(context, producerId(options.id))
 }
 
 function producerId(id: ProducerOptions['id']): Uint8Array | undefined {
   if (id === undefined) return undefined
-  const bytes = typeof id === 'string' ? Buffer.from(id) : id
-  if (bytes.length < 1 || bytes.length > PRODUCER_ID_BYTES_MAX) {
+  const bytes: unknown = typeof id === 'string' ? Buffer.from(id) : id
+  if (!(bytes instanceof Uint8Array) || bytes.length < 1 || bytes.length > PRODUCER_ID_BYTES_MAX) {
     throw invalid('id', `Cannot take producer id: must have 1 to ${PRODUCER_ID_BYTES_MAX} bytes`)
   }
   return bytes

@@ -1,13 +1,15 @@
 // A consumer with a handler: what it returns from is acknowledged, what it throws at comes again.
 import { SandglassError } from '../base/errors.ts'
-import type { StoppableConsumer } from './consumer.ts'
+import { NACK_REASON_CHARS_MAX } from '../base/limits.ts'
+import { checkFunction, checkObject, checkWhole } from './checks.ts'
+import { CREDIT_MAX, type StoppableConsumer } from './consumer.ts'
 import type { Delivery } from './delivery.ts'
 
 export type Handler = (delivery: Delivery) => unknown
 
 export interface SubscribeOptions {
   readonly group: string
-  /** Handlers at work at a time. Default 1. */
+  /** Handlers at work at a time, 1 to 50,000. Default 1. */
   readonly concurrency?: number | undefined
   readonly name?: string | undefined
   readonly channel?: string | undefined
@@ -23,6 +25,14 @@ export interface RunningSubscription {
 
 const RETRY_FIRST_MS = 100
 const RETRY_LAST_MS = 30_000
+
+/** Of what a consumer does not check itself. Throws INVALID. */
+export function checkSubscription(options: SubscribeOptions, handler: Handler): void {
+  checkObject(options, 'options')
+  checkFunction(handler, 'handler')
+  checkWhole(options.concurrency ?? 1, 'concurrency', { min: 1, max: CREDIT_MAX / 2 })
+  if (options.onError !== undefined) checkFunction(options.onError, 'onError')
+}
 
 /** Runs `handler` on every delivery of `consumer`. */
 export function runHandler(
@@ -62,7 +72,7 @@ export function runHandler(
     }
   }
 
-  const workers = Promise.all(Array.from({ length: Math.max(1, options.concurrency ?? 1) }, work))
+  const workers = Promise.all(Array.from({ length: options.concurrency ?? 1 }, work))
   // close() rejects with it as well, to whoever calls that.
   workers.catch(onError)
   return {
@@ -82,6 +92,9 @@ function retryDelay(deliveryCount: number): number {
   return Math.min(RETRY_LAST_MS, RETRY_FIRST_MS * 2 ** Math.min(deliveryCount - 1, 20))
 }
 
+/** As much as a nack takes; whatever is thrown, the message comes again. */
 function textOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error)
+  const text: unknown = error instanceof Error ? error.message : error
+  if (typeof text !== 'string') return `a ${typeof error} was thrown`
+  return [...text.slice(0, 2 * NACK_REASON_CHARS_MAX)].slice(0, NACK_REASON_CHARS_MAX).join('')
 }

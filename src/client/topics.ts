@@ -1,6 +1,10 @@
 // Topics as users see them.
+import { invalid } from '../base/errors.ts'
+import { PARTITIONS_MAX, REPLICATION_FACTOR_MAX } from '../base/limits.ts'
+import { checkName } from '../wire/fields.ts'
 import { type Topic, TopicKind } from '../wire/messages.ts'
 import type { Caller } from './calls.ts'
+import { checkObject, checkWhole } from './checks.ts'
 
 export interface TopicDescription {
   readonly name: string
@@ -39,7 +43,9 @@ export interface Topics {
 /** `forget`: called with the name of a topic that is gone. */
 export function createTopics(caller: Caller, forget: (topic: string) => void): Topics {
   return {
-    async create({ name, partitions, replicationFactor, kind }) {
+    async create(topic) {
+      checkNewTopic(topic)
+      const { name, partitions, replicationFactor, kind } = topic
       const request = { name, partitions, replicationFactor, kind: kind === 'kv' ? TopicKind.KV : TopicKind.TIMER }
       return describe(await caller.call('Topics', 'CreateTopic', request, { mutating: true }))
     },
@@ -47,14 +53,26 @@ export function createTopics(caller: Caller, forget: (topic: string) => void): T
       return (await caller.call('Topics', 'ListTopics', {}, { mutating: false })).topics
     },
     async describe(name) {
+      checkName(name, 'name', { reserved: true })
       return describe(await caller.call('Topics', 'DescribeTopic', { name }, { mutating: false }))
     },
     async delete(name) {
+      checkName(name, 'name', { reserved: true })
       await caller.call('Topics', 'DeleteTopic', { name }, { mutating: true })
       forget(name)
     },
   }
 }
+
+function checkNewTopic(topic: NewTopic): void {
+  checkObject(topic, 'topic')
+  checkName(topic.name, 'name', { reserved: false })
+  checkWhole(topic.partitions, 'partitions', { min: 1, max: PARTITIONS_MAX })
+  checkWhole(topic.replicationFactor, 'replicationFactor', { min: 1, max: REPLICATION_FACTOR_MAX })
+  if (!KINDS.includes(topic.kind)) throw invalid('kind', 'Cannot take kind: neither timer nor kv')
+}
+
+const KINDS: readonly unknown[] = ['timer', 'kv', undefined]
 
 function describe(topic: Topic): TopicDescription {
   return {

@@ -11,7 +11,7 @@ export function checkName(name: string, field: string, options: { readonly reser
   if (typeof name !== 'string' || !NAME.test(name)) {
     throw invalid(
       field,
-      `Cannot take ${field} ${JSON.stringify(String(name).slice(0, 200))}: a name is 1 to ${NAME_CHARS_MAX} of A-Z a-z 0-9 . _ -`,
+      `Cannot take ${field} ${JSON.stringify(shown(name))}: a name is 1 to ${NAME_CHARS_MAX} of A-Z a-z 0-9 . _ -`,
     )
   }
   if (!options.reserved && name.startsWith(RESERVED_PREFIX)) {
@@ -36,6 +36,13 @@ export function checkStart(start: Start): void {
 
 export function checkPartition(partition: number, field: string): void {
   if (!(Number.isInteger(partition) && partition >= 0 && partition < PARTITIONS_MAX)) {
-    throw invalid(field, `Cannot take ${field} ${partition}: must be whole and below ${PARTITIONS_MAX}`)
+    throw invalid(field, `Cannot take ${field} ${shown(partition)}: must be whole and below ${PARTITIONS_MAX}`)
   }
+}
+
+/** Callers without types pass anything, also what has no text. */
+function shown(value: unknown): string {
+  return typeof value === 'string' || typeof value === 'number'
+    ? String(value).slice(0, 200)
+    : `of type ${typeof value}`
 }

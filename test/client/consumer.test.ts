@@ -71,7 +71,7 @@ test('nacks with different delays go apart, extends carry their length', async (
   const [a, b, c] = [await take(time, deliveries), await take(time, deliveries), await take(time, deliveries)]
   const all = Promise.allSettled([
     a.nack({ delayMs: 5 }),
-    b.nack({ delayMs: 6, reason: 'y'.repeat(300) }),
+    b.nack({ delayMs: 6, reason: 'y'.repeat(256) }),
     c.extend(9000),
   ])
   await time.run(1)

@@ -2,7 +2,7 @@
  * A cluster behind the client's Transport, in virtual time: one topic of a few partitions, whose leader keeps sequences
  * and leases as the real one does, and which a test may break in all the ways a network and its nodes break.
  */
-import { SandglassError } from '../../src/base/errors.ts'
+import { invalid, SandglassError } from '../../src/base/errors.ts'
 import type { ConsumeLink, LinkEvents, ProduceLink, Transport } from '../../src/client/transport.ts'
 import type { ConsumeResponse, ProduceAnswer, ProduceFrame, ProduceRequest } from '../../src/wire/messages.ts'
 import type { Init } from '../../src/wire/wire.ts'
@@ -47,6 +47,8 @@ export class FakeCluster implements Transport {
   /** Addresses that refuse connections. */
   readonly down = new Set<string>()
   fault: () => Fault = () => 'none'
+  /** A message that is refused, and with it its frame. */
+  refused: string | undefined
   lookups = 0
   topicExists = true
 
@@ -112,6 +114,8 @@ export class FakeCluster implements Transport {
     if (fault === 'lost-broken') return { broken: true }
     if (fault === 'overloaded') return { answer: refusal(id, new SandglassError('OVERLOADED', 'Cannot produce: full')) }
     if (fault === 'no-quorum') return { answer: refusal(id, new SandglassError('NO_QUORUM', 'Cannot produce: alone')) }
+    const bad = this.#seen('', request).values.indexOf(this.refused ?? '')
+    if (bad >= 0) return { answer: refusal(id, invalid(`messages[${bad}].delay_ms`, 'Cannot take delay_ms')) }
     const answer = this.#store(id, request)
     if (fault === 'stored-silent') return {}
     if (fault === 'stored-broken') return { broken: true }

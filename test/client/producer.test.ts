@@ -219,6 +219,16 @@ test('bad input is refused with its field and stores nothing', async () => {
   expect(cluster.frames).toHaveLength(0)
 })
 
+test('of a frame that a node refuses for one message, only that one fails, and the others keep their order', async () => {
+  const { time, cluster, producer } = setUp()
+  cluster.refused = 'm3'
+  const outcomes = await time.during(produce(producer, 8))
+  expect(outcomes.map((o) => (o.type === 'stored' ? 'stored' : o.error.field))).toEqual(
+    Array.from({ length: 8 }, (_, n) => (n === 3 ? 'messages[3].delay_ms' : 'stored')),
+  )
+  expect(cluster.partitions[0]?.stored).toEqual(['m0', 'm1', 'm2', 'm4', 'm5', 'm6', 'm7'])
+})
+
 test('a topic that does not exist, or no longer, is said so', async () => {
   const { time, cluster, producer } = setUp()
   cluster.topicExists = false
