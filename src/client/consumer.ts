@@ -2,6 +2,7 @@
 // came. The queue is bounded by the credit that the sessions share.
 import type { Env } from '../base/env.ts'
 import { invalid, SandglassError } from '../base/errors.ts'
+import { Fifo } from '../base/fifo.ts'
 import { DELAY_MS_MAX } from '../base/limits.ts'
 import { checkName, checkPartition } from '../wire/fields.ts'
 import { checkObject, checkWhole } from './checks.ts'
@@ -80,10 +81,9 @@ class QueueConsumer implements StoppableConsumer {
   readonly #partitions = new Map<number, PartitionConsumer>()
   readonly #behind = new Set<number>()
   #caughtUp = false
-  /** Handed out from `#head` on. */
-  #queue: HeldDelivery[] = []
-  #head = 0
-  readonly #readers: Reader[] = []
+  /** Not handed out yet. */
+  readonly #queue = new Fifo<HeldDelivery>()
+  readonly #readers = new Fifo<Reader>()
   #state: 'new' | 'running' | 'stopped' | 'closed' = 'new'
   #error: unknown
 
@@ -109,7 +109,7 @@ class QueueConsumer implements StoppableConsumer {
   stop(): void {
     if (this.#state === 'closed') return
     this.#state = 'stopped'
-    for (const reader of this.#readers.splice(0)) reader.resolve(DONE)
+    for (const reader of this.#readers.drain()) reader.resolve(DONE)
   }
 
   async close(): Promise<void> {
@@ -130,12 +130,9 @@ class QueueConsumer implements StoppableConsumer {
 
   /** The oldest delivery that still counts as held. */
   #takeHead(): Delivery | undefined {
-    while (this.#head < this.#queue.length) {
-      const held = this.#queue[this.#head++]
-      if (held !== undefined && this.#partitions.get(held.partition)?.take(held)) return held
+    for (let held = this.#queue.shift(); held !== undefined; held = this.#queue.shift()) {
+      if (this.#partitions.get(held.partition)?.take(held)) return held
     }
-    this.#queue = []
-    this.#head = 0
     return undefined
   }
 
@@ -206,8 +203,7 @@ class QueueConsumer implements StoppableConsumer {
 
   /** Forgets what can no longer be handed out, so that the queue stays within the credit. */
   #compact(): void {
-    this.#queue = this.#queue.slice(this.#head).filter((held) => held.state === 'buffered')
-    this.#head = 0
+    for (const held of this.#queue.drain()) if (held.state === 'buffered') this.#queue.push(held)
   }
 
   #markCaughtUp(partition: number, is: boolean): void {
@@ -224,7 +220,7 @@ class QueueConsumer implements StoppableConsumer {
     this.#state = 'closed'
     this.#error = error
     this.#context.onClosed?.()
-    for (const reader of this.#readers.splice(0)) reader.reject(error)
+    for (const reader of this.#readers.drain()) reader.reject(error)
     for (const partition of this.#partitions.values()) {
       if (isGone(error)) {
         partition.abort(error)

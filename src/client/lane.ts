@@ -5,6 +5,7 @@
 // renumbered under it, what may have been stored ends as unknown.
 import type { Env, Timer } from '../base/env.ts'
 import { ERROR_TABLE, SandglassError } from '../base/errors.ts'
+import { Fifo } from '../base/fifo.ts'
 import { ENTRY_BYTES_MAX, PRODUCER_OFFSETS_MAX, PRODUCER_TTL_MS } from '../base/limits.ts'
 import type { ProduceRequest, ProduceResponse } from '../wire/messages.ts'
 import type { Init } from '../wire/wire.ts'
@@ -41,7 +42,7 @@ export class Lane {
   #nextSequence = 1
   #lastAnswerAt: number
   /** Not yet in a frame. */
-  #queue: Item[] = []
+  readonly #queue = new Fifo<Item>()
   /** Unanswered, by sequence. */
   #frames: Frame[] = []
   /** How many of `#frames`, from the front, were sent since the last rewind. */
@@ -75,7 +76,7 @@ export class Lane {
     this.#retry?.cancel()
     this.#expiry?.cancel()
     for (const frame of this.#frames.splice(0)) frame.giveUp(error)
-    for (const item of this.#queue.splice(0)) item.failed(error)
+    for (const item of this.#queue.drain()) item.failed(error)
   }
 
   #sendAll(): void {
@@ -187,7 +188,7 @@ export class Lane {
 
   /** One timer for the lowest deadline: messages expire in the order they came. */
   #watch(): void {
-    const next = this.#frames[0]?.deadline ?? this.#queue[0]?.deadline
+    const next = this.#frames[0]?.deadline ?? this.#queue.first?.deadline
     if (next === undefined || this.#expiry !== undefined) return
     this.#expiry = this.#context.env.after(Math.max(0, next - this.#context.env.monoMs()), () => {
       this.#expiry = undefined
@@ -206,8 +207,10 @@ export class Lane {
       for (const frame of this.#frames) frame.abandonTries()
       this.#startRenumbering()
     }
-    while (this.#queue[0] !== undefined && this.#queue[0].deadline <= now)
-      this.#queue.shift()?.failed(expired(lastError))
+    for (let item = this.#queue.first; item !== undefined && item.deadline <= now; item = this.#queue.first) {
+      this.#queue.shift()
+      item.failed(expired(lastError))
+    }
     this.pump()
   }
 
@@ -222,12 +225,10 @@ export class Lane {
   #renumber(): void {
     if (this.#frames.some((frame) => frame.pending > 0)) return
     this.#renumbering = false
-    const again: Item[] = []
-    for (const frame of this.#frames.splice(0)) {
-      if (frame.unknown) frame.giveUp(frame.lastError ?? expired(undefined))
-      else again.push(...frame.items)
-    }
-    this.#queue = [...again, ...this.#queue]
+    const frames = this.#frames.splice(0)
+    for (const frame of frames) if (frame.unknown) frame.giveUp(frame.lastError ?? expired(undefined))
+    const again = frames.flatMap(({ unknown, items }) => (unknown ? [] : items))
+    for (const item of again.reverse()) this.#queue.unshift(item)
     this.#sent = 0
     this.#round++
     this.#newProducerId()
@@ -241,16 +242,16 @@ export class Lane {
 }
 
 /** Removes from the queue what goes into one frame. A message larger than the room goes alone, when `alone`. */
-function takeFrame(queue: Item[], room: { messages: number; bytes: number }, alone: boolean): readonly Item[] {
-  let count = 0
+function takeFrame(queue: Fifo<Item>, room: { messages: number; bytes: number }, alone: boolean): readonly Item[] {
+  const items: Item[] = []
   let bytes = 0
-  for (const item of queue) {
-    if (count >= room.messages) break
-    if (bytes + item.bytes > room.bytes && !(alone && count === 0)) break
+  for (let item = queue.first; item !== undefined && items.length < room.messages; item = queue.first) {
+    if (bytes + item.bytes > room.bytes && !(alone && items.length === 0)) break
     bytes += item.bytes
-    count++
+    items.push(item)
+    queue.shift()
   }
-  return queue.splice(0, count)
+  return items
 }
 
 function expired(last: SandglassError | undefined): SandglassError {

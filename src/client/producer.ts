@@ -2,6 +2,7 @@
 // waits while too much is unanswered. Sequences and retries are the lanes' (lane.ts).
 import type { Env } from '../base/env.ts'
 import { invalid, SandglassError } from '../base/errors.ts'
+import { Fifo } from '../base/fifo.ts'
 import { encodeOffset } from '../base/offset.ts'
 import { checkName } from '../wire/fields.ts'
 import type { Partitioner } from '../wire/partition.ts'
@@ -89,7 +90,7 @@ class LaneProducer implements Producer {
   readonly #topics = new Map<string, TopicLanes>()
   readonly #dirty = new Set<Lane>()
   /** produce() calls that wait for room, in order. */
-  #queue: { readonly topic: string; readonly entry: Entry }[] = []
+  readonly #queue = new Fifo<{ readonly topic: string; readonly entry: Entry }>()
   #admittedBytes = 0
   #unsettled = 0
   #flushes: (() => void)[] = []
@@ -181,14 +182,11 @@ class LaneProducer implements Producer {
     this.#turnOpen = true
     this.#context.env.endOfTurn(() => {
       this.#turnOpen = false
-      let taken = 0
       while (this.#admittedBytes < ADMITTED_BYTES_MAX) {
-        const next = this.#queue[taken]
+        const next = this.#queue.shift()
         if (next === undefined) break
-        taken++
         this.#admit(next.topic, next.entry)
       }
-      this.#queue.splice(0, taken)
       for (const lane of this.#dirty) lane.pump()
       this.#dirty.clear()
     })

@@ -3,6 +3,7 @@
 // one was. A nack or extend whose lease is then no longer current may have had its effect: COMMIT_UNKNOWN, not LEASE_LOST.
 import type { Env } from '../base/env.ts'
 import { ERROR_TABLE, SandglassError } from '../base/errors.ts'
+import { Fifo } from '../base/fifo.ts'
 import { fromErrorMessage } from '../wire/errors.ts'
 import type { ConsumeRequest, Settled } from '../wire/messages.ts'
 import { SETTLE_ITEMS_MAX } from '../wire/queue-requests.ts'
@@ -35,7 +36,7 @@ export interface SettlerContext {
 export class Settler {
   readonly #context: SettlerContext
   readonly #backoff: Backoff
-  #queue: Entry[] = []
+  readonly #queue = new Fifo<Entry>()
   readonly #sent = new Map<number, readonly Entry[]>()
   #nextId = 1
   #scheduled = false
@@ -69,7 +70,7 @@ export class Settler {
     const sent = [...this.#sent.values()].flat()
     this.#sent.clear()
     for (const entry of sent) entry.unknown = true
-    this.#queue = [...sent, ...this.#queue]
+    this.#again(sent)
   }
 
   answered(answer: Settled): void {
@@ -101,13 +102,15 @@ export class Settler {
       this.#sent.delete(id)
       for (const entry of entries) entry.reject(unanswered(true))
     }
-    for (const entry of this.#queue) if (late(entry)) entry.reject(unanswered(entry.unknown))
-    this.#queue = this.#queue.filter((entry) => !late(entry))
+    for (const entry of this.#queue.drain()) {
+      if (late(entry)) entry.reject(unanswered(entry.unknown))
+      else this.#queue.push(entry)
+    }
   }
 
   /** Ends everything that is left. */
   abort(error: SandglassError): void {
-    for (const entry of this.#queue.splice(0)) entry.reject(entry.unknown ? unanswered(true) : error)
+    for (const entry of this.#queue.drain()) entry.reject(entry.unknown ? unanswered(true) : error)
     for (const entries of this.#sent.values()) for (const entry of entries) entry.reject(unanswered(true))
     this.#sent.clear()
   }
@@ -118,8 +121,13 @@ export class Settler {
       return
     }
     if (error.outcome === 'unknown') for (const entry of entries) entry.unknown = true
-    this.#queue = [...entries, ...this.#queue]
+    this.#again(entries)
     this.#flushSoon(this.#backoff.next())
+  }
+
+  /** They come before what has not been sent yet. */
+  #again(entries: readonly Entry[]): void {
+    for (const entry of entries.toReversed()) this.#queue.unshift(entry)
   }
 
   #lost(entry: Entry): void {
@@ -140,26 +148,28 @@ export class Settler {
   }
 
   #flush(): void {
-    let from = 0
-    while (from < this.#queue.length) {
-      const to = endOfRun(this.#queue, from)
-      const entries = this.#queue.slice(from, to)
-      if (!this.#context.send(request(this.#nextId, entries))) break
+    while (this.#queue.length > 0) {
+      const entries = takeRun(this.#queue)
+      if (!this.#context.send(request(this.#nextId, entries))) {
+        this.#again(entries)
+        return
+      }
       const now = this.#context.env.monoMs()
       for (const entry of entries) entry.sentAt = now
       this.#sent.set(this.#nextId++, entries)
-      from = to
     }
-    this.#queue = this.#queue.slice(from)
   }
 }
 
-/** Entries from `from` on that fit one request: the same settlement. */
-function endOfRun(queue: readonly Entry[], from: number): number {
-  const first = queue[from]
-  let to = from + 1
-  while (to < queue.length && to - from < SETTLE_ITEMS_MAX && same(first?.settlement, queue[to]?.settlement)) to++
-  return to
+/** Takes those in front that fit one request: the same settlement. */
+function takeRun(queue: Fifo<Entry>): Entry[] {
+  const run: Entry[] = []
+  for (let next = queue.first; next !== undefined && run.length < SETTLE_ITEMS_MAX; next = queue.first) {
+    if (run.length > 0 && !same(run[0]?.settlement, next.settlement)) break
+    run.push(next)
+    queue.shift()
+  }
+  return run
 }
 
 function same(a: Settlement | undefined, b: Settlement | undefined): boolean {

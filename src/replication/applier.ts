@@ -3,6 +3,7 @@
  * at' = max(at, last at'), the same on every replica because it comes from the log alone.
  */
 import { assert } from '../base/assert.ts'
+import { Fifo } from '../base/fifo.ts'
 import type { ConfState, Entry } from '../base/log-entry.ts'
 import { type ConfChange, decodeConfChange } from '../raft/conf-change.ts'
 import type { RaftGroup } from '../raft/raft.ts'
@@ -19,8 +20,8 @@ export class Applier<R, E> {
   readonly #proposals: Proposals<R>
   readonly #observers: readonly GroupObserver<E>[]
   readonly #onConfChange: (change: ConfChange, confState: ConfState) => void
-  #queue: Entry[] = []
-  #next = 0
+  /** Committed and not yet applied. */
+  readonly #queue = new Fifo<Entry>()
   /** What the view's memory and layers stand for. */
   #meta: CheckpointMeta
   /** Highest index of a configuration change that was applied. */
@@ -62,32 +63,28 @@ export class Applier<R, E> {
   }
 
   get waiting(): boolean {
-    return this.#next < this.#queue.length
+    return this.#queue.length > 0
   }
 
   /** The last entry known to be committed and due to be applied here. */
   get certain(): number {
-    return this.#queue.at(-1)?.index ?? this.#meta.applied
+    return this.#queue.last?.index ?? this.#meta.applied
   }
 
   add(committed: readonly Entry[]): void {
     if (committed.length === 0) return
     assert(committed[0]?.index === this.certain + 1, 'committed entries come without a gap')
-    if (this.waiting) for (const entry of committed) this.#queue.push(entry)
-    else this.#queue = [...committed]
+    for (const entry of committed) this.#queue.push(entry)
   }
 
   /** Applies until nothing waits or `enough` says so, at least one entry. Confirms to the core once. */
   run(enough: () => boolean): void {
     if (!this.waiting) return
     do {
-      const entry = this.#queue[this.#next]
+      const entry = this.#queue.shift()
       assert(entry !== undefined, 'an entry waits to be applied')
-      this.#next++
       this.#apply(entry)
     } while (this.waiting && !enough())
-    if (!this.waiting) this.#reset()
-    else if (this.#next > 1024) this.#compact()
     this.#raft.applied(this.#meta.applied)
   }
 
@@ -97,14 +94,14 @@ export class Applier<R, E> {
 
   /** A snapshot takes the place of everything up to its position; what waited is part of it. */
   replaced(meta: CheckpointMeta): void {
-    this.#reset()
+    this.#queue.drain()
     this.#meta = meta
     this.#logBytes = 0
   }
 
   /** Drops what waits: a snapshot is about to pass it. */
   drop(): void {
-    this.#reset()
+    this.#queue.drain()
   }
 
   /** What was applied is gone, and what waits cannot be: a snapshot begins anew. */
@@ -141,16 +138,6 @@ export class Applier<R, E> {
       replies.push(applied.reply)
       if (wanted) for (const effect of applied.effects) effects.push(effect)
     }
-  }
-
-  #reset(): void {
-    this.#queue = []
-    this.#next = 0
-  }
-
-  #compact(): void {
-    this.#queue = this.#queue.slice(this.#next)
-    this.#next = 0
   }
 }
 

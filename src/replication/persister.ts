@@ -3,6 +3,7 @@
  * durable leaves with the confirmation. While a snapshot is being installed the later ones wait behind it.
  */
 import { assert } from '../base/assert.ts'
+import { Fifo } from '../base/fifo.ts'
 import type { Ready } from '../raft/types.ts'
 import type { Wal, WalWrite } from '../storage/wal/types.ts'
 
@@ -18,7 +19,7 @@ export class Persister {
   readonly #to: Pick<WalWrite, 'group' | 'replica'>
   readonly #confirmed: (ready: Ready) => void
   /** Not yet confirmed, oldest first. */
-  readonly #pending: Pending[] = []
+  readonly #pending = new Fifo<Pending>()
   /** Not yet handed to the log, because a snapshot before them is being installed. */
   #held: Pending[] | undefined
   #writes = 0
@@ -106,7 +107,7 @@ export class Persister {
 
   #confirm(): void {
     for (;;) {
-      const [first] = this.#pending
+      const { first } = this.#pending
       if (first === undefined || !first.durable || !first.loaded) return
       this.#pending.shift()
       this.#confirmed(first.ready)
