@@ -143,9 +143,8 @@ export class Checkpointer {
 
   async #write(): Promise<CheckpointMeta> {
     const { view, state, meta, frozen } = this.#parts
-    view.flush(state)
     const now = meta()
-    const written = state.checkpoint(now)
+    const written = state.checkpoint(now, () => view.freeze(state))
     frozen()
     await written
     return now

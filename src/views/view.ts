@@ -19,6 +19,18 @@ export interface Reader {
   ): Promise<readonly { readonly key: string; readonly value: Uint8Array }[]>
 }
 
+/** Where rows go that nobody reads back before they are loaded. */
+export interface RowSink {
+  put(key: string, value: Uint8Array): void
+  delete(key: string): void
+}
+
+/** What was dirty in memory at one moment. */
+export interface FrozenRows {
+  /** To be called once. A step is little work; whoever drives them may let commands be applied between two. */
+  write(to: RowSink): Generator<void, void>
+}
+
 export interface ApplyContext {
   /** at' in ms: max(the entry's `at`, every earlier at'). */
   readonly at: number
@@ -38,8 +50,11 @@ export interface View<R = unknown, E = unknown> {
   load(reader: Reader): Promise<void>
   /** Applies one command of an entry. Throws UnknownCommandError for a type or version it does not know. */
   apply(command: Uint8Array, context: ApplyContext): Applied<R, E>
-  /** Called before a checkpoint freezes the top layer: writes what is dirty in memory as rows. */
-  flush(store: Store): void
+  /**
+   * Called between two entries, just before a checkpoint freezes the top layer: the rows of what is dirty in memory, as it
+   * is now whatever is applied meanwhile. They are written to their end before the next freeze.
+   */
+  freeze(store: Store): FrozenRows
   /** Bytes held in memory beside the store's layers. */
   bytes(): number
 }

@@ -251,8 +251,8 @@ export const STORAGE_MUTANTS: readonly Mutant[] = [
     name: 'layer-dropped-before-it-is-below',
     breaks: 'architecture §5: what is put while a checkpoint is in flight stays readable and is not lost',
     file: 'storage/state/group-state.ts',
-    find: 'const frozen = this.#layers.freeze()',
-    replace: 'const frozen = this.#layers.freeze()\n    this.#layers.drop(frozen)',
+    find: 'const below = this.#layers.freeze()',
+    replace: 'const below = this.#layers.freeze()\n    this.#layers.drop(below)',
     killers: contract('a scan sees what was there when it was called, whatever is written and checkpointed meanwhile'),
   },
 ]

@@ -3,6 +3,7 @@ import { type Mutant, testsOf } from './mutant.ts'
 
 const attach = testsOf('views/timer/attach.test.ts')
 const checkpoint = testsOf('views/timer/checkpoint.test.ts')
+const freeze = testsOf('views/timer/freeze.test.ts')
 const deliver = testsOf('views/timer/deliver.test.ts')
 const produce = testsOf('views/timer/produce.test.ts')
 const settle = testsOf('views/timer/settle.test.ts')
@@ -210,6 +211,22 @@ export const VIEW_MUTANTS: readonly Mutant[] = [
     find: '(slot) => !listed.has(slot)',
     replace: '(slot) => slot < 0',
     killers: attach('reattaching keeps the leases it lists, in that order, and returns the others at once'),
+  },
+  {
+    name: 'checkpoint-mixes-two-moments',
+    breaks: 'the rows of a checkpoint are those of one applied index, however long they take to be made',
+    file: 'views/timer/group.ts',
+    find: 'this.frozen?.copy()',
+    replace: 'void this.frozen',
+    killers: freeze('the rows of a checkpoint are those of its freeze, whatever is applied while they are made'),
+  },
+  {
+    name: 'question-changes-a-checkpoint',
+    breaks: 'the rows of a checkpoint are those of one applied index, however long they take to be made',
+    file: 'views/timer/group-query.ts',
+    find: 'this.#group.willChange()',
+    replace: 'void this.#group',
+    killers: freeze('a question that reads redeliveries back while rows are made changes none of them'),
   },
   {
     name: 'time-lost-over-a-checkpoint',

@@ -2,7 +2,7 @@
  * A view as small as one can be: every command appends a text, after a read of the first if it begins with 'look'. It keeps a count in memory and the texts as rows, so that
  * checkpoint, snapshot and replay can each be told from the others.
  */
-import type { Applied, ApplyContext, Reader, Store, View } from '../../src/views/view.ts'
+import type { Applied, ApplyContext, FrozenRows, Reader, View } from '../../src/views/view.ts'
 import { UnknownCommandError } from '../../src/views/view.ts'
 
 const encoder = new TextEncoder()
@@ -32,8 +32,14 @@ export class ListView implements View<string, string> {
     return { reply: `${index}:${value}`, effects: [value] }
   }
 
-  flush(store: Store): void {
-    store.put('count', text(String(this.#count)))
+  freeze(): FrozenRows {
+    const count = text(String(this.#count))
+    return {
+      *write(to) {
+        to.put('count', count)
+        yield
+      },
+    }
   }
 
   bytes(): number {

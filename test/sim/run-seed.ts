@@ -5,6 +5,7 @@
 import type { GroupId } from '../../src/base/ids.ts'
 import { END } from '../../src/broker/dispatcher/window.ts'
 import { Random } from '../raft/simulation/random.ts'
+import { flush } from '../views/flushed.ts'
 import { valueIn } from './clients.ts'
 import { drawFaultEvents, type FaultEvent } from './fault-events.ts'
 import { Faults } from './faults.ts'
@@ -136,7 +137,7 @@ async function checkGroup(world: World, group: GroupId): Promise<void> {
         each,
         stored.map(({ value }) => value),
       )
-    view.flush(store)
+    flush(view, store)
     const found = await world.time.during(reader.scan({ gte: '', lt: '\xff' }, ROWS_MAX))
     const rows = found.map(({ key, value }) => `${hex(key)} ${Buffer.from(value).toString('hex')}`)
     first ??= rows

@@ -11,13 +11,14 @@ import { settled } from '../../base/settled.ts'
 import { writeCheckpoint } from './checkpoint.ts'
 import type { Clearing } from './clearing.ts'
 import type { Database } from './database.ts'
+import { fillLayer } from './fill.ts'
 import { decodeHead, encodeHead, type Head } from './head.ts'
 import { headKey, type Place, PREFIX_BYTES, rowPrefix, rowRange } from './keys.ts'
 import { Layers } from './layers.ts'
 import { readRows } from './scan.ts'
 import { StateSnapshotSink } from './snapshot-sink.ts'
 import { StateSnapshotSource } from './snapshot-source.ts'
-import type { CheckpointMeta, GroupState, Key, KeyRange, Row, SnapshotSink, SnapshotSource } from './types.ts'
+import type { CheckpointMeta, GroupState, Key, KeyRange, MoreRows, Row, SnapshotSink, SnapshotSource } from './types.ts'
 
 /** What a group has from its store. */
 export interface Shard {
@@ -105,13 +106,13 @@ export class StoredGroupState implements GroupState {
     }
   }
 
-  checkpoint(meta: CheckpointMeta): Promise<void> {
+  checkpoint(meta: CheckpointMeta, freeze?: () => MoreRows): Promise<void> {
     assert(this.#checkpoint === undefined, 'one checkpoint of a group at a time')
     assert(meta.applied >= (this.#head?.meta.applied ?? 0), 'a checkpoint never goes back')
     // A checkpoint lets the log forget, which may be all that heals the damage.
     if (this.#damage !== undefined) return Promise.reject(damaged('write a checkpoint', this.#damage))
     if (this.#removed || this.#flipping) return Promise.reject(this.#gone('write a checkpoint'))
-    this.#checkpoint = this.#writeDown(meta).finally(() => {
+    this.#checkpoint = this.#writeDown(meta, freeze?.()).finally(() => {
       this.#checkpoint = undefined
     })
     return this.#checkpoint
@@ -163,8 +164,9 @@ export class StoredGroupState implements GroupState {
     this.#head = undefined
   }
 
-  async #writeDown(meta: CheckpointMeta): Promise<void> {
-    const frozen = this.#layers.freeze()
+  async #writeDown(meta: CheckpointMeta, more: MoreRows | undefined): Promise<void> {
+    const below = this.#layers.freeze()
+    const frozen = more === undefined ? below : this.#layers.addFrozen(await fillLayer(this.#shard.env, more), below)
     this.#head = await writeCheckpoint(this.#shard, this.#place, frozen, {
       meta,
       head: this.#head,

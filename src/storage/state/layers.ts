@@ -56,7 +56,15 @@ export class Layers {
     return this.#layers.slice(1)
   }
 
-  /** The layers that `freeze` returned are below now. */
+  /** Another one, newer than the `frozen` ones and older than what was put since: what is to be written from now on. */
+  addFrozen(layer: Layer, frozen: readonly Layer[]): readonly Layer[] {
+    const newer = this.#layers.slice(0, this.#layers.length - frozen.length)
+    this.#layers = [...newer, layer, ...frozen]
+    this.#frozenBytes += layer.bytes
+    return [layer, ...frozen]
+  }
+
+  /** The layers that `freeze` or `addFrozen` returned are below now. */
   drop(frozen: readonly Layer[]): void {
     const left = this.#layers.length - frozen.length
     assert(left >= 1 && this.#layers[left] === frozen[0], 'the oldest layers are dropped')

@@ -30,6 +30,11 @@ export interface CheckpointMeta {
   readonly lastAt: number
 }
 
+/** Rows made from memory, of keys that nobody reads before they are loaded. To be written once, whole; a step is little work. */
+export interface MoreRows {
+  write(to: { put(key: Key, value: Uint8Array): void; delete(key: Key): void }): Generator<void, void>
+}
+
 /** What apply may do: synchronous point operations on the top layer. */
 export interface ViewStore {
   get(key: Key): Uint8Array | undefined
@@ -58,8 +63,9 @@ export interface GroupState extends ViewStore, StateReader {
   /**
    * Freezes the top layer now, writes it with `meta` in one synced batch, resolves when durable. One at a time. Rejects
    * with DISK_FULL or INTERNAL after several tries; the layers still hold the rows and the next call takes them along.
+   * `freeze` is called now unless that is refused; its rows go with the batch, made in slices of the event loop.
    */
-  checkpoint(meta: CheckpointMeta): Promise<void>
+  checkpoint(meta: CheckpointMeta, freeze?: () => MoreRows): Promise<void>
   /** Consistent view of the last completed checkpoint, to be sent to a follower. */
   openSnapshot(): Promise<SnapshotSource>
   /** Begins a snapshot from a leader under the next generation; an earlier unfinished one is dropped. */

@@ -1,10 +1,10 @@
 /**
- * The catalog: nodes, topics, and which node carries which partition. All of it is in memory; rows are written at flush.
+ * The catalog: nodes, topics, and which node carries which partition. All of it is in memory; rows are written at a checkpoint.
  * Invariant: a group or replica id below `nextId` that is not found here belonged to something that was deleted.
  */
 import { unreachable } from '../../base/assert.ts'
 import { FIRST_FREE_ID, type GroupId, type NodeId } from '../../base/ids.ts'
-import type { Applied, ApplyContext, Reader, Store, View } from '../view.ts'
+import type { Applied, ApplyContext, FrozenRows, Reader, RowSink, View } from '../view.ts'
 import { checkCreate, checkNode } from './checks.ts'
 import { decodeCommand } from './command-codec.ts'
 import type {
@@ -111,13 +111,19 @@ class Catalog implements CatalogView {
     this.#revision++
   }
 
-  flush(store: Store): void {
-    for (const key of this.#dirty) {
-      const value = this.#row(key)
-      if (value === undefined) store.delete(key)
-      else store.put(key, value)
-    }
+  /** Records never change, they are replaced. */
+  freeze(): FrozenRows {
+    const rows = Array.from(this.#dirty, (key) => ({ key, encode: this.#encoder(key) }))
     this.#dirty.clear()
+    return {
+      *write(to: RowSink): Generator<void, void> {
+        for (const { key, encode } of rows) {
+          if (encode === undefined) to.delete(key)
+          else to.put(key, encode())
+          yield
+        }
+      },
+    }
   }
 
   bytes(): number {
@@ -213,12 +219,14 @@ class Catalog implements CatalogView {
     this.#revision++
   }
 
-  #row(key: string): Uint8Array | undefined {
-    if (key === COUNTERS_KEY) return encodeCounters(this.#nextId)
+  /** Of the row as it is now; undefined if there is none any more. */
+  #encoder(key: string): (() => Uint8Array) | undefined {
+    const nextId = this.#nextId
+    if (key === COUNTERS_KEY) return () => encodeCounters(nextId)
     const topic = this.#topics.get(topicOfKey(key) ?? '')
-    if (topic !== undefined) return encodeTopic(topic)
+    if (topic !== undefined) return () => encodeTopic(topic)
     const node = this.#nodes.get(nodeOfKey(key) ?? 0)
-    return node === undefined ? undefined : encodeNode(node)
+    return node === undefined ? undefined : () => encodeNode(node)
   }
 
   #restore(key: string, value: Uint8Array): void {

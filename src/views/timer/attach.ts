@@ -23,7 +23,7 @@ export function applyAttach(partition: Partition, command: AttachCommand, { at }
   if (isReplaced || isOthers) return { reply: { type: 'stale', cursor: group.cursor }, effects: [] }
   if (rival === undefined && group.sessions.size >= SESSIONS_MAX) return tooMany('sessions')
 
-  partition.dirtyGroups.add(group)
+  partition.willChange(group)
   const effects = own === undefined ? replace(group, rival, at) : group.changed
   const session = own ?? group.addSession(command.session, command.consumer)
   if (own === undefined) group.sessionsChanged = true
@@ -37,7 +37,7 @@ export function applyDetach(partition: Partition, command: DetachCommand, { at }
   if (group === undefined) return { reply: { type: 'groupNotFound' }, effects: [] }
   const session = group.sessions.get(command.session)
   if (session === undefined) return { reply: { type: 'detached' }, effects: [] }
-  partition.dirtyGroups.add(group)
+  partition.willChange(group)
   group.removeSession(session, at)
   return { reply: { type: 'detached' }, effects: group.changed }
 }

@@ -1,7 +1,7 @@
 /**
  * Redeliveries far ahead, in blocks of the store: a delay of an hour for millions of messages costs memory one
  * description per block. A block is written once and read back whole when its earliest redelivery comes near; its row
- * goes with the next flush, so that reading needs no write. Like the runs of an external priority queue, each message
+ * goes with the next freeze, so that reading needs no write. Like the runs of an external priority queue, each message
  * moves between memory and store only a few times.
  */
 import { assert } from '../../base/assert.ts'
@@ -99,7 +99,7 @@ export class ColdRedeliveries {
   }
 
   /** Removes the rows of blocks that were read back. */
-  flush(store: Store): void {
+  forgetSpent(store: Store): void {
     for (const number of this.#spent) store.delete(this.#key(number))
     this.#spent = []
   }

@@ -15,8 +15,8 @@ import { NONE } from './slots.ts'
 export function applyDeliver(partition: Partition, command: DeliverCommand, moment: Moment): TimerApplied {
   const group = partition.group(command)
   if (group === undefined) return { reply: { type: 'groupNotFound' }, effects: [] }
+  partition.willChange(group)
   group.outstanding.settle(moment.at, moment.store)
-  partition.dirtyGroups.add(group)
   if (!fits(partition, group, command)) return { reply: { type: 'stale', cursor: group.cursor }, effects: [] }
 
   const delivery = new Delivery(partition, group, command, moment)

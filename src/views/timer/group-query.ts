@@ -115,8 +115,9 @@ export class GroupQuery implements GroupView {
     return row === undefined ? undefined : utf8.decode(row)
   }
 
-  /** Memory may be laid out anew by this; the meaning stays, and the rows of the last flush still tell it. */
+  /** Memory may be laid out anew by this; the meaning stays, and the rows of the last checkpoint still tell it. */
   #settle(until: number): void {
+    if (this.#group.outstanding.cold.firstTime() <= until) this.#group.willChange()
     this.#group.outstanding.peek(this.#context.lastAt, until, this.#context.store)
   }
 

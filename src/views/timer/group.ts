@@ -36,7 +36,9 @@ export class Group {
   /** Messages of the channel at or below the cursor; undefined when the group began in their midst, uncounted. */
   passed: number | undefined
   nextSession = 0
-  /** What the next flush writes beside the group's own row, and how many rows of each there are. */
+  /** It is on its way to rows, and not copied yet. */
+  frozen: { copy(): void } | undefined
+  /** What the next freeze takes along beside the group's own row, and how many rows of each there are. */
   sessionsChanged = false
   sessionRows = 0
   outstandingRows = 0
@@ -49,6 +51,11 @@ export class Group {
     this.passed = passed
     this.outstanding = new Outstanding(number)
     this.changed = [{ type: 'groupChanged', channel: channel.name, group: name }]
+  }
+
+  /** To be called before anything of the group is changed: what is on its way to rows stays as it was. */
+  willChange(): void {
+    this.frozen?.copy()
   }
 
   bytes(): number {

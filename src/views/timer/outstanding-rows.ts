@@ -3,6 +3,7 @@
  * difference from the one before, so that equal tables give equal bytes whatever order their slots have.
  */
 import { ByteReader, ByteWriter } from './bytes.ts'
+import type { SlotColumns } from './slots.ts'
 
 /** One outstanding message outside its table. */
 export interface OutstandingRecord {
@@ -20,6 +21,23 @@ interface LeaseRecord {
   readonly session: number
   readonly fence: number
   readonly leaseMs: number
+}
+
+/** What a row says of a slot. */
+export function recordOf(columns: SlotColumns, slot: number): OutstandingRecord {
+  const { due, index, count, hasReason, time, fence, leaseMs, holder } = columns
+  const session = holder[slot]
+  return {
+    due: due[slot] as number,
+    index: index[slot] as number,
+    count: count[slot] as number,
+    hasReason: hasReason[slot] === 1,
+    time: time[slot] as number,
+    lease:
+      session === undefined
+        ? undefined
+        : { session: session.number, fence: fence[slot] as number, leaseMs: leaseMs[slot] as number },
+  }
 }
 
 const LEASED = 1

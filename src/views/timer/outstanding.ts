@@ -8,7 +8,7 @@ import { OUTSTANDING_MAX } from '../../base/limits.ts'
 import type { Store } from '../view.ts'
 import { ColdRedeliveries } from './cold.ts'
 import type { Position } from './commands.ts'
-import { byPosition, type OutstandingRecord } from './outstanding-rows.ts'
+import { byPosition, type OutstandingRecord, recordOf } from './outstanding-rows.ts'
 import type { Session } from './session.ts'
 import { SlotHeap } from './slot-heap.ts'
 import { NONE, Slots } from './slots.ts'
@@ -29,7 +29,7 @@ const PEEK_BLOCKS = 4
 export class Outstanding {
   readonly slots = new Slots()
   readonly cold: ColdRedeliveries
-  /** What the next flush must write; also a query that reads cold blocks back sets it. */
+  /** What the next freeze must take along; also a query that reads cold blocks back sets it. */
   changed = false
   readonly leased = new SlotHeap(this.slots)
   readonly #due = new SlotHeap(this.slots)
@@ -185,19 +185,7 @@ export class Outstanding {
 
   /** What a row says of a slot. */
   record(slot: number): OutstandingRecord {
-    const { due, index, count, hasReason, time, fence, leaseMs, holder } = this.slots
-    const session = holder[slot]
-    return {
-      due: due[slot] as number,
-      index: index[slot] as number,
-      count: count[slot] as number,
-      hasReason: hasReason[slot] === 1,
-      time: time[slot] as number,
-      lease:
-        session === undefined
-          ? undefined
-          : { session: session.number, fence: fence[slot] as number, leaseMs: leaseMs[slot] as number },
-    }
+    return recordOf(this.slots, slot)
   }
 
   /** The opposite of {@link record}; `session` is the one that its lease names. */

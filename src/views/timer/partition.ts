@@ -44,6 +44,12 @@ export class Partition {
     for (const channel of this.channels.values()) yield* channel.groups.values()
   }
 
+  /** To be called before a command changes the group. */
+  willChange(group: Group): void {
+    group.willChange()
+    this.dirtyGroups.add(group)
+  }
+
   get channelsLeft(): number {
     return CHANNELS_MAX - this.channels.size
   }

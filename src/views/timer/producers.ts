@@ -5,7 +5,7 @@
  */
 import { assert } from '../../base/assert.ts'
 import { PRODUCER_OFFSETS_MAX, PRODUCER_RUNS_MAX, PRODUCER_TTL_MS, PRODUCERS_MAX } from '../../base/limits.ts'
-import type { Reader, Store } from '../view.ts'
+import type { FrozenRows, Reader, RowSink } from '../view.ts'
 import { ByteReader, ByteWriter } from './bytes.ts'
 import type { Position } from './commands.ts'
 import { TAG } from './keys.ts'
@@ -18,6 +18,8 @@ interface Run {
   count: number
 }
 
+/** Rows of a producer are 8 KiB at most. */
+const ROWS_PER_STEP = 64
 const PRODUCER_BYTES = 250
 const RUN_BYTES = 40
 
@@ -66,8 +68,10 @@ class Producer {
 export class Producers {
   /** The longest idle first. */
   readonly #byId = new Map<string, Producer>()
-  /** Changed since the last flush; undefined: forgotten, and its row must go. */
-  readonly #dirty = new Map<string, Producer | undefined>()
+  /** Changed since the last freeze; undefined: forgotten, and its row must go. */
+  #dirty = new Map<string, Producer | undefined>()
+  /** On their way to rows; bytes: encoded before the next change. */
+  #frozen = new Map<string, Producer | Uint8Array | undefined>()
   #turn = 0
   #runs = 0
 
@@ -89,6 +93,7 @@ export class Producers {
   /** It was heard of at `at`; `stored` are the positions of its new messages, in sequence. */
   touch(id: string, at: number, stored: readonly Position[]): void {
     const producer = this.#byId.get(id) ?? this.#create(id)
+    if (this.#frozen.get(id) === producer) this.#encodeFrozen(id, producer)
     this.#runs -= producer.runs.length
     for (const position of stored) producer.push(position.due, position.index)
     producer.trim()
@@ -101,16 +106,12 @@ export class Producers {
     this.#forgetIdle(at)
   }
 
-  flush(store: Store): void {
-    for (const [id, producer] of this.#dirty) {
-      if (producer === undefined) {
-        store.delete(TAG.producer + id)
-      } else {
-        store.put(TAG.producer + id, encodeProducer(producer))
-        producer.stored = true
-      }
-    }
-    this.#dirty.clear()
+  /** What changed since the last freeze, which was written to its end. */
+  freeze(): FrozenRows {
+    assert(this.#frozen.size === 0, 'producers are frozen once at a time')
+    this.#frozen = this.#dirty
+    this.#dirty = new Map()
+    return { write: (to) => this.#write(to) }
   }
 
   /** Rows of one scan, in any order; {@link loaded} ends it. */
@@ -130,10 +131,27 @@ export class Producers {
     for (const producer of sorted) this.#byId.set(producer.id, producer)
   }
 
-  /** One that was forgotten since the last flush still has its row. */
+  *#write(to: RowSink): Generator<void, void> {
+    let rows = 0
+    for (const [id, producer] of this.#frozen) {
+      if (producer instanceof Producer) this.#encodeFrozen(id, producer)
+      const row = this.#frozen.get(id)
+      if (row instanceof Uint8Array) to.put(TAG.producer + id, row)
+      else to.delete(TAG.producer + id)
+      if (++rows % ROWS_PER_STEP === 0) yield
+    }
+    this.#frozen.clear()
+  }
+
+  #encodeFrozen(id: string, producer: Producer): void {
+    this.#frozen.set(id, encodeProducer(producer))
+    producer.stored = true
+  }
+
+  /** One that was forgotten since the last checkpoint still has its row. */
   #create(id: string): Producer {
     const producer = new Producer(id)
-    producer.stored = this.#dirty.has(id)
+    producer.stored = this.#dirty.has(id) || this.#frozen.has(id)
     return producer
   }
 
@@ -143,7 +161,7 @@ export class Producers {
       if (!idle && this.#byId.size <= PRODUCERS_MAX && this.#runs <= PRODUCER_RUNS_MAX) return
       this.#byId.delete(producer.id)
       this.#runs -= producer.runs.length
-      if (producer.stored) this.#dirty.set(producer.id, undefined)
+      if (producer.stored || this.#frozen.has(producer.id)) this.#dirty.set(producer.id, undefined)
       else this.#dirty.delete(producer.id)
     }
   }

@@ -65,6 +65,7 @@ function settle<I extends Held>(
 ): TimerApplied {
   const group = partition.group(command)
   if (group === undefined) return { reply: { type: 'groupNotFound' }, effects: [] }
+  group.willChange()
   const lost: number[] = []
   let place = 0
   let done = 0

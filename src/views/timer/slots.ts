@@ -12,7 +12,19 @@ const TRIM_ABOVE = 1024
 /** Columns and hash table, with the holder's reference. */
 const BYTES_PER_SLOT = 5 * 8 + 4 * 4 + 1 + 2 * 4 + 8
 
-export class Slots {
+/** What outlasts a restart of each slot; a slot that is free has no index. */
+export interface SlotColumns {
+  readonly due: Float64Array
+  readonly index: Float64Array
+  readonly fence: Float64Array
+  readonly time: Float64Array
+  readonly leaseMs: Float64Array
+  readonly count: Int32Array
+  readonly hasReason: Uint8Array
+  readonly holder: readonly (Session | undefined)[]
+}
+
+export class Slots implements SlotColumns {
   due = new Float64Array(FIRST_CAPACITY)
   index = new Float64Array(FIRST_CAPACITY)
   /** Of the current lease; 0: waiting. */
@@ -77,6 +89,21 @@ export class Slots {
     this.next[slot] = this.#free
     this.#free = slot
     this.size--
+  }
+
+  /** A copy. */
+  columns(): SlotColumns {
+    const used = this.#used
+    return {
+      due: this.due.slice(0, used),
+      index: this.index.slice(0, used),
+      fence: this.fence.slice(0, used),
+      time: this.time.slice(0, used),
+      leaseMs: this.leaseMs.slice(0, used),
+      count: this.count.slice(0, used),
+      hasReason: this.hasReason.slice(0, used),
+      holder: this.holder.slice(0, used),
+    }
   }
 
   /** Every slot in use, in no order. */

@@ -1,14 +1,15 @@
 /**
  * The meaning of a timer partition's log (architecture §6): messages in the order of their due times, and for each group
  * of a channel what was handed out, to whom, and what is done. Deterministic: two replicas that applied the same commands
- * mean the same, whenever each of them flushed or was loaded.
+ * mean the same, whenever each of them was frozen or loaded.
  */
 import { assert, unreachable } from '../../base/assert.ts'
-import type { ApplyContext, Reader, Store, View } from '../view.ts'
+import type { ApplyContext, FrozenRows, Reader, Store, View } from '../view.ts'
 import { applyAttach, applyDetach } from './attach.ts'
 import { decodeTimerCommand } from './codec.ts'
 import type { GroupName, Position, TimerCommand, TimerEffect, TimerReply } from './commands.ts'
 import { applyDeliver } from './deliver.ts'
+import { freezePartition } from './freeze/frozen-partition.ts'
 import { GroupQuery, type QueryContext } from './group-query.ts'
 import { messageKey, messageKeyPosition, messageRange } from './keys.ts'
 import { loadPartition } from './load.ts'
@@ -16,7 +17,6 @@ import { bodyOfRow } from './message-row.ts'
 import { type Moment, Partition, type TimerApplied } from './partition.ts'
 import { applyProduce } from './produce.ts'
 import type { GroupView, StoredMessage, TimerQueries } from './queries.ts'
-import { flushRows } from './rows.ts'
 import { applyAck, applyExpire, applyExtend, applyNack } from './settle.ts'
 
 export interface TimerView extends View<TimerReply, TimerEffect>, TimerQueries {}
@@ -28,7 +28,7 @@ export function createTimerView(): TimerView {
 
 class TimerPartitionView implements TimerView, QueryContext {
   #partition = new Partition()
-  /** That of the last apply or flush: a view has one store for life. */
+  /** That of the last apply or freeze: a view has one store for life. */
   #store: Store | undefined
 
   get store(): Store | undefined {
@@ -60,9 +60,9 @@ class TimerPartitionView implements TimerView, QueryContext {
     return applyCommand(partition, command, { at, store })
   }
 
-  flush(store: Store): void {
+  freeze(store: Store): FrozenRows {
     this.#store = store
-    flushRows(this.#partition, store)
+    return freezePartition(this.#partition, store)
   }
 
   bytes(): number {

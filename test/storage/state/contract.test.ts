@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import type { GroupState, StateStore } from '../../../src/storage/state/types.ts'
+import type { GroupState, MoreRows, Row, StateStore } from '../../../src/storage/state/types.ts'
 import { ALL, bytes, HOMES, type Home, meta, pairs, text, until } from './fixture.ts'
 
 describe.each(Object.keys(HOMES))('a state store on %s', (kind) => {
@@ -164,6 +164,53 @@ describe.each(Object.keys(HOMES))('a state store on %s', (kind) => {
     await group.checkpoint(meta(1))
     expect(group.bytes()).toBe(empty)
     expect(store.stats().checkpoints).toBe(1)
+  })
+
+  test('rows made from memory go with the batch, and what is put while they are made does not', async () => {
+    group.put('a', bytes('1'))
+    const written = group.checkpoint(meta(1), () => ({
+      *write(to) {
+        to.put('memory', bytes('1'))
+        yield
+        group.put('a', bytes('2'))
+        group.put('b', bytes('2'))
+        expect(group.get('memory')).toBeUndefined()
+        yield
+        to.delete('gone')
+      },
+    }))
+    await written
+    expect(pairs(await group.scan(ALL, 10))).toEqual(['a=2', 'b=2', 'memory=1'])
+    await restart()
+    expect(pairs(await group.scan(ALL, 10))).toEqual(['a=1', 'memory=1'])
+  })
+
+  test('a scan that begins while they are made sees the group as it was', async () => {
+    group.put('a', bytes('1'))
+    let scanned: Promise<readonly Row[]> | undefined
+    await group.checkpoint(meta(1), () => ({
+      *write(to) {
+        to.put('memory', bytes('1'))
+        for (let i = 0; i < 5000; i++) group.put(`b${i}`, bytes('2'))
+        yield
+        scanned = group.scan(ALL, 10_000)
+        yield
+        for (let i = 0; i < 5000; i++) group.delete(`b${i}`)
+      },
+    }))
+    expect(await scanned).toHaveLength(5001)
+    expect(pairs(await group.scan(ALL, 10))).toEqual(['a=1', 'memory=1'])
+    await group.checkpoint(meta(2))
+    await restart()
+    expect(pairs(await group.scan(ALL, 10))).toEqual(['a=1', 'memory=1'])
+  })
+
+  test('a checkpoint that is refused freezes nothing', async () => {
+    await store.remove(7)
+    const freeze = (): MoreRows => {
+      throw new Error('frozen')
+    }
+    await expect(group.checkpoint(meta(2), freeze)).rejects.toMatchObject({ reason: 'INTERNAL' })
   })
 
   test('groups do not see each other', async () => {

@@ -60,14 +60,20 @@ describe('a failed write', () => {
   test('that lasts is reported, and the layers still hold the rows for the next checkpoint', async () => {
     group.put('a', bytes('a'))
     failWrites(4, 'IO error: 000012.log: No space left on device')
-    await expect(group.checkpoint(meta(1))).rejects.toMatchObject({ reason: 'DISK_FULL' })
+    const more = {
+      *write(to: { put(key: string, value: Uint8Array): void }) {
+        to.put('memory', bytes('m'))
+        yield
+      },
+    }
+    await expect(group.checkpoint(meta(1), () => more)).rejects.toMatchObject({ reason: 'DISK_FULL' })
     expect(group.meta).toBeUndefined()
     expect(text(group.get('a'))).toBe('a')
     group.put('b', bytes('b'))
     await group.checkpoint(meta(2))
     await store.close()
     store = await folder.open()
-    expect(pairs(await (await store.group(7)).scan(ALL, 10))).toEqual(['a=a', 'b=b'])
+    expect(pairs(await (await store.group(7)).scan(ALL, 10))).toEqual(['a=a', 'b=b', 'memory=m'])
   })
 
   test('that took effect all the same is recognised, for a checkpoint and for a flip', async () => {

@@ -4,6 +4,7 @@ import { type CatalogView, createCatalogView } from '../../../src/views/catalog/
 import { encodeCommand } from '../../../src/views/catalog/command-codec.ts'
 import type { CatalogCommand, CatalogReply, NodeRecord } from '../../../src/views/catalog/commands.ts'
 import { UnknownCommandError } from '../../../src/views/view.ts'
+import { flush } from '../flushed.ts'
 import { MemoryStore } from './memory-store.ts'
 
 const node = (id: number, name = `n${id}`): NodeRecord => ({
@@ -39,7 +40,7 @@ class Fixture {
   }
 
   async reload(): Promise<CatalogView> {
-    this.view.flush(this.store)
+    flush(this.view, this.store)
     const view = createCatalogView()
     await view.load(this.store)
     return view
@@ -151,7 +152,7 @@ describe('catalog view', () => {
           if (kind === 'create') f.apply(create(name, `r${i}`, n))
           else if (kind === 'delete') f.apply({ type: 'deleteTopic', name, id: f.view.topic(name)?.id ?? 0 })
           else if (kind === 'node') f.apply({ type: 'registerNode', node: { ...node(n), version: `${i}` } })
-          else f.view.flush(f.store)
+          else flush(f.view, f.store)
         }
         const loaded = await f.reload()
         expect(contents(loaded)).toEqual(contents(f.view))

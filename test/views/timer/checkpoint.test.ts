@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { createTimerView } from '../../../src/views/timer/timer-view.ts'
+import { flush } from '../flushed.ts'
 import { G, PartitionDriver } from './partition-driver.ts'
 
 describe('rows', () => {
@@ -14,7 +15,7 @@ describe('rows', () => {
     p.pass(5)
     p.ack(p.again('s', [3, 4]))
     expect(p.store.rows.size).toBe(rows)
-    p.view.flush(p.store)
+    flush(p.view, p.store)
     expect(p.store.count('o')).toBe(0)
   })
 
@@ -22,14 +23,14 @@ describe('rows', () => {
     const p = new PartitionDriver()
     p.attach('s')
     p.deliver('s', p.produce(0))
-    p.view.flush(p.store)
+    flush(p.view, p.store)
     const before = new Map(p.store.rows)
-    p.view.flush(p.store)
+    flush(p.view, p.store)
     const rewritten = [...p.store.rows].filter(([key, value]) => before.get(key) !== value).map(([key]) => key)
     expect(rewritten).toEqual(['a'])
     const leases = p.store.get('o\0\0\0\0\0\0\0\0')
     p.attach('t')
-    p.view.flush(p.store)
+    flush(p.view, p.store)
     expect(leases?.length).toBeGreaterThan(0)
     expect(p.store.get('o\0\0\0\0\0\0\0\0')).toBe(leases)
   })
@@ -38,14 +39,14 @@ describe('rows', () => {
     const p = new PartitionDriver()
     p.attach('s')
     const items = p.deliver('s', p.produce(...Array<number>(9_000).fill(0)))
-    p.view.flush(p.store)
+    flush(p.view, p.store)
     expect(p.store.count('o')).toBe(3)
     p.ack(items.slice(0, 8_000))
-    p.view.flush(p.store)
+    flush(p.view, p.store)
     expect(p.store.count('o')).toBe(1)
     await p.reload()
     expect(p.ack(items.slice(8_000))).toEqual([])
-    p.view.flush(p.store)
+    flush(p.view, p.store)
     expect(p.store.count('o')).toBe(0)
   })
 
@@ -54,7 +55,7 @@ describe('rows', () => {
     p.attach('s')
     p.deliver('s', p.produce(0, 0, 9).slice(0, 2))
     p.apply({ type: 'attach', channel: 'master', group: 'h', consumer: 'c', session: 's', start: { type: 'earliest' } })
-    p.view.flush(p.store)
+    flush(p.view, p.store)
     // Name, three messages, cursor at due 1,000 and index 2 (docs/formats.md).
     const row = Uint8Array.of(6, ...Buffer.from('master'), 3, 0xe8, 7, 2)
     expect(Buffer.from(p.store.get('c\0\0\0\0') ?? []).toString('hex')).toBe(Buffer.from(row).toString('hex'))
@@ -67,7 +68,7 @@ describe('rows', () => {
     const items = p.deliver('s', p.produce(...Array<number>(50_000).fill(0)))
     expect(p.view.bytes()).toBeGreaterThan(empty + 50_000 * 60)
     p.ack(items)
-    p.view.flush(p.store)
+    flush(p.view, p.store)
     expect(p.view.bytes()).toBeLessThan(empty + 50_000 * 20)
     expect(p.deliver('s', p.produce(...Array<number>(5_000).fill(0)))).toHaveLength(5_000)
     expect(p.g.leased).toBe(5_000)
@@ -123,7 +124,7 @@ describe('load', () => {
 
   test('rows of another version are refused', async () => {
     const p = new PartitionDriver()
-    p.view.flush(p.store)
+    flush(p.view, p.store)
     p.store.put('a', Uint8Array.of(2, 0, 0, 0, 0, 0))
     await expect(createTimerView().load(p.store)).rejects.toThrow('timer rows of version 2 are unknown')
   })

@@ -2,6 +2,7 @@
 import { describe, expect, test } from 'vitest'
 import { OUTSTANDING_MAX } from '../../../src/base/limits.ts'
 import type { NewMessage } from '../../../src/views/timer/commands.ts'
+import { flush } from '../flushed.ts'
 import { G, PartitionDriver, text } from './partition-driver.ts'
 
 const FRAME = 10_000
@@ -72,14 +73,14 @@ describe('later redeliveries', () => {
   test('memory does not grow with them', () => {
     const few = delayed(30_000)
     const many = delayed(90_000)
-    few.view.flush(few.store)
-    many.view.flush(many.store)
+    flush(few.view, few.store)
+    flush(many.view, many.store)
     expect(many.view.bytes()).toBeLessThan(few.view.bytes() * 1.1)
   })
 
   test('memory stays small while they come back, whether commands are applied or only questions asked', () => {
     const p = delayed(150_000)
-    p.view.flush(p.store)
+    flush(p.view, p.store)
     const before = p.view.bytes()
     for (let i = 0; i < 40; i++) p.g.ready(p.at + SPREAD_MS, 1_000)
     expect(p.view.bytes()).toBeLessThan(before * 3)
@@ -134,7 +135,7 @@ describe('later redeliveries', () => {
 
   test('what a query read back is not lost by a restart', async () => {
     const p = delayed(40_000)
-    p.view.flush(p.store)
+    flush(p.view, p.store)
     p.g.ready(1_000 + SPREAD_MS, 1_000)
     await p.reload()
     expect(drain(p, SPREAD_MS)).toHaveLength(40_000)
@@ -167,9 +168,9 @@ describe('later redeliveries', () => {
     const often = new PartitionDriver()
     for (const { bytes, at } of once.log) {
       often.view.apply(bytes, { at, index: 1, store: often.store })
-      often.view.flush(often.store)
+      flush(often.view, often.store)
     }
-    once.view.flush(once.store)
+    flush(once.view, once.store)
     expect(often.store.dump()).toEqual(once.store.dump())
   })
 })

@@ -11,8 +11,10 @@ import type {
   TimerEffect,
   TimerReply,
 } from '../../../src/views/timer/commands.ts'
+
 import type { GroupView } from '../../../src/views/timer/queries.ts'
 import { createTimerView, type TimerView } from '../../../src/views/timer/timer-view.ts'
+import { flush } from '../flushed.ts'
 import { MapStore } from './map-store.ts'
 
 export const G = { channel: 'master', group: 'g' }
@@ -93,7 +95,7 @@ export class PartitionDriver {
 
   /** Checkpoint, then a fresh view from its rows. */
   async reload(): Promise<void> {
-    this.view.flush(this.store)
+    flush(this.view, this.store)
     this.view = createTimerView()
     await this.view.load(this.store)
   }

@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { CHANNELS_MAX, PRODUCERS_MAX } from '../../../src/base/limits.ts'
 import { encodeTimerCommand } from '../../../src/views/timer/codec.ts'
 import type { NewMessage, TimerCommand } from '../../../src/views/timer/commands.ts'
+import { flush } from '../flushed.ts'
 import { PartitionDriver, text } from './partition-driver.ts'
 
 function frame(producer: string, first: number, count: number): TimerCommand {
@@ -204,19 +205,19 @@ describe('producer sequences', () => {
   test('one that is forgotten twice between two checkpoints leaves no row behind', () => {
     const p = new PartitionDriver()
     p.expect('produced', frame('p', 1, 1))
-    p.view.flush(p.store)
+    flush(p.view, p.store)
     p.pass(3_600_001)
     p.expect('produced', frame('p', 1, 1))
     p.pass(3_600_001)
     p.expect('outOfSequence', frame('q', 2, 1))
-    p.view.flush(p.store)
+    flush(p.view, p.store)
     expect(p.store.count('p')).toBe(0)
   })
 
   test('too many producers: the longest idle is forgotten, and its row with it', async () => {
     const p = new PartitionDriver()
     p.expect('produced', frame('idle', 1, 1))
-    p.view.flush(p.store)
+    flush(p.view, p.store)
     for (let i = 0; i < PRODUCERS_MAX - 1; i++) p.expect('produced', frame(`p${i}`, 1, 1))
     expect(p.expect('produced', frame('p0', 1, 1)).duplicates).toBe(1)
     p.expect('produced', frame('one more', 1, 1))

@@ -7,6 +7,7 @@ import { encodeTimerCommand } from '../../../src/views/timer/codec.ts'
 import type { TimerCommand } from '../../../src/views/timer/commands.ts'
 import { createTimerView, type TimerView } from '../../../src/views/timer/timer-view.ts'
 import { testEnv } from '../../storage/state/fixture.ts'
+import { flush } from '../flushed.ts'
 import { G, text } from './partition-driver.ts'
 
 const META = {
@@ -26,7 +27,7 @@ test('after a checkpoint and a restart the view goes on where its rows stand', a
   const run = { session: 's', leaseMs: 100, positions: positions.slice(0, 2), again: [] }
   const after = { due: 0, index: 0 }
   apply(view, store, { type: 'deliver', ...G, after, to: { due: 50, index: 2 }, runs: [run], parked: [] })
-  view.flush(store)
+  flush(view, store)
   const written = store.checkpoint({ ...META, applied: 3, lastAt: 50 })
   // Applied while the checkpoint is on its way, lost by the restart, replayed from the log.
   const ack: TimerCommand = { type: 'ack', ...G, items: [{ index: 1, fence: 1 }] }
