@@ -4,8 +4,24 @@ import type { FormationTransport } from '../rpc/formation/types.ts'
 import type { NodeConfig } from './config/schema.ts'
 import type { Identity } from './formation/identity.ts'
 
-/** host:port by peer, this node left out. `known` is what the catalog says and wins over the formation's list. */
+/**
+ * host:port by peer, this node left out. `known` is what the catalog says and wins over the formation's list; the answer is
+ * the same map as long as that is.
+ */
 export function peerAddresses(
+  config: NodeConfig,
+  identity: Identity,
+  known: () => ReadonlyMap<NodeId, string>,
+): () => ReadonlyMap<NodeId, string> {
+  let last: { readonly known: ReadonlyMap<NodeId, string>; readonly all: ReadonlyMap<NodeId, string> } | undefined
+  return () => {
+    const now = known()
+    if (last?.known !== now) last = { known: now, all: routesTo(config, identity, now) }
+    return last.all
+  }
+}
+
+function routesTo(
   config: NodeConfig,
   identity: Identity,
   known: ReadonlyMap<NodeId, string>,

@@ -49,7 +49,8 @@ export async function serve(context: Context, opened: Opened): Promise<ReadyInfo
   health.notReady = 'starting replicas'
   // The directory needs the shard and the shard the directory's addresses; both are asked only once everything stands.
   const parts: { directory?: CatalogDirectory } = {}
-  const addresses = () => peerAddresses(config, identity, parts.directory?.raftAddresses() ?? new Map())
+  const none: ReadonlyMap<NodeId, string> = new Map()
+  const addresses = peerAddresses(config, identity, () => parts.directory?.raftAddresses() ?? none)
   const foreign = new ForeignFolder(identity.members.length, context.fail)
   const { shard, transport } = openShard(context, opened, { addresses, foreign })
   const members = identity.members.map(({ id }) => ({ replica: id, node: id }))

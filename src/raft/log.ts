@@ -110,6 +110,13 @@ export class RaftLog {
     return limitBytes([...durable, ...this.unstable.slice(offset, hi)], bytesMax)
   }
 
+  /** Whether an entry in [lo, hi) is a change of the configuration. */
+  hasConfChange(lo: number, hi: number): boolean {
+    const { offset } = this.unstable
+    if (lo < offset && this.#storage.hasConfChange(lo, Math.min(hi, offset))) return true
+    return this.unstable.slice(Math.max(lo, offset), Math.max(hi, offset)).some(({ type }) => type === 'confChange')
+  }
+
   /** The newest one that can be sent, if it ends at `atLeast` or later. */
   snapshot(atLeast = 0): SnapshotMeta | undefined {
     const newest = this.unstable.snapshot ?? this.#storage.snapshot(atLeast)

@@ -3,7 +3,7 @@
  * leaves by itself does so as soon as the leader has applied it.
  */
 import { assert } from '../base/assert.ts'
-import type { ConfState, Entry } from '../base/log-entry.ts'
+import type { ConfState } from '../base/log-entry.ts'
 import { broadcastAppend, trySendAppend } from './append-entries.ts'
 import { maybeCommit } from './commit.ts'
 import type { ConfChange } from './conf-change.ts'
@@ -14,9 +14,6 @@ import { propose } from './propose.ts'
 import type { RaftState } from './state.ts'
 import { becomeFollower } from './term.ts'
 import { abortTransfer, transferLeadership } from './transfer.ts'
-
-/** The scan for unapplied changes reads the log in pieces of this many bytes. */
-const SCAN_BYTES = 1024 * 1024
 
 /** A committed change is applied. It was checked when proposed, so that failing here means that the log is not ours. */
 export function applyConfChange(r: RaftState, change: ConfChange): ConfState {
@@ -59,13 +56,7 @@ export function leaveJointIfDue(r: RaftState): void {
 
 /** A replica that may vote here without knowing a committed change must not start an election under the old one. */
 export function hasUnappliedConfChange(r: RaftState): boolean {
-  const end = r.log.committed + 1
-  for (let at = r.log.applied + 1; at < end; ) {
-    const page = r.log.slice(at, end, SCAN_BYTES)
-    if (page.some(isConfChange)) return true
-    at += page.length
-  }
-  return false
+  return r.log.hasConfChange(r.log.applied + 1, r.log.committed + 1)
 }
 
 function mostAdvancedVoter(r: RaftState): number {
@@ -74,10 +65,6 @@ function mostAdvancedVoter(r: RaftState): number {
     return peer === undefined || peer.stateLost ? 0 : peer.match
   }
   return r.conf.voters.reduce((best, id) => (matchOf(id) > matchOf(best) ? id : best), r.conf.voters[0] ?? 0)
-}
-
-function isConfChange(entry: Entry): boolean {
-  return entry.type === 'confChange'
 }
 
 function switchTo(r: RaftState, conf: ConfState, restarted: ReadonlySet<number>): void {

@@ -23,7 +23,7 @@ import { stepMessage } from './step.ts'
 import { becomeFollower } from './term.ts'
 import { campaign, tick } from './tick.ts'
 import { transferLeadership } from './transfer.ts'
-import type { Message, Progress, RaftConfig, RaftStatus, Ready, StepRefusal } from './types.ts'
+import type { Message, Progress, RaftConfig, RaftStatus, Ready, Role, StepRefusal } from './types.ts'
 
 export type { Proposed } from './propose.ts'
 
@@ -201,6 +201,27 @@ export class RaftGroup {
   setElectionTimeout(ticks: number): void {
     assert(ticks > 0, 'an election timeout is at least one tick')
     this.#raft.randomizedElectionTicks = ticks
+  }
+
+  /** As in {@link status}, for who asks often. */
+  get role(): Role {
+    return this.#raft.role
+  }
+
+  get term(): number {
+    return this.#raft.term
+  }
+
+  get leader(): number {
+    return this.#raft.leader
+  }
+
+  get commit(): number {
+    return this.#raft.log.committed
+  }
+
+  get needsSnapshot(): boolean {
+    return this.#raft.log.stateLost
   }
 
   status(): RaftStatus {

@@ -88,6 +88,8 @@ export interface LogStorage {
   term(index: number): number | undefined
   /** Entries in [lo, hi), at least one, then up to `maxBytes`. */
   entries(lo: number, hi: number, maxBytes: number): readonly Entry[]
+  /** Whether an entry in [lo, hi) is a change of the configuration; reads no data. */
+  hasConfChange(lo: number, hi: number): boolean
   /** The newest snapshot that can be sent, if it ends at `atLeast` or later; undefined while one is being prepared. */
   snapshot(atLeast: number): SnapshotMeta | undefined
 }

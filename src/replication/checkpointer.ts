@@ -157,7 +157,7 @@ export class Checkpointer {
     const replicas = progress()
     if (log === undefined) return covered + 1
     // On a full disk this replica will not come to lead.
-    const kept = wal.stats().state === 'full' ? covered : this.#previous
+    const kept = wal.state === 'full' ? covered : this.#previous
     if (replicas.length === 0) return Math.min(kept, covered) + 1
     let keep = covered + 1
     for (const { id, match, state, pendingSnapshot } of replicas) {

@@ -45,6 +45,10 @@ export interface HandleParts<R, E, V> {
 }
 
 const NO_MATCH: ReadonlyMap<ReplicaId, number> = new Map()
+const NEVER_ASKED: GroupStatus = {
+  ...{ role: 'follower', term: 0, leaderReplica: 0, leaderNode: 0, ready: false },
+  ...{ commit: 0, applied: 0, lastAt: 0, match: NO_MATCH },
+}
 
 const REFUSAL = {
   notLeader: 'NOT_LEADER',
@@ -63,6 +67,8 @@ export class Handle<R, E, V extends View<R, E>> implements GroupHandle<R, E, V> 
   readonly reader: Reader
   readonly #parts: HandleParts<R, E, V>
   readonly #clock: GroupClock
+  /** As it was answered last. */
+  #status: GroupStatus = NEVER_ASKED
   #members: readonly Member[] = []
   #places: ReadonlyMap<ReplicaId, NodeId> = new Map()
 
@@ -92,25 +98,24 @@ export class Handle<R, E, V extends View<R, E>> implements GroupHandle<R, E, V> 
     return this.#places.get(replica) ?? 0
   }
 
+  /** The same one as long as nothing in it changes. */
   status(): GroupStatus {
     const { raft, watch, meta, stopped } = this.#parts
-    const { role, term, leader, commit } = raft.status()
-    const { applied, lastAt } = meta()
     const gone = stopped()
-    const leaderReplica = gone ? 0 : leader
-    return {
-      role: gone ? 'follower' : publicRole(role),
-      term,
-      leaderReplica,
-      leaderNode: this.nodeOf(leaderReplica),
-      ready: !gone && role === 'leader' && watch.seen.ready && watch.seen.term === term,
-      commit,
-      applied,
-      lastAt,
-      get match() {
-        return gone || role !== 'leader' ? NO_MATCH : new Map(raft.progress().map(({ id, match }) => [id, match]))
-      },
+    const { term, commit } = raft
+    const { applied, lastAt } = meta()
+    const role = gone ? 'follower' : publicRole(raft.role)
+    const leaderReplica = gone ? 0 : raft.leader
+    const leaderNode = this.nodeOf(leaderReplica)
+    const ready = role === 'leader' && watch.seen.ready && watch.seen.term === term
+    const last = this.#status
+    if (last.role === role && last.term === term && last.leaderReplica === leaderReplica && last.ready === ready) {
+      const same = last.commit === commit && last.applied === applied && last.lastAt === lastAt
+      if (same && last.leaderNode === leaderNode) return last
     }
+    const match = () => (role === 'leader' ? matchesOf(raft) : NO_MATCH)
+    this.#status = statusOf({ role, term, leaderReplica, leaderNode, ready, commit, applied, lastAt }, match)
+    return this.#status
   }
 
   /** What the core knows now. */
@@ -186,4 +191,18 @@ export class Handle<R, E, V extends View<R, E>> implements GroupHandle<R, E, V> 
     this.#parts.shard.counts.refused++
     proposal.done({ type: 'refused', reason })
   }
+}
+
+/** `match` is of the moment at which it is looked at: few do. */
+function statusOf(fields: Omit<GroupStatus, 'match'>, match: () => GroupStatus['match']): GroupStatus {
+  return {
+    ...fields,
+    get match() {
+      return match()
+    },
+  }
+}
+
+function matchesOf(raft: RaftGroup): GroupStatus['match'] {
+  return new Map(raft.progress().map(({ id, match }) => [id, match]))
 }

@@ -56,7 +56,7 @@ export class Housekeeping {
   }
 
   get fitToLead(): boolean {
-    const { state } = this.#parts.wal.stats()
+    const { state } = this.#parts.wal
     const savesState = this.#unsaved.size === 0 && !this.#stateIsGone
     return !this.#skewed && savesState && state !== 'full' && state !== 'stuck'
   }
@@ -64,7 +64,7 @@ export class Housekeeping {
   /** Why the log takes no proposals now. */
   get refusal(): RefusalReason | undefined {
     const { wal, limits } = this.#parts
-    const { state, pendingBytes } = wal.stats()
+    const { state, pendingBytes } = wal
     if (state !== 'ok') return LOG_REFUSES[state]
     return pendingBytes > limits.walPendingBytes || this.#stateIsGone ? 'OVERLOADED' : undefined
   }

@@ -43,7 +43,7 @@ export class Leadership<R, E> {
   /** Tells what changed about who leads, and answers what depended on the old leader. */
   publish(): void {
     const { raft, handle, watch, proposals, reads, applier, observers, shard } = this.#parts
-    const change = watch.look(raft.status(), applier.meta.term)
+    const change = watch.look(raft, applier.meta.term)
     if (change === undefined) return
     shard.changed()
     const { before, now } = change
@@ -90,13 +90,13 @@ export class Leadership<R, E> {
   /** The process at `node` is gone: if it led, the group looks for another leader without waiting for the timeout. */
   peerDown(node: NodeId): void {
     const { raft, handle, shard, stopped, mark } = this.#parts
-    const { leader } = raft.status()
+    const { leader } = raft
     if (stopped() || leader === 0 || handle.nodeOf(leader) !== node) return
     raft.leaderUnreachable(leader)
     mark()
     const wait = this.#placeBehind(leader) * SUCCESSION_MS + shard.env.random() * SUCCESSION_JITTER_MS
     shard.env.after(wait, () => {
-      if (stopped() || raft.status().leader !== 0) return
+      if (stopped() || raft.leader !== 0) return
       raft.campaign()
       mark()
     })

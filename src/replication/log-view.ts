@@ -37,6 +37,10 @@ export class LogView implements LogStorage {
     return this.#current()?.entries(lo, hi, maxBytes) ?? []
   }
 
+  hasConfChange(lo: number, hi: number): boolean {
+    return this.#current()?.hasConfChange(lo, hi) ?? false
+  }
+
   snapshot(atLeast: number): SnapshotMeta | undefined {
     return this.#snapshot(atLeast)
   }

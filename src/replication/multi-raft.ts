@@ -180,10 +180,16 @@ export class MultiRaft implements PeerReceiver {
     const { wallMs, envelopes, pulse } = this.#decode(from, bytes)
     this.#clocks.note(from, wallMs)
     this.#slumber.heard(from, pulse)
+    let skewed: boolean | undefined
     try {
       for (const { group, message } of envelopes) {
-        // A snapshot comes as a stream, and a node whose clock is wrong does not take leadership.
-        if (message.type === 'installSnapshot' || (this.#housekeeping.skewed && message.type === 'timeoutNow')) continue
+        // A snapshot comes as a stream.
+        if (message.type === 'installSnapshot') continue
+        if (message.type === 'timeoutNow') {
+          // A node whose clock is wrong does not take leadership.
+          skewed ??= this.#housekeeping.skewed
+          if (skewed) continue
+        }
         this.#replicas.get(group)?.step(message)
       }
     } catch (error) {

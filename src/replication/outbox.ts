@@ -29,19 +29,24 @@ export class Outbox {
   readonly #boxes = new Map<NodeId, Record<Lane, Box>>()
   #filled: Box[] = []
   #silent = () => false
+  /** As it was answered in this turn. */
+  #silentNow: boolean | undefined
 
   constructor(env: Env, transport: Transport) {
     this.#env = env
     this.#transport = transport
   }
 
-  /** Asked whenever a candidate's request is to leave; true: it does not, and this node does not campaign. */
+  /** Asked once in a turn in which candidates' requests are to leave; true: they do not, and this node does not campaign. */
   set silent(silent: () => boolean) {
     this.#silent = silent
   }
 
   add(node: NodeId, sender: Sender, message: Message): void {
-    if ((message.type === 'requestVote' || message.type === 'requestPreVote') && this.#silent()) return
+    if (message.type === 'requestVote' || message.type === 'requestPreVote') {
+      this.#silentNow ??= this.#silent()
+      if (this.#silentNow) return
+    }
     const envelope = { group: sender.group, message }
     const bytes = envelopeBytes(envelope)
     const box = this.#box(node)[message.type === 'appendEntries' ? 'append' : 'control']
@@ -56,6 +61,7 @@ export class Outbox {
   flush(): void {
     const filled = this.#filled
     this.#filled = []
+    this.#silentNow = undefined
     for (const box of filled) if (box.bytes > 0) this.#send(box)
   }
 

@@ -65,7 +65,7 @@ export class Reads {
       return
     }
     // A leader refuses only when too many rounds are open.
-    const reason = raft.status().role === 'leader' ? 'OVERLOADED' : 'NOT_LEADER'
+    const reason = raft.role === 'leader' ? 'OVERLOADED' : 'NOT_LEADER'
     this.#answer(done, { type: 'refused', reason })
   }
 

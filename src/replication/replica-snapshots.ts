@@ -73,7 +73,7 @@ export class ReplicaSnapshots<R, E> {
     shard.snapshots.send(node, {
       ...{ group: spec.group, state, message },
       // Behind others it may have waited longer than the leadership that asked for it, or than the follower's need.
-      wanted: () => !stopped() && raft.status().term === message.term && awaitsSnapshot(raft, message.to),
+      wanted: () => !stopped() && raft.term === message.term && awaitsSnapshot(raft, message.to),
       sent: (ok) => {
         raft.reportSnapshot(message.to, ok)
         mark()

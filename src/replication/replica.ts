@@ -106,7 +106,7 @@ export class Replica<R, E, V extends View<R, E>> implements Turnable {
 
   /** Its state is damaged and waits for a leader's snapshot. */
   get stateLost(): boolean {
-    return !this.#stopped && this.#raft.status().needsSnapshot
+    return !this.#stopped && this.#raft.needsSnapshot
   }
 
   sleeps(): Sleep | undefined {

@@ -24,7 +24,7 @@ export class RoleWatch {
   }
 
   /** `appliedTerm`: term of the last applied entry. undefined when nothing changed. */
-  look({ role, term, leader }: RaftStatus, appliedTerm: number): Change | undefined {
+  look({ role, term, leader }: Pick<RaftStatus, 'role' | 'term' | 'leader'>, appliedTerm: number): Change | undefined {
     const before = this.#seen
     const ready = role === 'leader' && appliedTerm === term
     if (before.role === role && before.term === term && before.leader === leader && before.ready === ready) {

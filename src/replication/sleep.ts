@@ -37,7 +37,7 @@ export class SleepWatch {
   /** To be called whenever anything may have ended or begun its sleep. */
   watch(): void {
     // Within one turn it may have woken and fallen asleep under another leader.
-    const term = this.#sleeping ? this.#parts.raft.status().term : 0
+    const term = this.#sleeping ? this.#parts.raft.term : 0
     if (term !== this.#term) this.#parts.turned()
     this.#term = term
   }

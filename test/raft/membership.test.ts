@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 import type { ConfState } from '../../src/base/log-entry.ts'
 import type { ConfChange, ConfChangeStep } from '../../src/raft/conf-change.ts'
 import { encodeConfChange, LEAVE_JOINT } from '../../src/raft/conf-change.ts'
@@ -111,6 +111,21 @@ describe('changes of membership (§6)', () => {
     node.drain()
     node.raft.campaign()
     expect(node.role).toBe('candidate')
+  })
+
+  test('to see a change that it has not applied, a replica that runs reads none of the entries', () => {
+    const data = encodeConfChange(change('auto', remove(3)))
+    const plain = entriesOf(Array.from({ length: 1_000 }, () => 1))
+    const log = [...plain, { term: 1, index: 1_001, type: 'confChange' as const, data }]
+    for (const [commit, role] of [
+      [1_001, 'follower'],
+      [1_000, 'candidate'],
+    ] as const) {
+      const node = new TestNode(1, { conf: votersOf(1, 2, 3), log, hard: { term: 1, vote: 0, commit } })
+      const read = vi.spyOn(node.log, 'entries')
+      node.raft.campaign()
+      expect([node.role, read.mock.calls.length]).toEqual([role, 0])
+    }
   })
 
   test('a learner gets the log, is not counted, and starts no election', () => {

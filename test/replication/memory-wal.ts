@@ -62,10 +62,18 @@ export class MemoryWal implements Wal {
     return this.lagging
   }
 
+  get state(): WalState {
+    return this.#state
+  }
+
+  get pendingBytes(): number {
+    let bytes = 0
+    for (const { write } of this.#queue) for (const { data } of write.entries ?? []) bytes += data.byteLength
+    return bytes
+  }
+
   stats(): WalStats {
-    let pendingBytes = 0
-    for (const { write } of this.#queue) for (const { data } of write.entries ?? []) pendingBytes += data.byteLength
-    return { state: this.#state, bytes: 0, segments: 1, batches: 0, pendingBytes }
+    return { state: this.#state, bytes: 0, segments: 1, batches: 0, pendingBytes: this.pendingBytes }
   }
 
   close(): Promise<void> {
@@ -162,6 +170,10 @@ export class MemoryGroupLog implements GroupLog {
       found.push(entry)
     }
     return found
+  }
+
+  hasConfChange(lo: number, hi: number): boolean {
+    return this.#entries.some(({ index, type }) => index >= lo && index < hi && type === 'confChange')
   }
 
   bytesFrom(index: number): number {

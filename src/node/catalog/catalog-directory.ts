@@ -72,6 +72,7 @@ class NodeDirectory implements CatalogDirectory {
   readonly #requests: CatalogRequests
   readonly #listeners: (() => void)[] = []
   #revision: number
+  #addresses: { readonly revision: number; readonly all: ReadonlyMap<NodeId, string> } | undefined
   #living = ''
   #accepted = true
   #timer: Timer | undefined
@@ -177,10 +178,13 @@ class NodeDirectory implements CatalogDirectory {
     return registered ?? this.#options.identity.members.find(({ id }) => id === node)?.raft
   }
 
+  /** The same map as long as nothing in it changes: every frame to a peer asks for it. */
   raftAddresses(): ReadonlyMap<NodeId, string> {
+    if (this.#addresses?.revision === this.#view.revision) return this.#addresses.all
     const all = new Map(this.#options.identity.members.map(({ id, raft }) => [id, raft]))
     for (const { id, raft } of this.#view.nodes()) all.set(id, raft)
     all.delete(this.self)
+    this.#addresses = { revision: this.#view.revision, all }
     return all
   }
 

@@ -89,6 +89,10 @@ export class ReplicaLog implements GroupLog {
     return out
   }
 
+  hasConfChange(lo: number, hi: number): boolean {
+    return this.#spans.some((span) => span.last >= lo && span.first < hi && span.hasConfChange(lo, hi))
+  }
+
   bytesFrom(index: number): number {
     let bytes = 0
     for (const span of this.#spans) {

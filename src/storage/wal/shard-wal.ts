@@ -104,12 +104,20 @@ export class ShardWal implements Wal {
     return laggards(this.#held())
   }
 
+  get state(): WalState {
+    return this.#state
+  }
+
+  get pendingBytes(): number {
+    return this.#collector.bytes
+  }
+
   stats(): WalStats {
     const { segments } = this.#options.files
     let bytes = 0
     for (const segment of segments) bytes += segment.end
     const { length } = segments
-    return { state: this.#state, bytes, segments: length, batches: this.#batches, pendingBytes: this.#collector.bytes }
+    return { state: this.#state, bytes, segments: length, batches: this.#batches, pendingBytes: this.pendingBytes }
   }
 
   async close(): Promise<void> {

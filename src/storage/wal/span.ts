@@ -56,6 +56,12 @@ export class Span {
     return this.#endBefore(this.#count) - this.#endBefore(Math.max(0, index - this.first))
   }
 
+  /** Whether one of those in [lo, hi) that lie here is a change of the configuration. */
+  hasConfChange(lo: number, hi: number): boolean {
+    const from = Math.max(0, lo - this.first)
+    return this.#confChanges.subarray(from, Math.min(hi - this.first, this.#count)).includes(1)
+  }
+
   /**
    * Reads entries from `lo` (in this span) up to `hi` while they lie side by side and fit `maxBytes`, at least one, into
    * `out`: from memory if they were written lately, else from the file. Returns the bytes of their data. Throws when the

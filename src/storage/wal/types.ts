@@ -36,6 +36,8 @@ export interface GroupLog {
   term(index: number): number | undefined
   /** Entries in [lo, hi), at least one, then up to `maxBytes`. From memory if recent, else read from the segment. */
   entries(lo: number, hi: number, maxBytes: number): readonly Entry[]
+  /** Whether an entry in [lo, hi) is a change of the configuration; from memory. */
+  hasConfChange(lo: number, hi: number): boolean
   /** Bytes of log from `index` to the end: what a follower at `index` still needs. */
   bytesFrom(index: number): number
 }
@@ -55,6 +57,9 @@ export interface Wal {
   release(group: GroupId, covered: LogPosition, keepFrom: number): void
   /** Groups whose uncheckpointed entries hold old segments or soon will: they should be checkpointed. */
   laggards(): readonly GroupId[]
+  readonly state: WalState
+  /** As in the stats. */
+  readonly pendingBytes: number
   stats(): WalStats
   /** Waits for the batch in flight, writes an empty batch so that the last one is proven, closes. */
   close(): Promise<void>

@@ -31,6 +31,10 @@ export class MemoryLog implements LogStorage {
     return limitBytes(this.list.slice(lo - this.base.index - 1, hi - this.base.index - 1), maxBytes)
   }
 
+  hasConfChange(lo: number, hi: number): boolean {
+    return this.list.some(({ index, type }) => index >= lo && index < hi && type === 'confChange')
+  }
+
   snapshot(): SnapshotMeta | undefined {
     return this.newest ?? this.base
   }

@@ -74,6 +74,12 @@ describe.each(PLACES)('a log on %s', (_name, place) => {
     expect(log && readAll(log).map(({ type, data }) => [type, data.byteLength])).toEqual(
       written.map(({ type, data }) => [type, data.byteLength]),
     )
+    for (let lo = 1; lo <= 5; lo++) {
+      for (let hi = lo; hi <= 5; hi++) {
+        const among = written.some(({ index, type }) => index >= lo && index < hi && type === 'confChange')
+        expect(log?.hasConfChange(lo, hi)).toBe(among)
+      }
+    }
     await first.wal.close()
     const again = await openLog(disk, { dir })
     const reread = again.wal.group(5)
