@@ -9,7 +9,7 @@ import type { Identity } from './formation/identity.ts'
  * the same map as long as that is.
  */
 export function peerAddresses(
-  config: NodeConfig,
+  config: Pick<NodeConfig, 'raftVia'>,
   identity: Identity,
   known: () => ReadonlyMap<NodeId, string>,
 ): () => ReadonlyMap<NodeId, string> {
@@ -22,7 +22,7 @@ export function peerAddresses(
 }
 
 function routesTo(
-  config: NodeConfig,
+  config: Pick<NodeConfig, 'raftVia'>,
   identity: Identity,
   known: ReadonlyMap<NodeId, string>,
 ): ReadonlyMap<NodeId, string> {
