@@ -26,6 +26,11 @@ export interface Row {
   readonly checkpoints?: number
   /** Mean memory of each node in the last quarter, over that in the second. */
   readonly growth?: readonly number[]
+  /** Length of the load, and the longest turn of a node's event loop in it: its thread's processor time, and time in all. */
+  readonly seconds?: number
+  readonly turnCpuMs?: number
+  readonly turnWallMs?: number
+  readonly turnsOver10Ms?: number
   /** 'met', or what was missed. */
   readonly goal?: string
   readonly note?: string
@@ -53,6 +58,10 @@ const COLUMNS = [
   'fsyncP99Ms',
   'checkpoints',
   'growth',
+  'seconds',
+  'turnCpuMs',
+  'turnWallMs',
+  'turnsOver10Ms',
   'note',
   'goal',
   'books',

@@ -14,6 +14,7 @@ import { NodeUsage } from './node-usage.ts'
 import { type Report, rounded } from './report.ts'
 import { scheduledCommand } from './scheduled.ts'
 import { soakCommand } from './soak.ts'
+import { turnsCommand } from './turns/command.ts'
 import { withCluster } from './with-cluster.ts'
 
 const BYTES = 256
@@ -181,6 +182,7 @@ await yargs(hideBin(process.argv))
   .command(firingCommand)
   .command(soakCommand)
   .command(idleCommand)
+  .command(turnsCommand)
   .strict()
   .fail((message, error) => {
     throw error ?? new Error(message)

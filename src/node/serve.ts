@@ -65,7 +65,7 @@ export async function serve(context: Context, opened: Opened): Promise<ReadyInfo
     env,
     identity,
     catalog,
-    replicas: () => shard.handles(),
+    replicas: shard,
     observe: (listener) => shard.observe(listener),
     control,
     accepts: () => health.walOk && shard.fitToLead && health.clockOk && !health.stopping,

@@ -16,7 +16,7 @@ import type { CatalogHandle } from './catalog-handle.ts'
 import { CatalogLeader } from './catalog-leader.ts'
 import { CatalogRequests } from './catalog-requests.ts'
 import { LeaderBalancer } from './leader-balancer.ts'
-import { type LocalReplica, LocalReplicas } from './local-replicas.ts'
+import { LocalReplicas, type ReplicaList } from './local-replicas.ts'
 import { PeerReports } from './peer-reports.ts'
 import { ReportSender } from './report-sender.ts'
 
@@ -24,8 +24,7 @@ export interface CatalogDirectoryOptions {
   readonly env: Env
   readonly identity: Identity
   readonly catalog: CatalogHandle
-  /** This node's running replicas, the catalog's included. */
-  readonly replicas: () => readonly LocalReplica[]
+  readonly replicas: ReplicaList
   /** `changed` is to be called when that list, or what its replicas say of who leads, may have changed. */
   readonly observe: (changed: () => void) => void
   readonly control: ControlClient

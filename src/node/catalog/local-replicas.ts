@@ -12,24 +12,25 @@ export interface LocalReplica {
   transferLeadership(to: ReplicaId): void
 }
 
+/** The running replicas of this node, the catalog's included; a MultiRaft is one. */
+export interface ReplicaList {
+  handles(): readonly LocalReplica[]
+  handle(group: GroupId): LocalReplica | undefined
+}
+
 export class LocalReplicas {
-  readonly #list: () => readonly LocalReplica[]
-  #byGroup = new Map<GroupId, LocalReplica>()
+  readonly #replicas: ReplicaList
   /** What each said at the last look. */
   #said: ReadonlyMap<GroupId, Said> = new Map()
   #led: LeaderReport['leads'] = []
   #leading: readonly LocalReplica[] = []
 
-  constructor(list: () => readonly LocalReplica[]) {
-    this.#list = list
+  constructor(replicas: ReplicaList) {
+    this.#replicas = replicas
   }
 
   get(group: GroupId): LocalReplica | undefined {
-    return this.#byGroup.get(group) ?? this.#list().find((replica) => replica.group === group)
-  }
-
-  all(): Iterable<LocalReplica> {
-    return this.#byGroup.values()
+    return this.#replicas.handle(group)
   }
 
   leaderOf(group: GroupId): Leader {
@@ -50,12 +51,11 @@ export class LocalReplicas {
   /** Looks again. Says what differs from the last look. */
   look(): { readonly leadersChanged: boolean; readonly ledChanged: boolean } {
     const before = this.#said
-    this.#byGroup = new Map()
     const now = new Map<GroupId, Said>()
     const leading: LocalReplica[] = []
     const led: { group: GroupId; term: number }[] = []
     let [leadersChanged, ledChanged] = [false, false]
-    for (const replica of this.#list()) {
+    for (const replica of this.#replicas.handles()) {
       const { group } = replica
       const { leaderNode, term, role, ready } = replica.status()
       const said = { leaderNode, term, leads: role === 'leader' && ready }
@@ -66,7 +66,6 @@ export class LocalReplicas {
         leading.push(replica)
         led.push({ group, term })
       }
-      this.#byGroup.set(group, replica)
       now.set(group, said)
     }
     const changed = {

@@ -72,7 +72,7 @@ export class CatalogNode {
         state: 'formed',
       },
       catalog,
-      replicas: () => multi.handles(),
+      replicas: multi,
       observe: (listener) => multi.observe(listener),
       control: this.#cluster.client(this.id),
       accepts: () => this.accepts,

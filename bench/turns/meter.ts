@@ -1,0 +1,50 @@
+/**
+ * Loaded into a node by `--import`: writes down every stretch in which its event loop was busy for long, one JSON line
+ * each, into a file in the folder that BENCH_TURNS names. On a shared machine a turn also waits for a processor: what it
+ * took itself is at most what passed, what the whole process used, and what the scheduler has booked for its thread, which
+ * lags behind by up to a scheduler's tick.
+ */
+import { appendFileSync, openSync, readSync } from 'node:fs'
+import { join } from 'node:path'
+
+export interface LongTurn {
+  /** Since 1970, ms: when it ended. */
+  readonly atMs: number
+  readonly wallMs: number
+  /** Of the thread that runs the event loop, at most. */
+  readonly cpuMs: number
+}
+
+/** Between two looks; what is shorter than this is not told apart. */
+const LOOK_MS = 1
+const LONG_MS = 4
+const SCHEDULER_TICK_MS = 4
+const NS_PER_MS = 1e6
+const US_PER_MS = 1e3
+
+const folder = process.env.BENCH_TURNS
+if (folder !== undefined) watch(join(folder, String(process.pid)))
+
+function watch(to: string): void {
+  // "time on a processor, time waiting for one, slices", of the process's first thread.
+  const stat = openSync('/proc/self/schedstat', 'r')
+  const bytes = Buffer.alloc(64)
+  const bookedMs = () => Number.parseInt(bytes.toString('latin1', 0, readSync(stat, bytes, 0, 64, 0)), 10) / NS_PER_MS
+  const usedMs = () => {
+    const { user, system } = process.cpuUsage()
+    return (user + system) / US_PER_MS
+  }
+  let before = { wall: performance.now(), booked: bookedMs(), used: usedMs() }
+  const look = () => {
+    const now = { wall: performance.now(), booked: bookedMs(), used: usedMs() }
+    const wallMs = now.wall - before.wall
+    if (wallMs >= LONG_MS) {
+      const cpuMs = Math.min(wallMs, now.used - before.used, now.booked - before.booked + SCHEDULER_TICK_MS)
+      const turn: LongTurn = { atMs: Date.now(), wallMs, cpuMs }
+      appendFileSync(to, `${JSON.stringify(turn)}\n`)
+    }
+    before = now
+    setTimeout(look, LOOK_MS).unref()
+  }
+  setTimeout(look, LOOK_MS).unref()
+}
