@@ -2,9 +2,9 @@
  * Where settings come from: flags beat `SANDGLASS_*`, which beat the YAML file (a path or an http(s) URL), which beats
  * the defaults. An unknown key is an error that names it; a retired one is a warning that says what replaces it.
  */
-import { readFile } from 'node:fs/promises'
-import { parse as parseYaml } from 'yaml'
 import { NOT_YET, type NodeConfig, RETIRED, SETTINGS, type Setting } from './schema.ts'
+import { readSource, shownSource } from './source.ts'
+import { parseYaml } from './yaml.ts'
 
 /** A mistake in the configuration: exit code 2. `field` is the key as written. */
 export class ConfigError extends Error {
@@ -29,8 +29,6 @@ export interface Loaded {
 type Source = 'flag' | 'environment' | 'file' | 'default'
 type Layer = ReadonlyMap<string, string>
 
-const FILE_BYTES_MAX = 1 << 20
-const FETCH_TIMEOUT_MS = 10_000
 const KEYS: ReadonlySet<string> = new Set(Object.values(SETTINGS).map((s) => s.key))
 /** Environment variables of ours that are not settings; the last one is for one test (storage.ts). */
 const NOT_SETTINGS: ReadonlySet<string> = new Set(['config', 'addrs', 'unsafe_no_fsync'])
@@ -159,25 +157,17 @@ function fromEnvironment(environment: Given['environment']): Record<string, stri
 }
 
 async function fromFile(source: string, warnings: string[]): Promise<Layer> {
+  const shown = shownSource(source)
   let parsed: unknown
   try {
     parsed = parseYaml(await readSource(source))
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error)
-    throw new ConfigError('config', `Cannot read configuration ${source}: ${reason}`)
+    throw new ConfigError('config', `Cannot read configuration ${shown}: ${reason}`)
   }
   if (parsed === null || parsed === undefined) return new Map()
   if (typeof parsed !== 'object' || Array.isArray(parsed)) {
-    throw new ConfigError('config', `Cannot read configuration ${source}: expected keys and values`)
+    throw new ConfigError('config', `Cannot read configuration ${shown}: expected keys and values`)
   }
-  return layer(Object.fromEntries(Object.entries(parsed)), `${source}: `, warnings)
-}
-
-async function readSource(source: string): Promise<string> {
-  if (!/^https?:\/\//.test(source)) return readFile(source, 'utf8')
-  const response = await fetch(source, { signal: AbortSignal.timeout(FETCH_TIMEOUT_MS), redirect: 'error' })
-  if (!response.ok) throw new Error(`HTTP ${response.status}`)
-  const text = await response.text()
-  if (text.length > FILE_BYTES_MAX) throw new Error(`longer than ${FILE_BYTES_MAX} bytes`)
-  return text
+  return layer(Object.fromEntries(Object.entries(parsed)), `${shown}: `, warnings)
 }
