@@ -32,8 +32,6 @@ class ConsumeCall implements OpenStream {
   readonly #forwarded: boolean
   readonly #sink: StreamSink
   #session: Session | undefined
-  /** Requests whose `settled` has not been written. */
-  #settling = 0
   #over = false
 
   constructor(context: ServiceContext, streams: StreamRegistry, stream: RawDuplex, forwarded: boolean) {
@@ -89,7 +87,7 @@ class ConsumeCall implements OpenStream {
     this.#stream.on('data', (frame: Buffer) => {
       try {
         const request = readFrame(codec, this.#sink, frame)
-        if (request !== undefined) this.#settling += runFrame(session, this.#sink, request)
+        if (request !== undefined) runFrame(session, this.#sink, request)
       } catch (error) {
         this.#fail(error)
       }
@@ -101,7 +99,7 @@ class ConsumeCall implements OpenStream {
     })
     this.#stream.on('end', () => {
       this.#sink.closing = true
-      this.#settled(0)
+      this.#settled()
     })
     this.#stream.resume()
   }
@@ -115,10 +113,9 @@ class ConsumeCall implements OpenStream {
     if (this.#over) link.cancel()
   }
 
-  /** An answer was written; after a half-close the last one ends the session. */
-  #settled(count = 1): void {
-    this.#settling -= count
-    if (!this.#sink.closing || this.#settling > 0 || this.#over) return
+  /** After a half-close the last answer ends the session. */
+  #settled(): void {
+    if (!this.#sink.closing || this.#sink.asked > 0 || this.#over) return
     this.#over = true
     this.#session?.close(true)
     this.#sink.finish()

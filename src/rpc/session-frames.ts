@@ -32,6 +32,7 @@ export function readFrame(codec: Codec<ConsumeRequest>, sink: StreamSink, bytes:
     const { ids } = codec.fault(bytes)
     const id = SETTLING_IDS.map((field) => ids.get(field)).find((known) => known !== undefined)
     if (id === undefined) throw error
+    sink.asked += 1
     sink.refused(id, error)
     return undefined
   }
@@ -39,20 +40,18 @@ export function readFrame(codec: Codec<ConsumeRequest>, sink: StreamSink, bytes:
 
 const SETTLING_IDS = ['ack.id', 'nack.id', 'extend.id']
 
-/** Returns how many `settled` answers will come. Throws INVALID for a frame that cannot be answered by itself. */
-export function runFrame(session: Session, sink: StreamSink, request: ConsumeRequest): number {
+/** Throws INVALID for a frame that cannot be answered by itself. */
+export function runFrame(session: Session, sink: StreamSink, request: ConsumeRequest): void {
   const { ack, nack, extend, credit, mark } = request
-  if (ack !== null) return settling(sink, ack, checkAck, () => session.ack(ack.id, held(ack)))
-  if (nack !== null) return settling(sink, nack, checkNack, () => session.nack(nack.id, nacked(nack)))
-  if (extend !== null) {
-    return settling(sink, extend, checkExtend, () => session.extend(extend.id, held(extend), extend.leaseMs))
-  }
-  if (credit !== null) {
+  if (ack !== null) settling(sink, ack, checkAck, () => session.ack(ack.id, held(ack)))
+  else if (nack !== null) settling(sink, nack, checkNack, () => session.nack(nack.id, nacked(nack)))
+  else if (extend !== null) {
+    settling(sink, extend, checkExtend, () => session.extend(extend.id, held(extend), extend.leaseMs))
+  } else if (credit !== null) {
     checkCredit(credit)
     session.addCredit(credit.more)
   } else if (mark !== null) session.marked(mark.id)
   else throw invalid('', 'Cannot go on: a frame must ask for something known, and subscribe only once')
-  return 0
 }
 
 /** A mistake in one request fails that request, not the stream. */
@@ -61,15 +60,13 @@ function settling<T extends { readonly id: number }>(
   request: T,
   check: (request: T) => void,
   run: () => void,
-): number {
+): void {
+  sink.asked += 1
   try {
     check(request)
     run()
-    return 1
   } catch (error) {
-    // Answered here and now: nothing is waited for.
     sink.refused(request.id, error)
-    return 0
   }
 }
 

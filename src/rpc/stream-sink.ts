@@ -17,6 +17,8 @@ export class StreamSink implements SessionSink {
   #over = false
   /** The consumer takes no more deliveries; what it asked is still answered. */
   closing = false
+  /** Acks, nacks and extends that are read and not answered: counted before they run, since an answer may come at once. */
+  asked = 0
 
   /** `onSettled`: an ack, nack or extend was answered. */
   constructor(stream: RawDuplex, { wire, errors }: Pick<ServiceContext, 'wire' | 'errors'>, onSettled: () => void) {
@@ -42,12 +44,13 @@ export class StreamSink implements SessionSink {
 
   settled(id: number, lost: readonly number[], error?: SandglassError): void {
     this.#write({ settled: { id, lost, ...(error && { error: this.#errors.toMessage(error) }) } })
-    this.#onSettled()
+    this.#answered()
   }
 
   /** A request that never reached the session. */
   refused(id: number, error: unknown): void {
     this.#write({ settled: { id, error: this.#errors.toMessage(error) } })
+    this.#answered()
   }
 
   mark(id: number): void {
@@ -74,6 +77,11 @@ export class StreamSink implements SessionSink {
   /** The stream is gone. */
   abandon(): void {
     this.#over = true
+  }
+
+  #answered(): void {
+    this.asked -= 1
+    this.#onSettled()
   }
 
   #write(response: Init<Response>): void {

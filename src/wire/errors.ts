@@ -2,6 +2,7 @@
 // `grpc-status-details-bin`, or as ErrorMessage inside a stream. A status that is not ours (a broken connection, a
 // deadline of grpc itself) becomes the reason that fits, with the outcome the caller's request allows.
 import { ERROR_TABLE, type ErrorReason, SandglassError } from '../base/errors.ts'
+import { RECEIVE_BYTES_MAX } from '../base/limits.ts'
 import type { ErrorMessage, RpcErrorInfo } from './messages.ts'
 import type { Init, Wire } from './wire.ts'
 
@@ -93,10 +94,14 @@ const INTERNAL = 13
 const UNAVAILABLE = 14
 /** grpc-js says so when the call never left: nothing was stored. */
 const NEVER_SENT = /^(No connection established|Name resolution failed|Call cancelled before)/
+/** A node says so with its own limit when it did not read the request; with another limit it may have been the answer. */
+const NOT_READ = new RegExp(`^Received message larger than max \\(\\d+ vs ${RECEIVE_BYTES_MAX}\\)$`)
+const TOO_LARGE = /larger than max/
 
 /** A connection that broke under a call may come as INTERNAL. */
 const BROKEN_STREAM = /RST_STREAM|ECONNRESET|EPIPE/
-const UNANSWERED: readonly number[] = [UNAVAILABLE, CANCELLED, DEADLINE_EXCEEDED]
+/** Exhausted may be whoever passed the request on, or the way of the answer back. */
+const UNANSWERED: readonly number[] = [UNAVAILABLE, CANCELLED, DEADLINE_EXCEEDED, RESOURCE_EXHAUSTED]
 
 function isReason(text: string): text is ErrorReason {
   return Object.hasOwn(ERROR_TABLE, text)
@@ -114,9 +119,12 @@ function foreign(status: WireStatus, mutating: boolean): SandglassError {
   const text = `Cannot complete the call: ${status.message}`
   const broken = status.code === INTERNAL && BROKEN_STREAM.test(status.message)
   const unanswered = broken || UNANSWERED.includes(status.code)
-  if (unanswered && mutating && !NEVER_SENT.test(status.message)) return new SandglassError('COMMIT_UNKNOWN', text)
+  const untouched = NEVER_SENT.test(status.message) || NOT_READ.test(status.message)
+  if (unanswered && mutating && !untouched) return new SandglassError('COMMIT_UNKNOWN', text)
   if (status.code === DEADLINE_EXCEEDED) return new SandglassError('DEADLINE', text)
+  if (status.code === RESOURCE_EXHAUSTED) {
+    return new SandglassError(TOO_LARGE.test(status.message) ? 'INVALID' : 'OVERLOADED', text)
+  }
   if (unanswered) return new SandglassError('UNREACHABLE', text)
-  if (status.code === RESOURCE_EXHAUSTED) return new SandglassError('INVALID', text)
   return new SandglassError(closest(status.code), text)
 }

@@ -63,6 +63,29 @@ test('a message is produced, delivered once and acknowledged', async () => {
   expect(calls).toContain('Produce 0')
 })
 
+test('a half-closed consumer is done once everything it asked is answered, what was refused at once as well', async () => {
+  const consumer = client.consume()
+  consumer.write({ subscribe })
+  await consumer.next((m) => m.subscribed)
+  handle.manual = true
+  // Far apart, so that they fill what may wait.
+  const index = Array.from({ length: 10_000 }, (_, i) => i * 1e11)
+  const asked = 120
+  for (let id = 1; id <= asked; id++) consumer.write({ ack: { id, index, fence: index } })
+  const refused = await consumer.next((m) => m.settled)
+  expect(refused.error).toMatchObject({ reason: 'OVERLOADED' })
+  consumer.halfClose()
+  const drained = (async () => {
+    while (!consumer.ended) {
+      handle.applyNext()
+      await new Promise((resolve) => setImmediate(resolve))
+    }
+  })()
+  await Promise.all([consumer.over(), drained])
+  expect(consumer.error).toBeUndefined()
+  expect(consumer.received.filter((m) => m.settled)).toHaveLength(asked - 1)
+})
+
 test('a stream of frames is answered by id, bad ones too', async () => {
   const producer = client.produceStream()
   producer.write({ id: 1, request: { topic: 'orders', messages: [value('a'), value('b')] } })

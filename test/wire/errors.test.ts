@@ -52,6 +52,17 @@ test('a deadline without an answer is unknown for a change and DEADLINE for a re
   expect(client.fromStatus(late, { mutating: false }).reason).toBe('DEADLINE')
 })
 
+test.each([
+  ['Received message larger than max (16777217 vs 16777216)', 'INVALID', 'INVALID'],
+  ['Received message larger than max (9000000 vs 8388608)', 'COMMIT_UNKNOWN', 'INVALID'],
+  ['Bandwidth exhausted or memory limit exceeded', 'COMMIT_UNKNOWN', 'OVERLOADED'],
+])('exhausted, without a reason of ours (%s), is %s for a change and %s for a read', (...row) => {
+  const [message, change, read] = row
+  const status = { code: 8, message, details: undefined }
+  expect(client.fromStatus(status, { mutating: true }).reason).toBe(change)
+  expect(client.fromStatus(status, { mutating: false }).reason).toBe(read)
+})
+
 test('a reason of a newer server becomes a known one of the same code', () => {
   const got = fromErrorMessage({ reason: 'BRAND_NEW', message: 'Cannot', field: '', leader: '' }, 9)
   expect(got.code).toBe(9)
