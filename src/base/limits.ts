@@ -56,6 +56,11 @@ export const UNCOMMITTED_BYTES_MAX = 32 * MIB
  */
 export const NODE_PRODUCE_BYTES_MAX = 128 * MIB
 export const NODE_SETTLE_BYTES_MAX = 64 * MIB
+/** Written to one stream and not taken by its peer before nothing more is handed out; and to all streams of a node. */
+export const OUTFLOW_BYTES_MAX = 2 * MIB
+export const NODE_OUTFLOW_BYTES_MAX = 128 * MIB
+/** Frames of produce streams that wait for a leader, or were passed on to one and not answered, over all streams of a node. */
+export const NODE_PASSING_BYTES_MAX = 128 * MIB
 export const INFLIGHT_APPENDS_MAX = 64
 export const INFLIGHT_BYTES_MAX = 8 * MIB
 

@@ -1,6 +1,7 @@
 /** The public gRPC server of a node: the services, health, reflection, limits, and an orderly end. */
 import { HealthImplementation } from 'grpc-health-check'
-import { RECEIVE_BYTES_MAX } from '../base/limits.ts'
+import { Budget } from '../base/budget.ts'
+import { NODE_OUTFLOW_BYTES_MAX, NODE_PASSING_BYTES_MAX, RECEIVE_BYTES_MAX } from '../base/limits.ts'
 import { createErrorCodec } from '../wire/errors.ts'
 import { createServerWire } from '../wire/wire.ts'
 import type { ApiServer, ApiServerOptions } from './api-types.ts'
@@ -30,6 +31,7 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
   const channels = createNodeChannels(env)
   const errors = createErrorCodec(wire, onInternal)
   const streams = new StreamRegistry()
+  const budgets = { outflow: new Budget(NODE_OUTFLOW_BYTES_MAX), passing: new Budget(NODE_PASSING_BYTES_MAX) }
   const bounded = createBoundedServer({
     env,
     bounds,
@@ -47,7 +49,7 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
   return {
     listen: (address) => bounded.listen(address),
     open: ({ broker, directory, damage = () => [] }) => {
-      const context: ServiceContext = { env, broker, directory, damage, wire, channels, errors }
+      const context: ServiceContext = { env, broker, directory, damage, wire, channels, errors, budgets }
       door.open({
         Topics: grpcService('Topics', topicsHandlers(context), context, onCall),
         Queue: grpcService('Queue', queueHandlers(context, streams), context, onCall),

@@ -39,7 +39,13 @@ class ConsumeCall implements OpenStream {
     this.#streams = streams
     this.#stream = stream
     this.#forwarded = forwarded
-    this.#sink = new StreamSink(stream, context, () => this.#settled())
+    this.#sink = new StreamSink(stream, context, {
+      onSettled: () => this.#settled(),
+      onRoom: () => {
+        this.#stream.resume()
+        this.#session?.drained()
+      },
+    })
   }
 
   begin(): void {
@@ -91,11 +97,7 @@ class ConsumeCall implements OpenStream {
       } catch (error) {
         this.#fail(error)
       }
-      if (this.#stream.writableNeedDrain) this.#stream.pause()
-    })
-    this.#stream.on('drain', () => {
-      this.#stream.resume()
-      session.drained()
+      if (!this.#sink.hasRoom()) this.#stream.pause()
     })
     this.#stream.on('end', () => {
       this.#sink.closing = true
@@ -107,7 +109,7 @@ class ConsumeCall implements OpenStream {
   async #passOn(node: NodeInfo, partition: number, first: Buffer, deadline: number): Promise<void> {
     const link = await this.#context.channels.stream(node, SERVICES.Queue.Consume.path, { partition, deadline })
     link.write(first)
-    passThrough(this.#stream, link, () => {
+    passThrough(this.#stream, link, this.#context.budgets.outflow, () => {
       this.#fail(new SandglassError('UNREACHABLE', `Cannot go on: the connection to node ${node.name} broke`))
     })
     if (this.#over) link.cancel()

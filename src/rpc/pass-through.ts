@@ -1,20 +1,26 @@
 /** Joins a client's stream with one to another node, frame by frame as bytes; each side is read only as fast as the other takes. */
+import type { Budget } from '../base/budget.ts'
 import type { RawDuplex } from './calls.ts'
 import type { RawStream } from './node-channels.ts'
+import { Outflow } from './outflow.ts'
 
 /** `onBroken`: the link failed; nothing more will come from it. The client's stream is paused before and flows after. */
-export function passThrough(client: RawDuplex, link: RawStream, onBroken: () => void): void {
+export function passThrough(client: RawDuplex, link: RawStream, budget: Budget, onBroken: () => void): void {
+  const toLink = new Outflow(link, { budget, onRoom: () => client.resume() })
+  const toClient = new Outflow(client, { budget, onRoom: () => link.resume() })
   client.on('data', (frame: Buffer) => {
-    if (link.write(frame)) return
-    client.pause()
-    link.once('drain', () => client.resume())
+    toLink.write(frame)
+    if (!toLink.hasRoom()) client.pause()
   })
   client.on('end', () => link.end())
-  client.once('close', () => link.cancel())
+  client.once('close', () => {
+    link.cancel()
+    toLink.end()
+    toClient.end()
+  })
   link.on('data', (frame: Buffer) => {
-    if (client.write(frame)) return
-    link.pause()
-    client.once('drain', () => link.resume())
+    toClient.write(frame)
+    if (!toClient.hasRoom()) link.pause()
   })
   link.on('end', () => client.end())
   link.on('error', onBroken)

@@ -55,7 +55,9 @@ class Link {
   readonly #onOver: () => void
   readonly #decodeId: (raw: Buffer) => number
   /** By frame id, in order; a client may use an id again, the first one is answered first. */
-  readonly #pending: { readonly id: number; readonly raw: Buffer; readonly done: (answer: LinkAnswer) => void }[] = []
+  readonly #pending: { readonly id: number; readonly done: (answer: LinkAnswer) => void }[] = []
+  /** Not written yet: there is no connection. */
+  #unsent: Buffer[] = []
   #stream: RawStream | undefined
   #over = false
 
@@ -76,8 +78,9 @@ class Link {
       done({ type: 'failed', error: this.#error('UNREACHABLE', 'the link is closed') })
       return
     }
-    this.#pending.push({ id: frame.id, raw: frame.raw, done })
-    this.#stream?.write(frame.raw)
+    this.#pending.push({ id: frame.id, done })
+    if (this.#stream === undefined) this.#unsent.push(frame.raw)
+    else this.#stream.write(frame.raw)
   }
 
   close(): void {
@@ -93,7 +96,8 @@ class Link {
       return
     }
     this.#stream = stream
-    for (const { raw } of this.#pending) stream.write(raw)
+    for (const raw of this.#unsent) stream.write(raw)
+    this.#unsent = []
   }
 
   #answer(raw: Buffer): void {
@@ -106,6 +110,7 @@ class Link {
   #end(reason: 'UNREACHABLE' | 'COMMIT_UNKNOWN', what: string): void {
     if (this.#over) return
     this.#over = true
+    this.#unsent = []
     this.#onOver()
     this.#stream?.cancel()
     // Without a stream nothing has left.

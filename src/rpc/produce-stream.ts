@@ -26,8 +26,15 @@ export function produceStream(context: ServiceContext, streams: StreamRegistry) 
   return (stream: RawDuplex, forwarded: boolean): void => new ProduceCall(context, streams, stream, forwarded).begin()
 }
 
+/** What is kept of a frame until it is answered. */
 interface Pending {
   readonly id: number
+  readonly bytes: number
+  /** The frame itself is kept as well. */
+  passing: boolean
+}
+
+interface Frame {
   readonly request: ProduceRequest<Uint8Array>
   readonly raw: Buffer
 }
@@ -42,6 +49,8 @@ class ProduceCall implements OpenStream {
   readonly #links: ProduceLinks
   #pendingFrames = 0
   #pendingBytes = 0
+  /** Of frames that are kept whole. */
+  #passingBytes = 0
   #halfClosed = false
   #ending: SandglassError | undefined
   #over = false
@@ -92,45 +101,48 @@ class ProduceCall implements OpenStream {
     }
     this.#pendingFrames += 1
     this.#pendingBytes += raw.length
-    this.#run({ id, request, raw })
+    this.#run({ id, bytes: raw.length, passing: false }, { request, raw })
     this.#flow()
   }
 
-  #run(pending: Pending): void {
-    const { request } = pending
+  #run(pending: Pending, frame: Frame): void {
+    const { request } = frame
     try {
       checkProduce(request, this.#context.env.wallMs())
       const route = this.#context.broker.router.tryRoute(request.topic, request.partition)
-      if (route === undefined) this.#runLater(pending, this.#context.env.monoMs() + LEADER_WAIT_MS)
-      else this.#runAt(route, pending)
+      if (route === undefined) this.#runLater(pending, frame)
+      else this.#runAt(route, pending, frame)
     } catch (error) {
       this.#refuse(pending, error)
     }
   }
 
   /** No leader is known yet. */
-  #runLater(pending: Pending, deadline: number): void {
-    const { topic, partition } = pending.request
-    this.#context.broker.router.route(topic, partition, deadline).then(
-      (route) => this.#runAt(route, pending),
+  #runLater(pending: Pending, frame: Frame): void {
+    this.#keep(pending)
+    const { env, broker } = this.#context
+    const { topic, partition } = frame.request
+    broker.router.route(topic, partition, env.monoMs() + LEADER_WAIT_MS).then(
+      (route) => this.#runAt(route, pending, frame),
       (error: unknown) => this.#refuse(pending, error),
     )
   }
 
-  #runAt(route: Route, pending: Pending): void {
-    if (route.type === 'local') this.#store(route.partition, pending)
+  #runAt(route: Route, pending: Pending, { raw, request }: Frame): void {
+    if (route.type === 'local') this.#store(route.partition, pending, produceCommand(request))
     else if (this.#forwarded) this.#refuse(pending, notLeader(route.node))
     else {
-      const { id, raw, request } = pending
-      this.#links.send(route.node, { id, raw, partition: request.partition }, (answer) => {
+      this.#keep(pending)
+      this.#links.send(route.node, { id: pending.id, raw, partition: request.partition }, (answer) => {
         if (answer.type === 'answered') this.#answered(pending, answer.raw)
         else this.#refuse(pending, answer.error)
       })
     }
   }
 
-  #store(partition: Partition, pending: Pending): void {
-    partition.produce(produceCommand(pending.request), (answer) => {
+  /** The broker has copied the frame when this returns: what waits for the answer refers to nothing of it. */
+  #store(partition: Partition, pending: Pending, command: ReturnType<typeof produceCommand>): void {
+    partition.produce(command, (answer) => {
       try {
         const response = produceResponse(answer)
         this.#answered(pending, this.#answers.encode({ id: pending.id, response }))
@@ -140,13 +152,25 @@ class ProduceCall implements OpenStream {
     })
   }
 
+  /** It is kept whole from here on to its answer. */
+  #keep(pending: Pending): void {
+    if (pending.passing) return
+    pending.passing = true
+    this.#passingBytes += pending.bytes
+    this.#context.budgets.passing.take(pending.bytes)
+  }
+
   #refuse(pending: Pending, error: unknown): void {
     this.#answered(pending, this.#answers.encode({ id: pending.id, error: this.#context.errors.toMessage(error) }))
   }
 
   #answered(pending: Pending, answer: Buffer): void {
     this.#pendingFrames -= 1
-    this.#pendingBytes -= pending.raw.length
+    this.#pendingBytes -= pending.bytes
+    if (pending.passing) {
+      this.#passingBytes -= pending.bytes
+      this.#context.budgets.passing.giveBack(pending.bytes)
+    }
     if (!this.#over) this.#stream.write(answer)
     this.#flow()
     this.#finishIfDone()
@@ -159,7 +183,8 @@ class ProduceCall implements OpenStream {
   /** Reads on only while little is pending and answers get away. */
   #flow(): void {
     const much = this.#pendingFrames >= PENDING_FRAMES_MAX || this.#pendingBytes >= PENDING_BYTES_MAX
-    if (much || this.#ending !== undefined || this.#stream.writableNeedDrain) this.#stream.pause()
+    const crowded = this.#passingBytes > 0 && this.#context.budgets.passing.fullFor(this.#passingBytes)
+    if (much || crowded || this.#ending !== undefined || this.#stream.writableNeedDrain) this.#stream.pause()
     else if (this.#stream.isPaused()) this.#stream.resume()
   }
 

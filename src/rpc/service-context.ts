@@ -1,4 +1,5 @@
 /** What every service is given, and what every call knows. */
+import type { Budget } from '../base/budget.ts'
 import type { Env } from '../base/env.ts'
 import type { Directory } from '../broker/directory.ts'
 import type { Broker } from '../broker/types.ts'
@@ -15,6 +16,15 @@ export interface ServiceContext {
   readonly wire: Wire<Uint8Array>
   readonly errors: ErrorCodec
   readonly channels: NodeChannels
+  /** What all streams of the node share. */
+  readonly budgets: StreamBudgets
+}
+
+export interface StreamBudgets {
+  /** Frames to consumers, and of streams that are passed on. */
+  readonly outflow: Budget
+  /** Frames of producers on their way to other nodes. */
+  readonly passing: Budget
 }
 
 export interface CallContext {

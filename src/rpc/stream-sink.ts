@@ -5,6 +5,7 @@ import type { ErrorCodec } from '../wire/errors.ts'
 import type { ConsumeResponse } from '../wire/messages.ts'
 import type { Codec, Init } from '../wire/wire.ts'
 import type { RawDuplex } from './calls.ts'
+import { Outflow } from './outflow.ts'
 import type { ServiceContext } from './service-context.ts'
 
 type Response = ConsumeResponse<Uint8Array>
@@ -13,6 +14,7 @@ export class StreamSink implements SessionSink {
   readonly #stream: RawDuplex
   readonly #codec: Codec<Response>
   readonly #errors: ErrorCodec
+  readonly #outflow: Outflow
   readonly #onSettled: () => void
   #over = false
   /** The consumer takes no more deliveries; what it asked is still answered. */
@@ -20,16 +22,25 @@ export class StreamSink implements SessionSink {
   /** Acks, nacks and extends that are read and not answered: counted before they run, since an answer may come at once. */
   asked = 0
 
-  /** `onSettled`: an ack, nack or extend was answered. */
-  constructor(stream: RawDuplex, { wire, errors }: Pick<ServiceContext, 'wire' | 'errors'>, onSettled: () => void) {
+  /** `onSettled`: an ack, nack or extend was answered. `onRoom`: the stream takes more again. */
+  constructor(
+    stream: RawDuplex,
+    { wire, errors, budgets }: Pick<ServiceContext, 'wire' | 'errors' | 'budgets'>,
+    { onSettled, onRoom }: { readonly onSettled: () => void; readonly onRoom: () => void },
+  ) {
     this.#stream = stream
+    this.#outflow = new Outflow(stream, { budget: budgets.outflow, onRoom })
     this.#codec = wire.codec('ConsumeResponse')
     this.#errors = errors
     this.#onSettled = onSettled
   }
 
   writable(): boolean {
-    return !this.#over && !this.closing && !this.#stream.writableNeedDrain
+    return !this.closing && this.hasRoom()
+  }
+
+  hasRoom(): boolean {
+    return !this.#over && this.#outflow.hasRoom()
   }
 
   subscribed(...[cursor, kept]: Parameters<SessionSink['subscribed']>): void {
@@ -77,6 +88,7 @@ export class StreamSink implements SessionSink {
   /** The stream is gone. */
   abandon(): void {
     this.#over = true
+    this.#outflow.end()
   }
 
   #answered(): void {
@@ -85,6 +97,6 @@ export class StreamSink implements SessionSink {
   }
 
   #write(response: Init<Response>): void {
-    if (!this.#over) this.#stream.write(this.#codec.encode(response))
+    if (!this.#over) this.#outflow.write(this.#codec.encode(response))
   }
 }

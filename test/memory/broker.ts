@@ -9,8 +9,9 @@ import { MIB, type Scenarios } from './scenario.ts'
 
 const NOBODY = () => undefined
 
-function produce(bytes: number): ProduceCommand {
-  return { type: 'produce', messages: [{ channel: 'master', body: new Uint8Array(bytes) }] }
+const PRODUCE: ProduceCommand = {
+  type: 'produce',
+  messages: [{ channel: 'master', body: new Uint8Array(MIB - 1024) }],
 }
 
 /** A proposer whose entries are never answered; what replication encoded of them is not kept here. */
@@ -31,7 +32,7 @@ export const BROKER = {
   lane() {
     const lane = new Lane(16 * MIB, new Budget(64 * MIB))
     lane.push({ bytes: new Uint8Array(MIB - 1), weight: 1, done: NOBODY })
-    for (let given = 0; given < 300; given++) {
+    for (let given = 0; given < 60; given++) {
       lane.push({ bytes: new Uint8Array(MIB - 1), weight: 1, done: NOBODY })
       lane.answered(lane.moveTo(new EntryBatch()))
     }
@@ -41,7 +42,7 @@ export const BROKER = {
   entriesOnTheirWay() {
     const { proposer, outcomes } = unanswered()
     for (let i = 0; i < 15; i++) {
-      proposer.submit(produce(MIB - 1024), NOBODY)
+      proposer.submit(PRODUCE, NOBODY)
       proposer.flush()
     }
     return { proposer, outcomes }
@@ -51,7 +52,7 @@ export const BROKER = {
     const budgets = createLaneBudgets()
     const partitions = Array.from({ length: 100 }, () => unanswered(budgets).proposer)
     for (let round = 0; round < 16; round++) {
-      for (const proposer of partitions) proposer.submit(produce(MIB - 1024), NOBODY)
+      for (const proposer of partitions) proposer.submit(PRODUCE, NOBODY)
     }
     return partitions
   },

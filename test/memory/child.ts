@@ -1,5 +1,6 @@
 /** `node --expose-gc --max-old-space-size=N child.ts`: runs every scenario and prints what each kept, a line of JSON each. */
 import { BROKER } from './broker.ts'
+import { RPC } from './rpc.ts'
 import type { Measured } from './scenario.ts'
 import { STORAGE } from './storage.ts'
 
@@ -12,7 +13,7 @@ async function buffers(): Promise<number> {
   return process.memoryUsage().arrayBuffers
 }
 
-for (const [name, run] of Object.entries({ ...BROKER, ...STORAGE })) {
+for (const [name, run] of Object.entries({ ...BROKER, ...STORAGE, ...RPC })) {
   const before = await buffers()
   const kept = [await run()]
   const measured: Measured = { name, bytes: (await buffers()) - before }
@@ -20,3 +21,6 @@ for (const [name, run] of Object.entries({ ...BROKER, ...STORAGE })) {
   // Alive up to here and no further: the next one begins from where this one began.
   kept.length = 0
 }
+
+// Servers and clients of the scenarios are still there.
+process.exit(0)

@@ -18,7 +18,7 @@ beforeAll(async () => {
   if (code !== 0) throw new Error(`the process ended with ${code} after ${out}: ${problems}`)
   const lines = out.trim().split('\n')
   measured = lines.map((line) => JSON.parse(line) as Measured)
-}, 60_000)
+}, 120_000)
 
 /** What the scenario kept lies between the two; less than `least` would mean that nothing was tried. */
 function expectKept(scenario: string, least: number, most: number): void {
@@ -41,4 +41,12 @@ test('commands that wait share the bound of the node, over however many partitio
 
 test('a cache of recent entries holds its bound in large entries, however many went through it', () => {
   expectKept('recentCache', 6 * MIB, 9 * MIB)
+})
+
+test('streams that nobody reads share the bound of the node', () => {
+  expectKept('unreadStreams', 20 * MIB, 40 * MIB)
+})
+
+test('a produce stream keeps nothing of the frames that are being stored', () => {
+  expectKept('framesBeingStored', 0, 6 * MIB)
 })
