@@ -12,11 +12,12 @@ import { Closers, type Context } from './context.ts'
 import { usingData } from './data-error.ts'
 import { checkDataFolder, makeDataFolder, refuseLostLog } from './data-folder.ts'
 import { createIdentityStore, type IdentityFile } from './formation/identity-file.ts'
-import { type Formation, runFormation } from './formation/run-formation.ts'
-import { adviceOnLog, adviceOnState, diskErrorCode } from './observe/disk-advice.ts'
+import { type Formation, runFormation, type Silent } from './formation/run-formation.ts'
+import { adviceOnLog, adviceOnState, diskErrorCode, whyNoLog } from './observe/disk-advice.ts'
 import type { Log } from './observe/log.ts'
 import { createMetrics } from './observe/metrics/metrics.ts'
 import { type Health, Readiness } from './observe/readiness.ts'
+import { sayWaiting } from './observe/start-watch.ts'
 import { ownAddress } from './own-address.ts'
 import { openPorts, type Ports } from './ports.ts'
 import { type ReadyInfo, serve } from './serve.ts'
@@ -38,7 +39,7 @@ export interface RunningNode {
 /** Rejects with StartError; resolves once ports and folder are open, which may be before the cluster is formed. */
 export async function startNode(given: NodeConfig, log: Log): Promise<RunningNode> {
   const config = await withOwnAddress(given)
-  const health: Health = { stopping: false, failed: false, walOk: true, clockOk: true, notReady: 'starting' }
+  const health: Health = { stopping: false, failed: false, disk: undefined, clockOk: true, notReady: 'starting' }
   const { failed, fail } = wayOut(log, health)
   const env = realEnv(fail)
   const readiness = new Readiness(env, health)
@@ -53,9 +54,13 @@ export async function startNode(given: NodeConfig, log: Log): Promise<RunningNod
   routeGrpcLog((message) => log.debug('grpc', { message }))
   closers.push(() => metrics.close())
   closers.push(() => readiness.close())
+  const waiting = sayWaiting(env, log, readiness)
+  closers.push(() => waiting.close())
   try {
     const ports = await openPortsFirst(context)
+    health.notReady = `opening data ${config.data}`
     const storage = await openData(context)
+    health.notReady = 'forming the cluster'
     const formation = await openFormation(context, storage)
     ports.peers.form(formation)
     // Before what stands behind it; it may be closed twice.
@@ -117,7 +122,7 @@ async function openData({ config, env, log, health, metrics, closers, fail }: Co
     diskReserveBytes: config.diskReserveBytes,
     onFatal: fail,
     onWalState: (state, cause) => {
-      health.walOk = state === 'ok'
+      health.disk = whyNoLog(state, cause, config.diskReserveBytes)
       if (cause !== undefined && state !== 'ok') metrics.diskError('log', diskErrorCode(cause))
       const error = cause === undefined ? {} : { error: String(cause) }
       log[state === 'failed' ? 'error' : 'warn']('wal_state', {
@@ -152,8 +157,18 @@ async function openFormation({ config, env, log, health, closers }: Context, { w
     members: config.initialCluster.length > 0 ? config.initialCluster : [self],
     hasData: anyGroup !== undefined,
     onWaiting: (silent) => {
-      health.notReady = `waiting for ${silent.join(', ')} to form the cluster`
-      log.info('formation_waiting', { for: silent })
+      health.notReady = formationReason(silent)
+      if (silent.length === 0) return
+      log.info('formation_waiting', {
+        for: silent.map(({ name }) => name),
+        why: silent.map(({ name, raft, why }) => `${name} at ${raft}: ${why}`),
+      })
     },
   })
+}
+
+function formationReason(silent: readonly Silent[]): string {
+  if (silent.length === 0) return 'forming the cluster: every node answers'
+  const each = silent.map(({ name, raft, why }) => `${name} (${raft}: ${why})`)
+  return `waiting for ${each.join(', ')} to form the cluster`
 }

@@ -46,7 +46,7 @@ export async function serve(context: Context, opened: Opened): Promise<ReadyInfo
   const { config, log, env, metrics, health, readiness, closers } = context
   const { identity, storage, ports } = opened
   log.info('formed', { cluster: identity.clusterId, nodeId: identity.nodeId })
-  health.notReady = 'starting replicas'
+  health.notReady = 'starting the catalog'
   // The directory needs the shard and the shard the directory's addresses; both are asked only once everything stands.
   const parts: { directory?: CatalogDirectory } = {}
   const none: ReadonlyMap<NodeId, string> = new Map()
@@ -68,7 +68,7 @@ export async function serve(context: Context, opened: Opened): Promise<ReadyInfo
     replicas: shard,
     observe: (listener) => shard.observe(listener),
     control,
-    accepts: () => health.walOk && shard.fitToLead && health.clockOk && !health.stopping,
+    accepts: () => health.disk === undefined && shard.fitToLead && health.clockOk && !health.stopping,
   })
   parts.directory = directory
   closers.push(() => directory.close())
@@ -114,7 +114,9 @@ export async function serve(context: Context, opened: Opened): Promise<ReadyInfo
   })
   const advertised = (port: number) => joinHostPort(config.advertiseAddr, port)
   const own = { grpc: advertised(apiPort), http: advertised(side.port), raft: advertised(peers.port) }
+  health.notReady = () => registering(directory, identity)
   await directory.register({ name: config.name, version: VERSION, ...own })
+  health.notReady = () => `starting replicas: ${reconciler.untried()} to go`
   await reconciler.settled()
   readiness.observe((reasons) => api.setServing(reasons.length === 0))
   health.notReady = undefined
@@ -123,6 +125,15 @@ export async function serve(context: Context, opened: Opened): Promise<ReadyInfo
   foreign.ready()
   log.info('ready', own)
   return { name: config.name, ...own }
+}
+
+/** What is missing for that: a leader, or the nodes that would elect one. */
+function registering(directory: CatalogDirectory, { members }: Identity): string {
+  const silent = members.filter(({ id }) => !directory.alive(id)).map(({ name }) => name)
+  const leader = members.find(({ id }) => id === directory.leaderOf(CATALOG_GROUP))
+  const what =
+    leader === undefined ? 'waiting for a leader of the catalog' : `registering with the catalog, led by ${leader.name}`
+  return silent.length === 0 ? what : `${what}; silent: ${silent.join(', ')}`
 }
 
 /** Nothing can be served without it, and what starting refuses is what it found on the disk. */

@@ -139,11 +139,13 @@ describe('control and formation over gRPC', () => {
     }
   })
 
-  test('nobody at the address: the exchange fails instead of waiting', async () => {
+  test('nobody at the address, or no address of the name: the exchange fails with that instead of waiting', async () => {
     const transport = createFormationTransport()
     server.close()
+    const refusal = (address: string) => transport.exchange(address, hello('n1'), WITHIN_MS)
     try {
-      await expect(transport.exchange(`127.0.0.1:${port}`, hello('n1'), WITHIN_MS)).rejects.toThrow()
+      await expect(refusal(`127.0.0.1:${port}`)).rejects.toThrow('nobody listens there')
+      await expect(refusal('no-such-host.invalid:9190')).rejects.toThrow('its name does not resolve')
     } finally {
       transport.close()
     }

@@ -15,7 +15,8 @@ const TOPIC = 'work'
 const MIB = 1024 * 1024
 const SERVICE_BACK_MS = 5000
 /** `exec` all the way: the process that is started is the node, and hears the signals. */
-const MOUNT = 'mkdir "$0" && mount -t tmpfs -o size=400m none "$0" && exec "$@"'
+const mountOf = (size: string) => `mkdir "$0" && mount -t tmpfs -o size=${size} none "$0" && exec "$@"`
+const MOUNT = mountOf('400m')
 
 let cluster: Cluster | undefined
 
@@ -165,6 +166,22 @@ test('not a byte left: the reserve lets a checkpoint be written, the log behind 
   await ledger.stop()
   expect(await ledger.settle(running.addrs())).toMatchObject({ lost: 0, wrong: [] })
   expect(node?.pid).toBe(pid)
+})
+
+test('a disk that is smaller than what is to stay free: the node that starts on it says so, and not only what it waits for', async () => {
+  cluster = await Cluster.create({ nodes: 1, wrapper: (data) => ['unshare', '-rm', 'sh', '-c', mountOf('40m'), data] })
+  const [node] = cluster.nodes
+  node?.start()
+  const url = `http://127.0.0.1:${cluster.httpPort('n1')}/readyz`
+  const reasons = await eventually('the reason', 20_000, async () => {
+    const text = await fetch(url).then((response) => response.text(), String)
+    return text.includes('catalog, led by n1') ? text : undefined
+  })
+  expect(reasons.trimEnd().split('\n')).toEqual([
+    'registering with the catalog, led by n1',
+    `the disk is full: less than ${128 * MIB} bytes, twice disk_reserve_bytes, are free`,
+  ])
+  expect(lastWalState(node?.log() ?? '')).toBe('full')
 })
 
 function reasonOf(error: unknown): string {

@@ -32,6 +32,8 @@ export interface ReconcilerOptions {
 export interface Reconciler {
   /** Resolves once everything the catalog knew at the call was tried once. */
   settled(): Promise<void>
+  /** How many groups such a call still waits for. */
+  untried(): number
   /** Takes up no new work and waits for what is under way. */
   close(): Promise<void>
 }
@@ -97,6 +99,12 @@ class Running implements Reconciler {
     await new Promise<void>((done) => {
       this.#waiting.add({ groups, done })
     })
+  }
+
+  untried(): number {
+    let most = 0
+    for (const { groups } of this.#waiting) most = Math.max(most, groups.size)
+    return most
   }
 
   async close(): Promise<void> {

@@ -24,8 +24,13 @@ export interface FormationOptions {
   readonly members: readonly FormationMember[]
   /** The folder's log or state holds groups: without an identity beside them it is damaged, not empty. */
   readonly hasData?: boolean
-  /** Called when the nodes that are waited for change, and every 5 s. */
-  readonly onWaiting?: (silent: readonly string[]) => void
+  /** Called when the nodes that are waited for change, and every 5 s while there are any. */
+  readonly onWaiting?: (silent: readonly Silent[]) => void
+}
+
+/** A node that does not answer, and what came of the last question to it. */
+export interface Silent extends FormationMember {
+  readonly why: string
 }
 
 export interface Formation extends FormationHandler {
@@ -86,6 +91,7 @@ class Running implements Formation {
   readonly #options: FormationOptions
   readonly #formed: Promise<Identity>
   readonly #heardAt = new Map<string, number>()
+  readonly #why = new Map<string, string>()
   #state: FormationState
   #resolve: (identity: Identity) => void = () => undefined
   #reject: (error: Error) => void = () => undefined
@@ -176,8 +182,9 @@ class Running implements Formation {
     if (this.#over) return
     try {
       await this.#hearAnswer(member, await transport.exchange(member.raft, hello, ANSWER_WITHIN_MS))
-    } catch {
-      // Silence and refusal are the same here: the node is named as silent and asked again.
+    } catch (error) {
+      // Silence and refusal are the same here: the node is named as silent with the reason, and asked again.
+      this.#why.set(member.name, error instanceof Error ? error.message : String(error))
     }
     env.after(ASK_EVERY_MS, () => this.#ask(member))
   }
@@ -196,10 +203,10 @@ class Running implements Formation {
     const { env, onWaiting } = this.#options
     const now = env.monoMs()
     const silent = this.#others()
-      .map(({ name }) => name)
-      .filter((name) => now - (this.#heardAt.get(name) ?? Number.NEGATIVE_INFINITY) >= SILENT_AFTER_MS)
-    const text = silent.join()
-    if (silent.length > 0 && (text !== this.#said || now - this.#saidAt >= SAY_WAITING_EVERY_MS)) {
+      .filter(({ name }) => now - (this.#heardAt.get(name) ?? Number.NEGATIVE_INFINITY) >= SILENT_AFTER_MS)
+      .map(({ name, raft }) => ({ name, raft, why: this.#why.get(name) ?? 'no answer yet' }))
+    const text = silent.map(({ name, why }) => `${name} ${why}`).join()
+    if (text !== this.#said || (silent.length > 0 && now - this.#saidAt >= SAY_WAITING_EVERY_MS)) {
       this.#saidAt = now
       onWaiting?.(silent)
     }

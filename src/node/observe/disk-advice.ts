@@ -45,11 +45,24 @@ export function adviceFor(code: string): string | undefined {
   return code === 'EIO' ? BROKEN : ADVICE[code]
 }
 
+/** Why the log on disk takes nothing more, for /readyz; undefined: it does. `reserveBytes`: disk_reserve_bytes. */
+export function whyNoLog(state: WalState, cause: unknown, reserveBytes: number): string | undefined {
+  if (state === 'ok') return undefined
+  if (state === 'stuck') return 'the disk does not answer'
+  if (state === 'failed') return 'the disk failed'
+  const code = diskErrorCode(cause)
+  if (code === 'EMFILE' || code === 'ENFILE') return `no file handles are left (${code})`
+  if (code !== 'OTHER') return `the disk is full (${code})`
+  return `the disk is full: less than ${2 * reserveBytes} bytes, twice disk_reserve_bytes, are free`
+}
+
 /** For the log line of a new state of the log on disk. */
 export function adviceOnLog(state: WalState, cause: unknown, data: string): string {
   if (state === 'ok') return 'nothing to do: the node serves again'
   if (state === 'stuck')
     return `${data} does not answer: check the disk (dmesg, iostat); the other nodes lead meanwhile`
+  if (state === 'full' && cause === undefined)
+    return `${data}: make room on its file system, give it a larger one, or lower disk_reserve_bytes; the other nodes lead meanwhile`
   if (state === 'full')
     return `${data}: ${ADVICE[diskErrorCode(cause)] ?? ADVICE.ENOSPC}; the other nodes lead meanwhile`
   return `${data}: ${ADVICE[diskErrorCode(cause)] ?? BROKEN}`

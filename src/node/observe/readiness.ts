@@ -10,10 +10,11 @@ export interface Health {
   stopping: boolean
   /** It cannot be trusted any more: it closes what it can, and ends. */
   failed: boolean
-  walOk: boolean
+  /** Why the log takes nothing more now; undefined: it does. */
+  disk: string | undefined
   clockOk: boolean
-  /** Set until the node serves, and again once it stops. */
-  notReady: string | undefined
+  /** What it waits for: set until the node serves, and again once it stops. */
+  notReady: string | (() => string) | undefined
 }
 
 /** Elections end within 2 s; what lasts longer is a lost majority. */
@@ -53,10 +54,14 @@ export class Readiness {
   reasons(): readonly string[] {
     const env = this.#env
     const health = this.#health
-    if (health.notReady !== undefined) return [health.notReady]
+    const { notReady, stopping, failed, disk } = health
     const reasons: string[] = []
-    if (!health.walOk) reasons.push('the disk is full')
+    if (notReady !== undefined) reasons.push(typeof notReady === 'string' ? notReady : notReady())
+    if (stopping || failed) return reasons
+    // While it starts as well: they may be why it does not get further.
+    if (disk !== undefined) reasons.push(disk)
     if (!health.clockOk) reasons.push("its clock differs from the others' by more than max_clock_skew")
+    if (notReady !== undefined) return reasons
     if (this.#hasLeader()) this.#leaderSeenAt = env.monoMs()
     const missingMs = env.monoMs() - this.#leaderSeenAt
     if (missingMs > LEADERLESS_MS) {

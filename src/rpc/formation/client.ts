@@ -1,5 +1,5 @@
 /** The sending side of the service `sandglass.v1.Formation`. */
-import { Client, credentials } from '@grpc/grpc-js'
+import { Client, credentials, type ServiceError, status } from '@grpc/grpc-js'
 import { SandglassError } from '../../base/errors.ts'
 import { targetOf } from '../../wire/channels.ts'
 import { formationMethods } from '../control/proto.ts'
@@ -30,7 +30,7 @@ export function createFormationTransport(): FormationTransport {
           (error, said) => {
             const answer = said === undefined ? undefined : fromWire(said)
             if (answer !== undefined) resolve(answer)
-            else reject(error ?? new SandglassError('UNSUPPORTED', `Cannot form with ${address}: unknown state`))
+            else reject(new SandglassError('UNREACHABLE', reasonOf(error, timeoutMs)))
           },
         )
       }),
@@ -39,4 +39,16 @@ export function createFormationTransport(): FormationTransport {
       clients.clear()
     },
   }
+}
+
+const REASON_CHARS_MAX = 200
+
+/** What keeps the other node from answering, as short as a line for people can be. */
+function reasonOf(error: ServiceError | null, timeoutMs: number): string {
+  if (error === null) return 'it answers with an unknown state'
+  const { code, details } = error
+  if (/Name resolution|ENOTFOUND|EAI_AGAIN/.test(details)) return 'its name does not resolve'
+  if (/ECONNREFUSED/.test(details)) return 'nobody listens there'
+  if (code === status.DEADLINE_EXCEEDED) return `no answer within ${timeoutMs} ms`
+  return details.slice(0, REASON_CHARS_MAX)
 }

@@ -27,7 +27,7 @@ export interface FormationHandler {
 }
 
 export interface FormationTransport {
-  /** Says `hello` to the node at `address`; rejects when it does not answer within `timeoutMs`. */
+  /** Says `hello` to the node at `address`; rejects with the reason in words when it does not answer within `timeoutMs`. */
   exchange(address: string, hello: FormationHello, timeoutMs: number): Promise<FormationHello>
   close(): void
 }

@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, test } from 'vitest'
 import type { Identity, IdentityStore } from '../../../src/node/formation/identity.ts'
-import { type Formation, runFormation } from '../../../src/node/formation/run-formation.ts'
+import { type Formation, runFormation, type Silent } from '../../../src/node/formation/run-formation.ts'
 import type { StartError } from '../../../src/node/start-error.ts'
 import type { FormationMember, FormationTransport } from '../../../src/rpc/formation/types.ts'
 import { type VirtualEnv, VirtualTime } from '../../virtual-env.ts'
@@ -31,7 +31,7 @@ class Folder implements IdentityStore {
 
 class Process {
   readonly env: VirtualEnv
-  readonly waiting: (readonly string[])[] = []
+  readonly waiting: (readonly Silent[])[] = []
   formation: Formation | undefined
   outcome: Identity | StartError | undefined
 
@@ -68,7 +68,7 @@ describe('formation over a network', () => {
     const process = new Process(time.env())
     running.set(name, process)
     const { env, waiting } = process
-    const onWaiting = (silent: readonly string[]) => waiting.push(silent)
+    const onWaiting = (silent: readonly Silent[]) => waiting.push(silent)
     const options = { env, store: folder(name), transport: transport(), name, members, hasData, onWaiting }
     process.formation = await time.during(runFormation(options))
     const settle = (outcome: Identity | StartError) => {
@@ -115,7 +115,7 @@ describe('formation over a network', () => {
     await start('n2')
     await time.run(20_000)
     expect([...folders.values()].flatMap(({ writes }) => writes)).toEqual([])
-    expect(first.waiting[0]).toEqual(['n3'])
+    expect(first.waiting[0]).toEqual([{ name: 'n3', raft: 'n3:9190', why: 'refused' }])
     expect(first.waiting.length).toBeGreaterThan(2)
     await start('n3')
     await time.run(1000)

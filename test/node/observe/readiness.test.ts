@@ -1,5 +1,6 @@
 import { beforeEach, expect, test } from 'vitest'
 import { type Health, LEADERLESS_MS, Readiness } from '../../../src/node/observe/readiness.ts'
+import { sayWaiting } from '../../../src/node/observe/start-watch.ts'
 import { VirtualTime } from '../../virtual-env.ts'
 
 let time: VirtualTime
@@ -10,12 +11,16 @@ let told: (readonly string[])[]
 
 beforeEach(() => {
   time = new VirtualTime()
-  health = { stopping: false, failed: false, walOk: true, clockOk: true, notReady: 'starting' }
+  health = { stopping: false, failed: false, disk: undefined, clockOk: true, notReady: 'starting' }
   readiness = new Readiness(time.env(), health)
   leader = true
   told = []
   readiness.observe((reasons) => told.push(reasons))
 })
+
+const fail = (event: string): never => {
+  throw new Error(`not expected: ${event}`)
+}
 
 function serve(): void {
   health.notReady = undefined
@@ -49,20 +54,42 @@ test('an election is no reason, a majority that stays away is, and the first lea
   expect(told.at(-1)).toEqual([])
 })
 
+test('until it is ready for the first time the log says every 5 s what it waits for, as it is then', async () => {
+  const said: unknown[] = []
+  const log = { debug: () => undefined, info: (...words: unknown[]) => said.push(words), warn: fail, error: fail }
+  sayWaiting(time.env(), log, readiness)
+  let missing = 3
+  health.notReady = () => `${missing} replicas to go`
+  await time.run(5000)
+  missing = 1
+  health.disk = 'the disk is full'
+  await time.run(5000)
+  expect(said).toEqual([
+    ['waiting', { for: ['3 replicas to go'], seconds: 5 }],
+    ['waiting', { for: ['1 replicas to go', 'the disk is full'], seconds: 10 }],
+  ])
+  health.disk = undefined
+  serve()
+  await time.run(60_000)
+  expect(said).toHaveLength(2)
+})
+
 test('a full disk, a clock that is off and a stop are reasons', () => {
   serve()
-  health.walOk = false
+  health.disk = 'the disk is full'
   health.clockOk = false
   expect(readiness.reasons()).toEqual([
     'the disk is full',
     "its clock differs from the others' by more than max_clock_skew",
   ])
   health.notReady = 'stopping'
+  health.stopping = true
   expect(readiness.reasons()).toEqual(['stopping'])
 })
 
 test('a node that starts with a full disk is ready once there is room', async () => {
-  health.walOk = false
+  health.disk = 'the disk is full'
+  expect(readiness.reasons()).toEqual(['starting', 'the disk is full'])
   serve()
   let ready = false
   const waiting = readiness.ready().then(() => {
@@ -70,7 +97,7 @@ test('a node that starts with a full disk is ready once there is room', async ()
   })
   await time.run(2000)
   expect(ready).toBe(false)
-  health.walOk = true
+  health.disk = undefined
   await time.run(500)
   await waiting
   expect(told).toEqual([[]])
