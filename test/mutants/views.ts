@@ -176,7 +176,7 @@ export const VIEW_MUTANTS: readonly Mutant[] = [
     name: 'group-start-ahead-of-time',
     breaks: "group start is clamped to (at', last index), or the next message could sort below it",
     file: 'views/timer/attach.ts',
-    find: 'return isBefore(horizon, start.position) ? horizon : start.position',
+    find: 'return due > horizon.due ? horizon : { due, index: Math.min(index, horizon.index) }',
     replace: 'return start.position',
     killers: attach('a time ahead: cut to now, lest messages were skipped', 'an index ahead: cut to the last one'),
   },

@@ -53,12 +53,16 @@ function createGroup(partition: Partition, channel: Channel, { group, start }: A
   return partition.createGroup(channel, group, cursor, passed)
 }
 
-/** Not beyond (at', last index), or the next message could sort below the cursor and never be delivered. */
+/**
+ * Neither part beyond that of (at', last index), or the next message could sort below the cursor and never be delivered.
+ * No message has a higher index, so that a start which names one begins at the same message.
+ */
 function startPosition(partition: Partition, start: GroupStart): Position {
   const { horizon } = partition
   if (start.type === 'earliest') return FIRST_POSITION
   if (start.type === 'latest') return horizon
-  return isBefore(horizon, start.position) ? horizon : start.position
+  const { due, index } = start.position
+  return due > horizon.due ? horizon : { due, index: Math.min(index, horizon.index) }
 }
 
 function replace(group: Group, rival: Session | undefined, at: number): readonly TimerEffect[] {

@@ -14,6 +14,11 @@ describe('the start of a group', () => {
       [1_005, 3],
     ],
     ['an index ahead: cut to the last one', { type: 'position', position: { due: 1_005, index: 9 } }, [1_005, 3]],
+    [
+      'an index ahead at a time that is past: cut as well, lest the next message sorts below it',
+      { type: 'position', position: { due: 900, index: 9 } },
+      [900, 3],
+    ],
   ]
   test.each(starts)('%s', (_, start, [due, index]) => {
     const p = new PartitionDriver()
@@ -21,6 +26,7 @@ describe('the start of a group', () => {
     p.pass(5)
     expect(p.attach('s', 'c', start)).toEqual({ type: 'attached', cursor: { due, index }, kept: [] })
     expect(p.g.cursor).toEqual({ due, index })
+    expect(p.produce(0)).toHaveLength(1)
   })
 
   test('an existing group keeps its cursor', () => {
