@@ -46,6 +46,23 @@ export const COMMAND_BYTES_MAX = FRAME_BYTES_MAX + 256 * KIB
 
 /** A frame between nodes: large enough to fill a link, small enough not to block heartbeats behind it. */
 export const PEER_FRAME_BYTES = 256 * KIB
+/** Messages in a frame: more than fill one, since each takes at least 82 bytes of it by the sender's count. */
+export const PEER_ENVELOPES_MAX = 4096
+/** Log entries in a frame, which counts 16 bytes for each. */
+export const PEER_ENTRIES_MAX = PEER_FRAME_BYTES / 16
+/** Ids come one by one from the catalog, log indexes one by one from proposals: nobody gets there in a thousand years. */
+export const ID_MAX = 2 ** 50
+export const LOG_INDEX_MAX = 2 ** 50
+/** Replicas of a group in one list: the catalog has one on each node. */
+export const GROUP_MEMBERS_MAX = 1024
+/**
+ * Terms (docs/decisions/011-terms-of-peers.md). A message may raise the term by a step at any time, by a leap now and then.
+ * At the last term there is no election any more.
+ */
+export const TERM_MAX = 2 ** 52
+export const TERM_STEP_MAX = 1024
+export const TERM_LEAP_MAX = 2 ** 32
+export const TERM_LEAP_EVERY_MS = 10_000
 /** Queued to one peer before frames are dropped and the peer is reported unreachable. */
 export const PEER_QUEUE_BYTES_MAX = 16 * MIB
 /** Proposed but not committed, per group: what a leader without quorum may pile up. */

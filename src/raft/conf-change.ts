@@ -54,18 +54,24 @@ export function encodeConfChange(change: ConfChange): Uint8Array {
 
 /** The inverse of {@link encodeConfChange}. Bytes that it did not make are a broken invariant: they were committed. */
 export function decodeConfChange(data: Uint8Array): ConfChange {
+  const change = readConfChange(data)
+  assert(change !== undefined, 'a configuration change is of a known version, with known steps, and not cut short')
+  return change
+}
+
+/** undefined: bytes that {@link encodeConfChange} does not make. */
+export function readConfChange(data: Uint8Array): ConfChange | undefined {
   if (data.length === 0) return LEAVE_JOINT
   const head = data[0] ?? 0
-  assert((head & 0xf0) === VERSION, 'a configuration change is of a known version')
   const transition = TRANSITIONS[head & 0x0f]
-  assert(transition !== undefined, 'a configuration change has a known transition')
   const count = readVarint(data, 1)
-  let at = count.next
+  if ((head & 0xf0) !== VERSION || transition === undefined || count === undefined) return undefined
   const changes: ConfChangeStep[] = []
-  for (let i = 0; i < count.value; i++) {
+  let at = count.next
+  while (changes.length < count.value) {
     const type = TYPES[data[at] ?? TYPES.length]
-    assert(type !== undefined, 'a configuration change has known steps')
     const replica = readVarint(data, at + 1)
+    if (type === undefined || replica === undefined) return undefined
     changes.push({ type, replica: replica.value })
     at = replica.next
   }
@@ -82,14 +88,15 @@ function pushVarint(out: number[], value: number): void {
   out.push(rest)
 }
 
-function readVarint(data: Uint8Array, start: number): { value: number; next: number } {
+function readVarint(data: Uint8Array, start: number): { value: number; next: number } | undefined {
   let value = 0
   let scale = 1
-  for (let at = start; ; at++) {
+  for (let at = start; scale < 2 ** 53; at++) {
     const byte = data[at]
-    assert(byte !== undefined && scale < 2 ** 53, 'a configuration change is not cut short')
+    if (byte === undefined) return undefined
     value += (byte & 0x7f) * scale
-    if (byte < 0x80) return { value, next: at + 1 }
+    if (byte < 0x80) return Number.isSafeInteger(value) ? { value, next: at + 1 } : undefined
     scale *= 0x80
   }
+  return undefined
 }

@@ -153,17 +153,23 @@ class Draft {
 
 /** Throws unless the invariants of this file hold. */
 export function checkConfiguration(conf: ConfState): void {
-  for (const id of conf.learnersNext) {
-    assert(conf.votersOutgoing.includes(id), 'a learner-to-be is an outgoing voter')
-    assert(!conf.learners.includes(id), 'a learner-to-be is no learner yet')
-  }
-  for (const id of conf.learners) {
-    assert(!conf.voters.includes(id) && !conf.votersOutgoing.includes(id), 'a learner is no voter')
-  }
-  if (!isJoint(conf)) {
-    assert(conf.learnersNext.length === 0, 'only a joint configuration has learners-to-be')
-    assert(!conf.autoLeave, 'only a joint configuration leaves by itself')
-  }
+  const broken = brokenInvariant(conf)
+  assert(broken === undefined, broken ?? '')
+}
+
+/** The first of them that does not hold; undefined: all do. */
+export function brokenInvariant(conf: ConfState): string | undefined {
+  const { voters, votersOutgoing, learners, learnersNext } = conf
+  if (![voters, votersOutgoing, learners, learnersNext].every(isAscending)) return 'replicas stand in order, each once'
+  if (learnersNext.some((id) => !votersOutgoing.includes(id))) return 'a learner-to-be is an outgoing voter'
+  if (learnersNext.some((id) => learners.includes(id))) return 'a learner-to-be is no learner yet'
+  if (learners.some((id) => voters.includes(id) || votersOutgoing.includes(id))) return 'a learner is no voter'
+  if (isJoint(conf)) return undefined
+  return conf.autoLeave ? 'only a joint configuration leaves by itself' : undefined
+}
+
+function isAscending(ids: readonly number[]): boolean {
+  return ids.every((id, place) => place === 0 || id > (ids[place - 1] ?? 0))
 }
 
 function ascending(ids: ReadonlySet<number>): number[] {

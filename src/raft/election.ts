@@ -3,6 +3,7 @@
  * without a new term, so that a replica that was cut off deposes nobody when it returns.
  */
 import { assert } from '../base/assert.ts'
+import { TERM_MAX } from '../base/limits.ts'
 import { appendOwn, broadcastAppend } from './append-entries.ts'
 import { voterIds } from './configuration.ts'
 import { hasUnappliedConfChange } from './membership.ts'
@@ -31,10 +32,11 @@ export function startElection(r: RaftState, kind: CampaignKind): void {
   campaign(r, kind)
 }
 
-/** Only a voter whose state is whole may run. */
+/** Only a voter whose state is whole may run, and nobody in the last term there is. */
 export function isPromotable(r: RaftState): boolean {
   const own = r.progress.get(r.id)
-  return own !== undefined && !own.learner && !r.log.stateLost && r.log.unstable.snapshot === undefined
+  const able = own !== undefined && !own.learner && !r.log.stateLost && r.log.unstable.snapshot === undefined
+  return able && r.term < TERM_MAX
 }
 
 /** An answer to this replica's own campaign, which it is still in. */

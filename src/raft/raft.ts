@@ -6,7 +6,7 @@ import { assert } from '../base/assert.ts'
 import type { ConfState } from '../base/log-entry.ts'
 import type { ConfChange } from './conf-change.ts'
 import { encodeConfChange } from './conf-change.ts'
-import { checkConfiguration, voterIds } from './configuration.ts'
+import { changeConfiguration, checkConfiguration, voterIds } from './configuration.ts'
 import type { RaftEvent } from './events.ts'
 import { loseState } from './lost-state.ts'
 import { appliedTo, applyConfChange, restoreConfiguration } from './membership.ts'
@@ -93,6 +93,28 @@ export class RaftGroup {
     if (message.to !== this.#raft.id) return 'misrouted'
     if (isResponse(message) && !this.#raft.progress.has(message.from)) return 'unknownPeer'
     return stepMessage(this.#raft, message)
+  }
+
+  /** Of the entry at `index`; undefined beyond the log, and behind its beginning. */
+  termAt(index: number): number | undefined {
+    return this.#raft.log.term(index)
+  }
+
+  /** The highest context that a heartbeat of this leadership may have carried. */
+  get lastRead(): number {
+    return this.#raft.reads.last
+  }
+
+  /** Steps into a later term, as a follower who has voted for nobody: safe at any time (§5.1). */
+  enterTerm(term: number): void {
+    assert(term > this.#raft.term, 'terms only grow')
+    wake(this.#raft)
+    becomeFollower(this.#raft, term, 0)
+  }
+
+  /** Whether a change of the configuration that is applied next can be; otherwise {@link applyConfChange} asserts. */
+  canApply(change: ConfChange): boolean {
+    return !('refused' in changeConfiguration(this.#raft.appliedConf, change))
   }
 
   /** Asleep: nothing is lost if it is not ticked. Only a message, a request or {@link wake} ends that. */
@@ -218,6 +240,10 @@ export class RaftGroup {
 
   get commit(): number {
     return this.#raft.log.committed
+  }
+
+  get lastIndex(): number {
+    return this.#raft.log.lastIndex
   }
 
   get needsSnapshot(): boolean {

@@ -42,8 +42,9 @@ function startRead(r: RaftState, from: number, context: number): void {
 }
 
 function forwardRead(r: RaftState, from: number, context: number): boolean {
-  if (r.leader === 0 || r.role !== 'follower') {
-    r.observe?.({ type: 'requestDropped', request: 'readIndex', reason: 'noLeader' })
+  // One that came from another goes no further: a replica speaks for itself alone, and whoever asked asks again.
+  if (r.leader === 0 || r.role !== 'follower' || from !== r.id) {
+    r.observe?.({ type: 'requestDropped', request: 'readIndex', reason: from === r.id ? 'noLeader' : 'notForwarding' })
     return false
   }
   send(r, 'readIndex', r.leader, { from, context })

@@ -30,6 +30,11 @@ export class ReadQueue {
     return this.#pending.at(-1)?.number ?? 0
   }
 
+  /** The highest number given out under this leadership. */
+  get last(): number {
+    return this.#lastNumber
+  }
+
   /** Whether a heartbeat is due for requests that none carried yet. */
   get heartbeatDue(): boolean {
     return this.#unsent

@@ -5,10 +5,10 @@
 import { assert } from '../base/assert.ts'
 import { Fifo } from '../base/fifo.ts'
 import type { ConfState, Entry } from '../base/log-entry.ts'
-import { type ConfChange, decodeConfChange } from '../raft/conf-change.ts'
+import { type ConfChange, readConfChange } from '../raft/conf-change.ts'
 import type { RaftGroup } from '../raft/raft.ts'
 import type { CheckpointMeta } from '../storage/state/types.ts'
-import type { Store, View } from '../views/view.ts'
+import { type Store, UnknownCommandError, type View } from '../views/view.ts'
 import { decodeEntryData } from './entry-data.ts'
 import type { GroupObserver } from './group.ts'
 import type { Proposals } from './proposals.ts'
@@ -114,7 +114,7 @@ export class Applier<R, E> {
     this.#logBytes += data.byteLength
     let { lastAt, confState } = this.#meta
     if (type === 'confChange') {
-      const change = decodeConfChange(data)
+      const change = this.#readChange(data)
       confState = this.#raft.applyConfChange(change)
       this.#confIndex = index
       this.#onConfChange(change, confState)
@@ -129,6 +129,13 @@ export class Applier<R, E> {
     this.#meta = { applied: index, term, confState, lastAt }
     this.#proposals.applied(term, index, lastAt, replies)
     for (const observer of this.#observers) observer.applied(effects, lastAt, index)
+  }
+
+  /** One that cannot be read, or cannot be applied here, stops this replica and not the node. */
+  #readChange(data: Uint8Array): ConfChange {
+    const change = readConfChange(data)
+    if (change !== undefined && this.#raft.canApply(change)) return change
+    throw new UnknownCommandError('a change of the configuration that cannot be applied')
   }
 
   #commands(commands: readonly Uint8Array[], context: ApplyContext, replies: R[], effects: E[]): void {

@@ -3,7 +3,7 @@
  * below 2^53. The reader trusts nothing: what is cut short or too large is refused as bad input.
  */
 import { assert } from '../base/assert.ts'
-import { SandglassError } from '../base/errors.ts'
+import { invalid, type SandglassError } from '../base/errors.ts'
 
 /** The most bytes of one varint. */
 export const VARINT_BYTES_MAX = 8
@@ -79,15 +79,22 @@ export class ByteReader {
     return this.#buffer[this.#at++] ?? 0
   }
 
-  varint(): number {
+  varint(field = 'a number'): number {
     let value = 0
     for (let scale = 1; ; scale *= 0x80) {
       const byte = this.byte()
       value += (byte & 0x7f) * scale
       if (byte < 0x80) break
-      if (scale >= VARINT_SCALE_MAX) throw badBytes('a number is too long')
+      if (scale >= VARINT_SCALE_MAX) throw badBytes(`${field} is too long`, field)
     }
-    if (!Number.isSafeInteger(value)) throw badBytes('a number is too large')
+    if (!Number.isSafeInteger(value)) throw badBytes(`${field} is too large`, field)
+    return value
+  }
+
+  /** A varint in [min, max]; `field` names it in the refusal. */
+  number(field: string, max: number, min = 0): number {
+    const value = this.varint(field)
+    if (value > max || value < min) throw badBytes(`${field} is ${value}, which is not ${min} to ${max}`, field)
     return value
   }
 
@@ -116,7 +123,7 @@ export class ByteReader {
   }
 }
 
-/** Bytes that nobody of this cluster can have written. */
-export function badBytes(state: string): SandglassError {
-  return new SandglassError('INVALID', `Cannot read a frame: ${state}`)
+/** Bytes that nobody of this cluster can have written. `field`: what of them cannot be. */
+export function badBytes(state: string, field = 'frame'): SandglassError {
+  return invalid(field, `Cannot read a frame: ${state}`)
 }

@@ -4,6 +4,7 @@
  */
 import { assert } from '../base/assert.ts'
 import { COMMAND_BYTES_MAX, ENTRY_BYTES_MAX } from '../base/limits.ts'
+import { UnknownCommandError } from '../views/view.ts'
 import { ByteReader, ByteWriter, VARINT_BYTES_MAX } from './bytes.ts'
 
 const VERSION = 1
@@ -34,15 +35,36 @@ export function encodeEntryData(at: number, commands: readonly Uint8Array[]): Ui
   return writer.finish()
 }
 
-/** Commands are views into `data`. Empty data, a leader's first entry of its term, has none and no time. */
+/**
+ * Commands are views into `data`. Empty data, a leader's first entry of its term, has none and no time. Throws
+ * UnknownCommandError for a version it does not know, INVALID for bytes that are cut short.
+ */
 export function decodeEntryData(data: Uint8Array): EntryData {
   if (data.byteLength === 0) return { at: 0, commands: [] }
-  const reader = new ByteReader(data)
-  assert(reader.byte() === VERSION, 'a committed entry is of a known version')
+  const reader = open(data)
   const at = reader.time()
   const count = reader.varint()
   const commands: Uint8Array[] = []
   for (let i = 0; i < count; i++) commands.push(reader.bytes(reader.varint()))
   reader.end()
   return { at, commands }
+}
+
+/** Whether {@link decodeEntryData} reads `data`, and all its commands are some. Throws as it does. */
+export function isEntryData(data: Uint8Array, isCommand: (command: Uint8Array) => boolean): boolean {
+  if (data.byteLength === 0) return true
+  const reader = open(data)
+  reader.time()
+  for (let left = reader.varint(); left > 0; left--) {
+    if (!isCommand(reader.bytes(reader.varint()))) return false
+  }
+  reader.end()
+  return true
+}
+
+function open(data: Uint8Array): ByteReader {
+  const reader = new ByteReader(data)
+  const version = reader.byte()
+  if (version !== VERSION) throw new UnknownCommandError(`an entry of version ${version}`)
+  return reader
 }

@@ -21,6 +21,5 @@ export type ReplicationEvent =
   | { readonly type: 'snapshotSent'; readonly group: GroupId; readonly to: NodeId; readonly index: number }
   | { readonly type: 'snapshotFailed'; readonly group: GroupId; readonly to: NodeId; readonly error?: unknown }
   | { readonly type: 'snapshotInstalled'; readonly group: GroupId; readonly index: number; readonly ms: number }
-  | { readonly type: 'badFrame'; readonly from: NodeId; readonly reason: string }
   | { readonly type: 'peerDown'; readonly node: NodeId }
   | { readonly type: 'clock'; readonly verdict: 'ok' | 'skewed' | 'unknown'; readonly offsetMs: number }

@@ -129,10 +129,15 @@ export class Handle<R, E, V extends View<R, E>> implements GroupHandle<R, E, V> 
   }
 
   propose({ at, commands, done }: Proposal<R>): void {
-    const { raft, proposals, mark } = this.#parts
+    const { raft, view, proposals, mark } = this.#parts
     const refusal = this.#refusal()
     if (refusal !== undefined) {
       this.#refuse({ done }, refusal)
+      return
+    }
+    // What the others would not take from this node must not reach its log either: nothing behind it could be committed.
+    if (!commands.every((command) => view.isCommand(command))) {
+      this.#refuse({ done }, 'INVALID')
       return
     }
     const proposed = raft.propose([encodeEntryData(at, commands)])
@@ -171,7 +176,8 @@ export class Handle<R, E, V extends View<R, E>> implements GroupHandle<R, E, V> 
 
   transferLeadership(to: ReplicaId): void {
     const { raft, stopped, mark } = this.#parts
-    if (stopped()) return
+    // A follower's core would pass it on to the leader, which takes it from nobody else.
+    if (stopped() || raft.role !== 'leader') return
     raft.transferLeadership(to)
     mark()
   }

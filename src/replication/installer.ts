@@ -9,7 +9,8 @@ import type { GroupId } from '../base/ids.ts'
 import type { SnapshotMeta } from '../base/log-entry.ts'
 import type { CheckpointMeta, GroupState, SnapshotSink } from '../storage/state/types.ts'
 import type { View } from '../views/view.ts'
-import type { SnapshotHeader } from './frame.ts'
+import { violation } from './boundary/violation.ts'
+import type { SnapshotHeader } from './frame/frame.ts'
 import type { Shard } from './shard.ts'
 
 interface Staged {
@@ -71,6 +72,8 @@ export class Installer {
         begun = true
       }
       if (this.#receiving !== mark) throw this.#refused('it was superseded')
+      // Once the core has taken it there is no way back.
+      if (!sink.complete) throw violation('chunk', 'a snapshot ends without its last chunk')
     } catch (error) {
       await sink.abort()
       throw error

@@ -2,6 +2,8 @@
  * A change of membership as the host sees it: the core's steps, and beside them where the added replicas are, which
  * travels as the change's context.
  */
+import type { ReplicaId } from '../base/ids.ts'
+import { GROUP_MEMBERS_MAX, ID_MAX } from '../base/limits.ts'
 import type { ConfState } from '../base/log-entry.ts'
 import type { ConfChange, ConfChangeStep } from '../raft/conf-change.ts'
 import { ByteReader, ByteWriter, VARINT_BYTES_MAX } from './bytes.ts'
@@ -33,12 +35,24 @@ export function membersAfter(before: readonly Member[], change: ConfChange, conf
   return [...known.values()].filter(({ replica }) => stay.has(replica))
 }
 
+/** Whether a change from another node can be read, and names replicas and nodes that there can be. Throws as reading does. */
+export function isMemberChange(change: ConfChange): boolean {
+  addedBy(change)
+  return change.changes.length <= GROUP_MEMBERS_MAX && change.changes.every(({ replica }) => isId(replica))
+}
+
+function isId(replica: ReplicaId): boolean {
+  return replica >= 1 && replica <= ID_MAX
+}
+
 function addedBy({ context }: ConfChange): Member[] {
   if (context.byteLength === 0) return []
   const reader = new ByteReader(context)
-  const count = reader.varint()
+  const count = reader.number('added', GROUP_MEMBERS_MAX)
   const added: Member[] = []
-  for (let i = 0; i < count; i++) added.push({ replica: reader.varint(), node: reader.varint() })
+  for (let i = 0; i < count; i++) {
+    added.push({ replica: reader.number('added.replica', ID_MAX, 1), node: reader.number('added.node', ID_MAX, 1) })
+  }
   reader.end()
   return added
 }

@@ -5,9 +5,10 @@
 import type { Timer } from '../base/env.ts'
 import { SandglassError } from '../base/errors.ts'
 import type { GroupId, NodeId } from '../base/ids.ts'
+import type { Message } from '../raft/types.ts'
 import type { View } from '../views/view.ts'
 import type { ReplicationEvent } from './events.ts'
-import { decodeFrame, decodeSnapshotHeader, type Frame } from './frame.ts'
+import { decodeFrame, decodeSnapshotHeader } from './frame/frame.ts'
 import type { GroupHandle, GroupSpec, Member, ProposalOutcome, RefusalReason } from './group.ts'
 import { GroupClock } from './group-clock.ts'
 import { handOver, leave } from './hand-over.ts'
@@ -83,6 +84,9 @@ export class MultiRaft implements PeerReceiver {
       mark: (replica) => this.#loop.mark(replica),
       turned: (group) => this.#turned(group),
       changed: () => this.#changed(),
+      dropped: () => {
+        this.#books.dropped++
+      },
       silentTicks: (node) => this.#slumber.silentTicks(node),
       refusal: () => this.#refusal(),
     }
@@ -174,26 +178,21 @@ export class MultiRaft implements PeerReceiver {
     return this.#clocks.all()
   }
 
-  /** Throws INVALID for a frame that no peer can have sent: its connection should be dropped. */
+  /** Throws INVALID, with the field, for what no honest peer sends: its connection is to be closed. */
   frame(from: NodeId, bytes: Uint8Array): void {
     if (this.#dead) return
-    const { wallMs, envelopes, pulse } = this.#decode(from, bytes)
+    const { wallMs, envelopes, pulse } = decodeFrame(bytes)
     this.#clocks.note(from, wallMs)
     this.#slumber.heard(from, pulse)
     let skewed: boolean | undefined
-    try {
-      for (const { group, message } of envelopes) {
-        // A snapshot comes as a stream.
-        if (message.type === 'installSnapshot') continue
-        if (message.type === 'timeoutNow') {
-          // A node whose clock is wrong does not take leadership.
-          skewed ??= this.#housekeeping.skewed
-          if (skewed) continue
-        }
-        this.#replicas.get(group)?.step(message)
+    for (const { group, message } of envelopes) {
+      if (message.type === 'timeoutNow') {
+        // A node whose clock is wrong does not take leadership.
+        skewed ??= this.#housekeeping.skewed
+        if (skewed) continue
       }
-    } catch (error) {
-      this.#fatal(error)
+      const replica = this.#replicas.get(group)
+      if (replica?.admits(from, message) === true) this.#step(replica, message)
     }
   }
 
@@ -201,7 +200,7 @@ export class MultiRaft implements PeerReceiver {
     const header = decodeSnapshotHeader(bytes)
     this.#clocks.note(from, header.wallMs)
     const replica = this.#replicas.get(header.group)
-    if (this.#dead || replica === undefined || replica.handle.replica !== header.message.to) {
+    if (this.#dead || replica?.admits(from, header.message) !== true) {
       throw new SandglassError('GROUP_NOT_FOUND', `Cannot install a snapshot: group ${header.group} is not here`)
     }
     await replica.receive(header, chunks)
@@ -264,12 +263,11 @@ export class MultiRaft implements PeerReceiver {
     }
   }
 
-  #decode(from: NodeId, bytes: Uint8Array): Frame {
+  #step(replica: AnyReplica, message: Message): void {
     try {
-      return decodeFrame(bytes)
+      if (!this.#dead) replica.step(message)
     } catch (error) {
-      this.#event({ type: 'badFrame', from, reason: error instanceof Error ? error.message : String(error) })
-      throw error
+      this.#fatal(error)
     }
   }
 

@@ -6,7 +6,8 @@ import type { Env } from '../base/env.ts'
 import type { GroupId, NodeId, ReplicaId } from '../base/ids.ts'
 import { PEER_FRAME_BYTES } from '../base/limits.ts'
 import type { Message } from '../raft/types.ts'
-import { type Envelope, encodeFrame, encodePulse, envelopeBytes, type Pulse } from './frame.ts'
+import { type Envelope, envelopeBytes } from './frame/envelope.ts'
+import { encodeFrame, encodePulse, type Pulse } from './frame/frame.ts'
 import type { Lane, Transport } from './transport.ts'
 
 /** Where to say that messages were dropped. */

@@ -3,6 +3,7 @@
  * max(hard state's commit, applied), and the log is contiguous from the checkpoint on, or nothing starts.
  */
 import { SandglassError } from '../base/errors.ts'
+import { TERM_MAX } from '../base/limits.ts'
 import type { ConfState, HardState } from '../base/log-entry.ts'
 import type { CheckpointMeta } from '../storage/state/types.ts'
 import type { LogPosition, Wal } from '../storage/wal/types.ts'
@@ -50,6 +51,8 @@ export function recoverLog(spec: GroupSpec, wal: Wal): Recovered | undefined {
 }
 
 function checkEnd(spec: GroupSpec, hard: HardState, lastIndex: number): void {
+  // Raised by a lie that an earlier version believed: nobody takes part with it, and forgetting it might vote twice.
+  if (hard.term > TERM_MAX) throw damaged(spec, `its term is ${hard.term}, which no election leads to`)
   if (hard.commit > lastIndex) throw damaged(spec, `its log ends at ${lastIndex}, committed is ${hard.commit}`)
 }
 

@@ -11,8 +11,9 @@ import type { Message, Ready } from '../raft/types.ts'
 import type { GroupState } from '../storage/state/types.ts'
 import { UnknownCommandError, type View } from '../views/view.ts'
 import { Applier } from './applier.ts'
+import { Gate } from './boundary/gate.ts'
 import type { Checkpointer } from './checkpointer.ts'
-import type { SnapshotHeader } from './frame.ts'
+import type { SnapshotHeader } from './frame/frame.ts'
 import type { GroupObserver, GroupSpec } from './group.ts'
 import { Handle } from './handle.ts'
 import { Leadership } from './leadership.ts'
@@ -50,6 +51,7 @@ export class Replica<R, E, V extends View<R, E>> implements Turnable {
   readonly #snapshots: ReplicaSnapshots<R, E>
   readonly #leadership: Leadership<R, E>
   readonly #sleep: SleepWatch
+  readonly #gate: Gate
   readonly #observers: GroupObserver<E>[] = []
   /** Takes no part any more: stopped, removed or halted. */
   #stopped = false
@@ -91,6 +93,7 @@ export class Replica<R, E, V extends View<R, E>> implements Turnable {
       ...{ handle: this.handle, applier: this.#applier },
       ...{ raft, proposals, reads, observers, watch, shard, stopped, mark },
     })
+    this.#gate = new Gate({ env: shard.env, raft, view, nodeOf, mark })
     this.#sleep = new SleepWatch({ raft, reads, nodeOf, turned: () => shard.turned(spec.group) })
     raft.rouse()
     shard.mark(this)
@@ -189,8 +192,15 @@ export class Replica<R, E, V extends View<R, E>> implements Turnable {
     return true
   }
 
+  /** Whether it is to step what `node` sent. Throws INVALID, with the field, for what no honest peer sends. */
+  admits(node: NodeId, message: Message): boolean {
+    if (this.#stopped || message.to !== this.#parts.spec.replica) return false
+    if (this.#gate.admits(node, message)) return true
+    this.#shard.dropped()
+    return false
+  }
+
   step(message: Message): void {
-    if (this.#stopped || message.to !== this.#parts.spec.replica) return
     this.#raft.step(message)
     this.#shard.mark(this)
   }

@@ -15,11 +15,14 @@ export interface MultiRaftStats {
   readonly proposals: Readonly<ProposalCounts>
   /** How often a replica here came to lead. */
   readonly elections: number
+  /** Messages of peers that no replica here stepped: from replicas not known here, or of terms too far ahead. */
+  readonly dropped: number
 }
 
 export class ShardBooks {
   readonly proposals: ProposalCounts = { applied: 0, refused: 0, unknown: 0 }
   readonly damaged = new Set<GroupId>()
+  dropped = 0
   #elections = 0
 
   note(event: ReplicationEvent): void {
@@ -32,7 +35,16 @@ export class ShardBooks {
     const leaders = all.filter(({ leads }) => leads).length
     const stateLost = all.filter((replica) => replica.stateLost).map(({ group }) => group)
     const [groups, damaged, proposals] = [all.length, [...this.damaged], { ...this.proposals }]
-    return { groups, leaders, quiesced, damaged, stateLost, proposals, elections: this.#elections }
+    return {
+      groups,
+      leaders,
+      quiesced,
+      damaged,
+      stateLost,
+      proposals,
+      elections: this.#elections,
+      dropped: this.dropped,
+    }
   }
 }
 

@@ -28,6 +28,8 @@ export interface Shard {
   mark(replica: Turnable): void
   /** A replica sees another leader than before, or leads and is ready, or its members moved. */
   changed(): void
+  /** A message was not stepped: its sender is not known here, or its term too far ahead. */
+  dropped(): void
   /** The replica of the group fell asleep or woke up. */
   turned(group: GroupId): void
   /** Ticks since anything was heard of the node. */

@@ -5,7 +5,7 @@
  * that keep differing wake all that sleeps between two nodes.
  */
 import type { GroupId, NodeId } from '../base/ids.ts'
-import type { Pulse, Tally } from './frame.ts'
+import type { Pulse, Tally } from './frame/frame.ts'
 
 /** What this needs of a replica. */
 export interface Sleeper {

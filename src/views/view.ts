@@ -48,6 +48,11 @@ export interface Applied<R, E> {
 export interface View<R = unknown, E = unknown> {
   /** Rebuilds what is kept in memory from the rows of a checkpoint or an installed snapshot. Replaces all memory. */
   load(reader: Reader): Promise<void>
+  /**
+   * Whether the bytes are a command that `apply` takes in any state: pure, quick, and never throws. Nothing else reaches a
+   * log, whoever asks for it.
+   */
+  isCommand(command: Uint8Array): boolean
   /** Applies one command of an entry. Throws UnknownCommandError for a type or version it does not know. */
   apply(command: Uint8Array, context: ApplyContext): Applied<R, E>
   /**

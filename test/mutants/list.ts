@@ -1,4 +1,5 @@
 /** All mutants, in the order in which they are tried. */
+import { BOUNDARY_MUTANTS } from './boundary.ts'
 import { BROKER_MUTANTS } from './broker.ts'
 import { MEMORY_MUTANTS } from './memory.ts'
 import type { Mutant } from './mutant.ts'
@@ -21,6 +22,7 @@ export const MUTANTS: readonly Mutant[] = [
   ...STORAGE_MUTANTS,
   ...VIEW_MUTANTS,
   ...REPLICATION_MUTANTS,
+  ...BOUNDARY_MUTANTS,
   ...BROKER_MUTANTS,
   ...MEMORY_MUTANTS,
   ...REQUEST_MUTANTS,

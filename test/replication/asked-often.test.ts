@@ -1,5 +1,5 @@
 import { expect, test, vi } from 'vitest'
-import { encodeFrame } from '../../src/replication/frame.ts'
+import { encodeFrame } from '../../src/replication/frame/frame.ts'
 import { messageOf } from '../raft/harness/entries.ts'
 import { Cluster } from './cluster.ts'
 

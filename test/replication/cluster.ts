@@ -126,7 +126,12 @@ export class Node {
         await sink.commit(meta)
         this.#stateDamage = undefined
       }
-      return { write, abort: sink.abort.bind(sink), commit }
+      return {
+        ...{ write, abort: sink.abort.bind(sink), commit },
+        get complete() {
+          return sink.complete
+        },
+      }
     }
     const refuse = () => {
       this.#stateDamage ??= this.#readDamage

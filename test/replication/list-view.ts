@@ -21,6 +21,10 @@ export class ListView implements View<string, string> {
     this.#count = row === undefined ? 0 : Number(decoder.decode(row.value))
   }
 
+  isCommand(command: Uint8Array): boolean {
+    return decoder.decode(command) !== 'garbage'
+  }
+
   apply(command: Uint8Array, { at, index, store }: ApplyContext): Applied<string, string> {
     const value = decoder.decode(command)
     if (value === 'unknown') throw new UnknownCommandError('Cannot apply: unknown')

@@ -19,6 +19,10 @@ export class MemoryNetwork {
   readonly sent: SentFrame[] = []
   /** Called before each chunk of a snapshot is handed over; may throw. */
   onChunk: (to: NodeId) => void = () => undefined
+  /** A receiver threw: nothing that honest peers send may do that. A connection would be closed. */
+  onThrow: (error: unknown) => void = (error) => {
+    throw error
+  }
 
   constructor(time: VirtualTime) {
     this.#time = time
@@ -73,7 +77,11 @@ export class MemoryNetwork {
     this.#time.after(TRAVEL_MS, () => {
       // A restarted process does not hear what was sent to the one before it.
       if (!this.#open(sent.from, sent.to) || this.#receivers.get(sent.to) !== receiver) return
-      this.#receivers.get(sent.to)?.frame(sent.from, copy)
+      try {
+        receiver?.frame(sent.from, copy)
+      } catch (error) {
+        this.onThrow(error)
+      }
     })
     return true
   }

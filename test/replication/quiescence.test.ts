@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { decodeFrame, encodeFrame } from '../../src/replication/frame.ts'
+import { decodeFrame, encodeFrame } from '../../src/replication/frame/frame.ts'
 import { Cluster, GROUP, type Node } from './cluster.ts'
 
 const IDLE_MS = 500

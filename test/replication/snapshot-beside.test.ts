@@ -1,6 +1,6 @@
 /** What goes on beside a snapshot on its way: other groups, and changes of membership. */
 import { expect, test } from 'vitest'
-import { decodeSnapshotHeader, type SnapshotHeader } from '../../src/replication/frame.ts'
+import { decodeSnapshotHeader, type SnapshotHeader } from '../../src/replication/frame/frame.ts'
 import { Cluster, GROUP, type Node } from './cluster.ts'
 import { text } from './list-view.ts'
 

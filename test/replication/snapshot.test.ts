@@ -152,7 +152,7 @@ test('a proposal that is committed but not applied when a snapshot passes it is 
 })
 
 test('a snapshot for a group or replica that is not here is refused', async () => {
-  const { encodeSnapshotHeader } = await import('../../src/replication/frame.ts')
+  const { encodeSnapshotHeader } = await import('../../src/replication/frame/frame.ts')
   const cluster = await Cluster.start()
   const node = cluster.node(1)
   const confState = { voters: [10], votersOutgoing: [], learners: [], learnersNext: [], autoLeave: false }

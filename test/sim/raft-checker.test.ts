@@ -2,7 +2,7 @@
 import { describe, expect, test } from 'vitest'
 import type { HardState } from '../../src/base/log-entry.ts'
 import type { Message } from '../../src/raft/types.ts'
-import { encodeFrame } from '../../src/replication/frame.ts'
+import { encodeFrame } from '../../src/replication/frame/frame.ts'
 import type { GroupLog } from '../../src/storage/wal/types.ts'
 import { entriesOf, messageOf } from '../raft/harness/entries.ts'
 import { MemoryLog } from '../raft/harness/memory-log.ts'

@@ -4,7 +4,7 @@
  */
 import type { GroupId, NodeId, ReplicaId } from '../../src/base/ids.ts'
 import type { Message } from '../../src/raft/types.ts'
-import { decodeFrame } from '../../src/replication/frame.ts'
+import { decodeFrame } from '../../src/replication/frame/frame.ts'
 import type { GroupLog, Wal, WalWrite } from '../../src/storage/wal/types.ts'
 import { HardStateChecker } from '../raft/simulation/hard-state-checker.ts'
 

@@ -16,7 +16,6 @@ const LEVELS = {
   snapshotSent: 'info',
   snapshotFailed: 'warn',
   snapshotInstalled: 'info',
-  badFrame: 'warn',
   peerDown: 'warn',
   clock: 'warn',
 } as const satisfies Record<ReplicationEvent['type'], Level>

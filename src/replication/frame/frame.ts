@@ -4,16 +4,12 @@
  * Layout: docs/formats.md, "Peer frames".
  */
 import { crc32 } from 'node:zlib'
-import { assert } from '../base/assert.ts'
-import type { GroupId } from '../base/ids.ts'
-import type { ConfState, Entry, SnapshotMeta } from '../base/log-entry.ts'
-import type { Message, MessageType } from '../raft/types.ts'
-import { ByteReader, ByteWriter, badBytes, VARINT_BYTES_MAX } from './bytes.ts'
-
-export interface Envelope {
-  readonly group: GroupId
-  readonly message: Message
-}
+import type { GroupId } from '../../base/ids.ts'
+import { ID_MAX, PEER_ENTRIES_MAX, PEER_ENVELOPES_MAX } from '../../base/limits.ts'
+import type { SnapshotMeta } from '../../base/log-entry.ts'
+import type { Message } from '../../raft/types.ts'
+import { ByteReader, ByteWriter, badBytes, VARINT_BYTES_MAX } from '../bytes.ts'
+import { type Envelope, envelopeBytes, readEnvelope, writeEnvelope } from './envelope.ts'
 
 /** How many groups, and a sum over them. */
 export interface Tally {
@@ -52,44 +48,6 @@ const KIND_PULSE = 3
 const CRC_BYTES = 4
 /** Version, kind, two times, count of envelopes, checksum. */
 const FRAME_HEAD_BYTES = 2 + 12 + VARINT_BYTES_MAX + CRC_BYTES
-const ENVELOPE_HEAD_BYTES = 2 + 10 * VARINT_BYTES_MAX
-const ENTRY_HEAD_BYTES = 1 + 2 * VARINT_BYTES_MAX
-
-const REJECT = 1
-const SNAPSHOT = 2
-const ENTRIES = 4
-
-/** The number on the wire; never reused. */
-const TYPE_CODE = {
-  appendEntries: 1,
-  appendEntriesResponse: 2,
-  requestVote: 3,
-  requestVoteResponse: 4,
-  requestPreVote: 5,
-  requestPreVoteResponse: 6,
-  heartbeat: 7,
-  heartbeatResponse: 8,
-  installSnapshot: 9,
-  readIndex: 10,
-  readIndexResponse: 11,
-  transferLeader: 12,
-  timeoutNow: 13,
-  propose: 14,
-  quiesce: 16,
-  wake: 17,
-} as const satisfies Record<MessageType, number>
-
-const TYPES: ReadonlyMap<number, MessageType> = new Map(
-  Object.entries(TYPE_CODE).map(([type, code]) => [code, type as MessageType]),
-)
-
-/** An upper bound of the bytes that an envelope takes in a frame. */
-export function envelopeBytes({ message }: Envelope): number {
-  let bytes = ENVELOPE_HEAD_BYTES
-  for (const entry of message.entries) bytes += ENTRY_HEAD_BYTES + entry.data.byteLength
-  if (message.snapshot !== undefined) bytes += snapshotBytes(message.snapshot)
-  return bytes
-}
 
 export function encodeFrame({ wallMs, envelopes }: Frame): Uint8Array {
   let bytes = FRAME_HEAD_BYTES
@@ -127,18 +85,25 @@ export function encodeSnapshotHeader(header: Omit<SnapshotHeader, 'snapshot'>): 
   return seal(writer)
 }
 
-/** Throws INVALID for anything but an undamaged frame of a known version. */
+/** Throws INVALID, with the field that cannot be, for anything but an undamaged frame of a known version. */
 export function decodeFrame(frame: Uint8Array): Frame {
   const reader = open(frame, KIND_MESSAGES, KIND_PULSE)
   const wallMs = reader.time()
   if (frame[1] === KIND_PULSE) {
-    const pulse = { led: readTally(reader), followed: readTally(reader) }
+    const pulse = { led: readTally(reader, 'led'), followed: readTally(reader, 'followed') }
     reader.end()
     return { wallMs, envelopes: [], pulse }
   }
-  const count = reader.varint()
+  const count = reader.number('envelopes', PEER_ENVELOPES_MAX)
   const envelopes: Envelope[] = []
-  for (let i = 0; i < count; i++) envelopes.push(readEnvelope(reader))
+  let entries = 0
+  for (let i = 0; i < count; i++) {
+    const envelope = readEnvelope(reader)
+    if (envelope.message.type === 'installSnapshot') throw badBytes('a snapshot comes as a stream', 'type')
+    entries += envelope.message.entries.length
+    if (entries > PEER_ENTRIES_MAX) throw badBytes(`it has more than ${PEER_ENTRIES_MAX} entries`, 'entries')
+    envelopes.push(envelope)
+  }
   reader.end()
   return { wallMs, envelopes }
 }
@@ -150,7 +115,7 @@ export function decodeSnapshotHeader(frame: Uint8Array): SnapshotHeader {
   const lastAt = reader.time()
   const { group, message } = readEnvelope(reader)
   reader.end()
-  if (message.snapshot === undefined) throw badBytes('a snapshot is missing its position')
+  if (message.snapshot === undefined) throw badBytes('a snapshot is missing its position', 'snapshot')
   return { wallMs, lastAt, group, message, snapshot: message.snapshot }
 }
 
@@ -167,116 +132,11 @@ function open(frame: Uint8Array, ...kinds: readonly number[]): ByteReader {
   if (crc32(frame.subarray(0, end)) !== sum) throw badBytes('the checksum differs')
   const reader = new ByteReader(frame, 0, end)
   const version = reader.byte()
-  if (version !== VERSION) throw badBytes(`version ${version} is unknown`)
-  if (!kinds.includes(reader.byte())) throw badBytes('it is of another kind')
+  if (version !== VERSION) throw badBytes(`version ${version} is unknown`, 'version')
+  if (!kinds.includes(reader.byte())) throw badBytes('it is of another kind', 'kind')
   return reader
 }
 
-function readTally(reader: ByteReader): Tally {
-  return { count: reader.varint(), sum: reader.uint32() }
-}
-
-function writeEnvelope(writer: ByteWriter, { group, message }: Envelope): void {
-  const { entries, snapshot } = message
-  writer.varint(group)
-  writer.byte(TYPE_CODE[message.type])
-  writer.byte(
-    (message.reject ? REJECT : 0) | (snapshot === undefined ? 0 : SNAPSHOT) | (entries.length === 0 ? 0 : ENTRIES),
-  )
-  writer.varint(message.from)
-  writer.varint(message.to)
-  writer.varint(message.term)
-  writer.varint(message.index)
-  writer.varint(message.logTerm)
-  writer.varint(message.commit)
-  writer.varint(message.rejectHint)
-  writer.varint(message.context)
-  if (entries.length > 0) writeEntries(writer, message.index, entries)
-  if (snapshot !== undefined) writeSnapshot(writer, snapshot)
-}
-
-function writeEntries(writer: ByteWriter, prevIndex: number, entries: readonly Entry[]): void {
-  writer.varint(entries.length)
-  let index = prevIndex
-  for (const entry of entries) {
-    assert(entry.index === ++index, 'the entries of a message follow its index')
-    writer.varint(entry.term)
-    writer.byte(entry.type === 'confChange' ? 1 : 0)
-    writer.varint(entry.data.byteLength)
-    writer.bytes(entry.data)
-  }
-}
-
-function readEnvelope(reader: ByteReader): Envelope {
-  const group = reader.varint()
-  const code = reader.byte()
-  const type = TYPES.get(code)
-  if (type === undefined) throw badBytes(`message type ${code} is unknown`)
-  const flags = reader.byte()
-  if ((flags & ~(REJECT | SNAPSHOT | ENTRIES)) !== 0) throw badBytes(`flags ${flags} are unknown`)
-  const from = reader.varint()
-  const to = reader.varint()
-  const term = reader.varint()
-  const index = reader.varint()
-  const logTerm = reader.varint()
-  const commit = reader.varint()
-  const rejectHint = reader.varint()
-  const context = reader.varint()
-  const entries = (flags & ENTRIES) === 0 ? [] : readEntries(reader, index)
-  const reject = (flags & REJECT) !== 0
-  const message = { type, from, to, term, index, logTerm, commit, entries, reject, rejectHint, context }
-  if ((flags & SNAPSHOT) === 0) return { group, message }
-  return { group, message: { ...message, snapshot: readSnapshot(reader) } }
-}
-
-function readEntries(reader: ByteReader, prevIndex: number): Entry[] {
-  const count = reader.varint()
-  const entries: Entry[] = []
-  for (let index = prevIndex + 1; index <= prevIndex + count; index++) {
-    const term = reader.varint()
-    const type = reader.byte()
-    if (type > 1) throw badBytes(`entry type ${type} is unknown`)
-    entries.push({ term, index, type: type === 1 ? 'confChange' : 'normal', data: reader.bytes(reader.varint()) })
-  }
-  return entries
-}
-
-function snapshotBytes({ confState }: SnapshotMeta): number {
-  const { voters, votersOutgoing, learners, learnersNext } = confState
-  return (6 + voters.length + votersOutgoing.length + learners.length + learnersNext.length) * VARINT_BYTES_MAX + 1
-}
-
-function writeSnapshot(writer: ByteWriter, { index, term, confState }: SnapshotMeta): void {
-  writer.varint(index)
-  writer.varint(term)
-  writeIds(writer, confState.voters)
-  writeIds(writer, confState.votersOutgoing)
-  writeIds(writer, confState.learners)
-  writeIds(writer, confState.learnersNext)
-  writer.byte(confState.autoLeave ? 1 : 0)
-}
-
-function readSnapshot(reader: ByteReader): SnapshotMeta {
-  const index = reader.varint()
-  const term = reader.varint()
-  const confState: ConfState = {
-    voters: readIds(reader),
-    votersOutgoing: readIds(reader),
-    learners: readIds(reader),
-    learnersNext: readIds(reader),
-    autoLeave: reader.byte() !== 0,
-  }
-  return { index, term, confState }
-}
-
-function writeIds(writer: ByteWriter, ids: readonly number[]): void {
-  writer.varint(ids.length)
-  for (const id of ids) writer.varint(id)
-}
-
-function readIds(reader: ByteReader): number[] {
-  const count = reader.varint()
-  const ids: number[] = []
-  for (let i = 0; i < count; i++) ids.push(reader.varint())
-  return ids
+function readTally(reader: ByteReader, field: string): Tally {
+  return { count: reader.number(`${field}.count`, ID_MAX), sum: reader.uint32() }
 }

@@ -85,6 +85,8 @@ export interface SnapshotSink {
   /** One synced batch flips the generation; layers are empty afterwards and `meta` is the snapshot's. */
   commit(meta: CheckpointMeta): Promise<void>
   abort(): Promise<void>
+  /** The last chunk was written, and every one before it. */
+  readonly complete: boolean
 }
 
 export interface StateStore {

@@ -6,7 +6,7 @@ import { unreachable } from '../../base/assert.ts'
 import { FIRST_FREE_ID, type GroupId, type NodeId } from '../../base/ids.ts'
 import type { Applied, ApplyContext, FrozenRows, Reader, RowSink, View } from '../view.ts'
 import { checkCreate, checkNode } from './checks.ts'
-import { decodeCommand } from './command-codec.ts'
+import { decodeCommand, isCommand } from './command-codec.ts'
 import type {
   CatalogEffect,
   CatalogReply,
@@ -90,6 +90,10 @@ class Catalog implements CatalogView {
 
   partitionOfGroup(group: GroupId): PartitionRecord | undefined {
     return this.#partitions.get(group)
+  }
+
+  isCommand(bytes: Uint8Array): boolean {
+    return isCommand(bytes)
   }
 
   apply(command: Uint8Array, _context: ApplyContext): Applied<CatalogReply, CatalogEffect> {

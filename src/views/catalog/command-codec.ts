@@ -47,6 +47,16 @@ export function decodeCommand(bytes: Uint8Array): CatalogCommand {
   return command
 }
 
+/** Whether {@link decodeCommand} reads them. What their fields say is judged when they are applied (checks.ts). */
+export function isCommand(bytes: Uint8Array): boolean {
+  try {
+    decodeCommand(bytes)
+    return true
+  } catch {
+    return false
+  }
+}
+
 function decodeFields(type: number, input: ByteReader): CatalogCommand {
   switch (type) {
     case COMMAND.registerNode:

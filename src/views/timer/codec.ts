@@ -11,7 +11,7 @@ import { readGroup, readHeld, readPosition, writeGroup, writeHeld, writePosition
 import { decodeProduce, encodeProduce, produceBytes } from './produce-codec.ts'
 
 /** Never reused; new commands take the next number. */
-const TYPE = {
+export const TYPE = {
   produce: 1,
   attach: 2,
   detach: 3,
@@ -24,7 +24,7 @@ const TYPE = {
 
 const VERSION = 1
 /** Since 2 a reason stands once and not in each item: a long one for many places made the command too large to propose. */
-const NACK_VERSION = 2
+export const NACK_VERSION = 2
 
 const SMALL = 512
 
@@ -41,13 +41,17 @@ export function encodeTimerCommand(command: TimerCommand): Uint8Array {
 export function decodeTimerCommand(bytes: Uint8Array): TimerCommand {
   const input = new ByteReader(bytes, 2)
   const [type, version = 0] = bytes
-  // An older log may hold the nacks of version 1.
-  if (version < VERSION || version > versionOf(type)) {
+  if (!isKnown(type, version)) {
     throw new UnknownCommandError(`timer command ${type}, version ${version}`)
   }
   const command = decodeFields(type, version, input)
   input.end()
   return command
+}
+
+/** An older log may hold the nacks of version 1. */
+export function isKnown(type: number | undefined, version: number | undefined): boolean {
+  return version !== undefined && version >= VERSION && version <= versionOf(type)
 }
 
 function versionOf(type: number | undefined): number {

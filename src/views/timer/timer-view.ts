@@ -6,6 +6,7 @@
 import { assert, unreachable } from '../../base/assert.ts'
 import type { ApplyContext, FrozenRows, Reader, Store, View } from '../view.ts'
 import { applyAttach, applyDetach } from './attach.ts'
+import { isTimerCommand } from './check.ts'
 import { decodeTimerCommand } from './codec.ts'
 import type { GroupName, Position, TimerCommand, TimerEffect, TimerReply } from './commands.ts'
 import { applyDeliver } from './deliver.ts'
@@ -49,6 +50,10 @@ class TimerPartitionView implements TimerView, QueryContext {
 
   async load(reader: Reader): Promise<void> {
     this.#partition = await loadPartition(reader)
+  }
+
+  isCommand(bytes: Uint8Array): boolean {
+    return isTimerCommand(bytes)
   }
 
   apply(bytes: Uint8Array, { at, store }: ApplyContext): TimerApplied {

@@ -1,59 +1,23 @@
+import { crc32 } from 'node:zlib'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { SandglassError } from '../../src/base/errors.ts'
-import { decodeEntryData, encodeEntryData } from '../../src/replication/entry-data.ts'
+import { SandglassError } from '../../../src/base/errors.ts'
+import { GROUP_MEMBERS_MAX, PEER_ENTRIES_MAX, PEER_ENVELOPES_MAX } from '../../../src/base/limits.ts'
+import type { ConfState } from '../../../src/base/log-entry.ts'
+import { makeMessage } from '../../../src/raft/state.ts'
+import type { Message } from '../../../src/raft/types.ts'
+import { decodeEntryData, encodeEntryData } from '../../../src/replication/entry-data.ts'
+import { envelopeBytes } from '../../../src/replication/frame/envelope.ts'
 import {
   decodeFrame,
   decodeSnapshotHeader,
-  type Envelope,
   encodeFrame,
   encodePulse,
   encodeSnapshotHeader,
-  envelopeBytes,
-} from '../../src/replication/frame.ts'
+} from '../../../src/replication/frame/frame.ts'
+import { data, envelope, install, wallMs } from './arbitraries.ts'
 
-const number = fc.oneof(fc.nat(300), fc.maxSafeNat())
-const ids = fc.array(number, { maxLength: 4 })
-const snapshot = fc.record({
-  index: number,
-  term: number,
-  confState: fc.record({ voters: ids, votersOutgoing: ids, learners: ids, learnersNext: ids, autoLeave: fc.boolean() }),
-})
-const head = {
-  from: number,
-  to: number,
-  term: number,
-  logTerm: number,
-  commit: number,
-  reject: fc.boolean(),
-  rejectHint: number,
-  context: number,
-}
-const data = fc.uint8Array({ maxLength: 40 })
-const append = fc
-  .record({ ...head, index: fc.nat(2 ** 40), rows: fc.array(fc.tuple(number, fc.boolean(), data), { maxLength: 4 }) })
-  .map(({ rows, ...message }) => ({
-    ...message,
-    type: 'appendEntries' as const,
-    entries: rows.map(([term, conf, bytes], i) => ({
-      term,
-      index: message.index + 1 + i,
-      type: conf ? ('confChange' as const) : ('normal' as const),
-      data: bytes,
-    })),
-  }))
-const other = fc
-  .record({
-    ...head,
-    index: number,
-    type: fc.constantFrom('heartbeat' as const, 'requestVote' as const, 'readIndex' as const, 'timeoutNow' as const),
-  })
-  .map((message) => ({ ...message, entries: [] }))
-const install = fc
-  .record({ ...head, index: number, snapshot })
-  .map((message) => ({ ...message, type: 'installSnapshot' as const, entries: [] }))
-const envelope: fc.Arbitrary<Envelope> = fc.record({ group: number, message: fc.oneof(append, other, install) })
-const wallMs = fc.nat(2 ** 45)
+const ALONE: ConfState = { voters: [1], votersOutgoing: [], learners: [], learnersNext: [], autoLeave: false }
 
 const refused = (run: () => unknown) => {
   try {
@@ -126,7 +90,7 @@ describe('a frame', () => {
 
   test('is not taken for a snapshot header, nor the other way round', () => {
     fc.assert(
-      fc.property(install, number, wallMs, (message, group, lastAt) => {
+      fc.property(install, fc.integer({ min: 1 }), wallMs, (message, group, lastAt) => {
         const header = encodeSnapshotHeader({ wallMs: 5, lastAt, group, message })
         expect(decodeSnapshotHeader(header)).toEqual({ wallMs: 5, lastAt, group, message, snapshot: message.snapshot })
         expect(refused(() => decodeFrame(header))).toBe(true)
@@ -135,6 +99,94 @@ describe('a frame', () => {
         )
       }),
     )
+  })
+})
+
+/** The field that a frame with this message is refused for. */
+function fieldAtFault(message: Partial<Message>, group = 7): string | undefined {
+  const whole = { ...makeMessage('appendEntries', 20, { from: 10, term: 3, index: 5, logTerm: 2 }), ...message }
+  return faultOf(() => decodeFrame(encodeFrame({ wallMs: 1, envelopes: [{ group, message: whole }] })))
+}
+
+function faultOf(decode: () => unknown): string | undefined {
+  try {
+    decode()
+    return undefined
+  } catch (error) {
+    return error instanceof SandglassError && error.reason === 'INVALID' ? error.field : String(error)
+  }
+}
+
+describe('a message that no peer can have sent is refused with its field:', () => {
+  const BEYOND = Number.MAX_SAFE_INTEGER
+  const entry = { term: 2, index: 6, type: 'normal', data: new Uint8Array(0) } as const
+  test.each<[field: string, message: Partial<Message>]>([
+    ['from', { from: 0 }],
+    ['from', { from: BEYOND }],
+    ['to', { to: 0 }],
+    ['to', { to: BEYOND }],
+    ['term', { term: 0 }],
+    ['term', { term: BEYOND }],
+    ['term', { type: 'requestVote', term: BEYOND }],
+    ['term', { type: 'wake', term: 1 }],
+    ['index', { index: BEYOND }],
+    ['logTerm', { logTerm: BEYOND }],
+    ['commit', { type: 'heartbeat', commit: BEYOND }],
+    ['rejectHint', { rejectHint: BEYOND }],
+    ['entries', { type: 'heartbeat', entries: [entry] }],
+    ['entries.term', { entries: [{ ...entry, term: 0 }] }],
+    ['entries.term', { entries: [{ ...entry, term: BEYOND }] }],
+    ['type', { type: 'installSnapshot', snapshot: { index: 1, term: 1, confState: ALONE } }],
+    ['snapshot', { snapshot: { index: 1, term: 1, confState: ALONE } }],
+  ])('%s of %o', (field, message) => {
+    expect(fieldAtFault(message)).toBe(field)
+  })
+
+  test('group', () => {
+    expect(fieldAtFault({}, 0)).toBe('group')
+    expect(fieldAtFault({}, BEYOND)).toBe('group')
+    expect(fieldAtFault({})).toBeUndefined()
+  })
+
+  test('a forwarded proposal, or a forwarded transfer, under the number it once had', () => {
+    for (const code of [14, 12]) {
+      const frame = encodeFrame({
+        wallMs: 1,
+        envelopes: [{ group: 7, message: makeMessage('wake', 20, { from: 10 }) }],
+      })
+      frame[10] = code
+      new DataView(frame.buffer).setUint32(frame.byteLength - 4, crc32(frame.subarray(0, -4)))
+      expect(faultOf(() => decodeFrame(frame))).toBe('type')
+    }
+  })
+
+  test('more messages or entries than a sender puts into a frame', () => {
+    const message = makeMessage('heartbeat', 20, { from: 10, term: 1 })
+    const many = (count: number) => () =>
+      decodeFrame(encodeFrame({ wallMs: 1, envelopes: Array(count).fill({ group: 7, message }) }))
+    expect(faultOf(many(PEER_ENVELOPES_MAX))).toBeUndefined()
+    expect(faultOf(many(PEER_ENVELOPES_MAX + 1))).toBe('envelopes')
+    const rows = (count: number) => Array.from({ length: count }, (_, at) => ({ ...entry, index: 6 + at }))
+    expect(fieldAtFault({ entries: rows(PEER_ENTRIES_MAX) })).toBeUndefined()
+    expect(fieldAtFault({ entries: rows(PEER_ENTRIES_MAX + 1) })).toBe('entries')
+  })
+
+  test.each<[field: string, index: number, term: number, confState: Partial<ConfState>]>([
+    ['snapshot.index', 0, 1, {}],
+    ['snapshot.index', BEYOND, 1, {}],
+    ['snapshot.term', 1, 0, {}],
+    ['snapshot.voters', 1, 1, { voters: [0] }],
+    ['snapshot.learners', 1, 1, { learners: [BEYOND] }],
+    ['snapshot.voters', 1, 1, { voters: Array.from({ length: GROUP_MEMBERS_MAX + 1 }, (_, id) => id + 1) }],
+    ['snapshot.confState', 1, 1, { voters: [] }],
+    ['snapshot.confState', 1, 1, { voters: [2, 1] }],
+    ['snapshot.confState', 1, 1, { learners: [1] }],
+    ['snapshot.confState', 1, 1, { autoLeave: true }],
+  ])('%s of a snapshot at %i, term %i, %o', (field, index, term, confState) => {
+    const snapshot = { index, term, confState: { ...ALONE, ...confState } }
+    const message = { ...makeMessage('installSnapshot', 20, { from: 10, term: 3 }), snapshot }
+    const header = encodeSnapshotHeader({ wallMs: 1, lastAt: 1, group: 7, message })
+    expect(faultOf(() => decodeSnapshotHeader(header))).toBe(field)
   })
 })
 

@@ -1,80 +1,9 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { decodeTimerCommand, encodeTimerCommand } from '../../../src/views/timer/codec.ts'
-import type { TimerCommand } from '../../../src/views/timer/commands.ts'
 import { UnknownCommandError } from '../../../src/views/view.ts'
+import { timerCommand } from './arbitraries.ts'
 import { text } from './partition-driver.ts'
-
-const whole = fc.integer({ min: 0, max: 2 ** 48 - 1 })
-const name = fc.stringMatching(/^[A-Za-z0-9._-]{1,20}$/)
-const group = { channel: name, group: name }
-const lease = fc.oneof(whole, fc.constant(Number.POSITIVE_INFINITY))
-const position = fc.record({ due: whole, index: whole })
-const held = fc.record({ index: whole, fence: whole })
-const body = fc.uint8Array({ maxLength: 300 })
-
-const command: fc.Arbitrary<TimerCommand> = fc.oneof(
-  fc.record(
-    {
-      type: fc.constant('produce' as const),
-      sequence: fc.record({
-        producer: fc.string({ unit: 'binary-ascii', maxLength: 64 }),
-        first: whole.map((n) => n + 1),
-      }),
-      messages: fc.array(
-        fc.oneof(
-          fc.record({ channel: name, body }),
-          fc.record({ channel: name, body, delayMs: whole }),
-          fc.record({ channel: name, body, deliverAt: whole }),
-        ),
-      ),
-    },
-    { requiredKeys: ['type', 'messages'] },
-  ),
-  fc.record(
-    {
-      type: fc.constant('attach' as const),
-      ...group,
-      consumer: name,
-      session: name,
-      start: fc.oneof(
-        fc.constantFrom({ type: 'earliest' as const }, { type: 'latest' as const }),
-        fc.record({ type: fc.constant('position' as const), position }),
-      ),
-      holds: fc.array(held),
-    },
-    { requiredKeys: ['type', 'channel', 'group', 'consumer', 'session', 'start'] },
-  ),
-  fc.record({ type: fc.constant('detach' as const), ...group, session: name }),
-  fc.record({
-    type: fc.constant('deliver' as const),
-    ...group,
-    after: position,
-    to: position,
-    runs: fc.array(fc.record({ session: name, leaseMs: lease, positions: fc.array(position), again: fc.array(whole) })),
-    parked: fc.array(position),
-  }),
-  fc.record({ type: fc.constant('ack' as const), ...group, items: fc.array(held) }),
-  fc.record({
-    type: fc.constant('nack' as const),
-    ...group,
-    items: fc.array(
-      fc.record({
-        index: whole,
-        fence: whole,
-        delayMs: whole,
-        keepPlace: fc.boolean(),
-        reason: fc.string({ unit: 'grapheme' }),
-      }),
-    ),
-  }),
-  fc.record({ type: fc.constant('extend' as const), ...group, leaseMs: lease, items: fc.array(held) }),
-  fc.record({
-    type: fc.constant('expire' as const),
-    ...group,
-    items: fc.array(fc.record({ index: whole, fence: whole, deadline: lease })),
-  }),
-)
 
 /** fast-check's records have no prototype. */
 const plain = (value: unknown): unknown => structuredClone(value)
@@ -82,7 +11,7 @@ const plain = (value: unknown): unknown => structuredClone(value)
 describe('commands as bytes', () => {
   test('every command reads back as it was', () => {
     fc.assert(
-      fc.property(command, (given) => {
+      fc.property(timerCommand, (given) => {
         expect(plain(decodeTimerCommand(encodeTimerCommand(given)))).toEqual(plain(given))
       }),
       { numRuns: 500 },

@@ -107,6 +107,12 @@ export const PULLED: readonly Pulled[] = [
     samples: one(({ raft }) => raft.elections),
   },
   {
+    name: 'raft_messages_dropped_total',
+    type: 'counter',
+    help: 'Messages of other nodes for replicas here that were not acted upon: their sender is not known, or far ahead.',
+    samples: one(({ raft }) => raft.dropped),
+  },
+  {
     name: 'raft_proposals_total',
     type: 'counter',
     help: 'Raft proposals by how they were answered.',

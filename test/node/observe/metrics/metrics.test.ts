@@ -9,7 +9,7 @@ import { VirtualTime } from '../../../virtual-env.ts'
 const GROUPS = 20_000
 const OTHERS: ReturnType<MetricsSources['others']> = {
   raft: {
-    ...{ groups: 3, leaders: 2, quiesced: 1, damaged: [], stateLost: [7], elections: 5 },
+    ...{ groups: 3, leaders: 2, quiesced: 1, damaged: [], stateLost: [7], elections: 5, dropped: 4 },
     proposals: { applied: 9, refused: 2, unknown: 1 },
   },
   wal: { state: 'full', bytes: 4096, segments: 1, batches: 1, pendingBytes: 0 },

@@ -1,0 +1,64 @@
+/** Faults of the gate before the core: what another node says is believed, though no honest one says it. */
+import { type Mutant, testsOf } from './mutant.ts'
+
+const lies = testsOf('replication/boundary/lies.test.ts')
+const frames = testsOf('replication/frame/frame.test.ts')
+
+export const BOUNDARY_MUTANTS: readonly Mutant[] = [
+  {
+    name: 'entries-not-read-before-the-log',
+    breaks: 'no entry from another node reaches a log before it is decoded whole',
+    file: 'replication/boundary/entries.ts',
+    find: 'if (!isWhole(entry, isCommand))',
+    replace: 'if (!isWhole(entry, isCommand) && entry.index < 0)',
+    killers: lies('of an entry %s'),
+  },
+  {
+    name: 'heartbeat-commit-beyond-the-log-believed',
+    breaks: "a heartbeat's commit is at most the last index",
+    file: 'replication/boundary/gate.ts',
+    find: 'if (m.commit > raft.lastIndex)',
+    replace: 'if (m.commit > 2 * raft.lastIndex + 2e9)',
+    killers: lies('a heartbeat that commits what the replica does not have'),
+  },
+  {
+    name: 'from-on-another-node-believed',
+    breaks: 'a node speaks for its own replicas alone',
+    file: 'replication/boundary/gate.ts',
+    find: 'if (home !== node)',
+    replace: 'if (home !== node && home < 0)',
+    killers: lies('a message in the name of a replica that lives on another node'),
+  },
+  {
+    name: 'unknown-replica-stepped',
+    breaks: 'a message of a replica that is not known here is dropped',
+    file: 'replication/boundary/gate.ts',
+    find: 'if (home === 0) return false',
+    replace: 'if (home === 0) return true',
+    killers: lies('a message of a replica that is not known here is dropped and counted'),
+  },
+  {
+    name: 'terms-leap-without-end',
+    breaks: 'a message raises the term by a step, or by a leap now and then',
+    file: 'replication/boundary/term-guard.ts',
+    find: '<= TERM_STEP_MAX ||',
+    replace: '<= 2 ** 50 ||',
+    killers: lies('is not raised by leaps one after the other'),
+  },
+  {
+    name: 'snapshot-offered-without-its-end',
+    breaks: 'a snapshot is offered to the core only once its last chunk is verified',
+    file: 'replication/installer.ts',
+    find: 'if (!sink.complete)',
+    replace: 'if (!sink.complete && this.#staged !== undefined)',
+    killers: lies('that ends without its last chunk is never offered to the core'),
+  },
+  {
+    name: 'frame-of-any-number-of-messages',
+    breaks: 'the messages in a frame are bounded',
+    file: 'replication/frame/frame.ts',
+    find: "reader.number('envelopes', PEER_ENVELOPES_MAX)",
+    replace: "reader.varint('envelopes')",
+    killers: frames('more messages or entries than a sender puts into a frame'),
+  },
+]
