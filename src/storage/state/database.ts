@@ -2,6 +2,7 @@
  * What the state store needs of the one ordered database of its shard. Two implementations: LevelDB on disk and a tree
  * in memory. Keys are byte strings with the (group, generation) prefix (keys.ts); values come back as they were put.
  */
+import type { PointReads } from './points/point-reads.ts'
 import type { KeyRange, Row } from './types.ts'
 
 export interface Database {
@@ -9,6 +10,10 @@ export interface Database {
   get(key: string): Uint8Array | undefined
   /** Captures the database as it is now, synchronously. Keys come without their first `cut` bytes. */
   iterate(range: KeyRange, reverse: boolean, cut: number): RowIterator
+  /** The same without values: each is empty. */
+  iterateKeys(range: KeyRange, cut: number): RowIterator
+  /** Captures the database as it is now, synchronously. */
+  points(keys: readonly string[]): PointReads
   /** The value of `key` and the rows of a range, both as they are now. For long reads: a reopening ends it. */
   capture(key: string, range: KeyRange, cut: number): { value: Uint8Array | undefined; rows: RowIterator }
   /** First key in the range, whatever its value. */
@@ -39,4 +44,9 @@ export interface WriteBatch {
   /** Durable when it resolves. Rejected, it may still have taken effect; the database has been reopened by then. */
   write(): Promise<void>
   drop(): void
+}
+
+/** Resolves when reads work. */
+export async function readable(database: Pick<Database, 'ready'>): Promise<void> {
+  for (let ready = database.ready(); ready !== undefined; ready = database.ready()) await ready
 }

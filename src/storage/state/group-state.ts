@@ -10,15 +10,25 @@ import type { GroupId } from '../../base/ids.ts'
 import { settled } from '../../base/settled.ts'
 import { writeCheckpoint } from './checkpoint.ts'
 import type { Clearing } from './clearing.ts'
-import type { Database } from './database.ts'
+import { type Database, readable } from './database.ts'
 import { fillLayer } from './fill.ts'
+import { damaged, GroupReads } from './group-reads.ts'
 import { decodeHead, encodeHead, type Head } from './head.ts'
 import { headKey, type Place, PREFIX_BYTES, rowPrefix, rowRange } from './keys.ts'
 import { Layers } from './layers.ts'
-import { readRows } from './scan.ts'
 import { StateSnapshotSink } from './snapshot-sink.ts'
 import { StateSnapshotSource } from './snapshot-source.ts'
-import type { CheckpointMeta, GroupState, Key, KeyRange, MoreRows, Row, SnapshotSink, SnapshotSource } from './types.ts'
+import type {
+  CheckpointMeta,
+  GroupState,
+  Key,
+  KeyRange,
+  MoreRows,
+  Row,
+  RowRead,
+  SnapshotSink,
+  SnapshotSource,
+} from './types.ts'
 
 /** What a group has from its store. */
 export interface Shard {
@@ -34,6 +44,7 @@ export class StoredGroupState implements GroupState {
   readonly group: GroupId
   readonly #shard: Shard
   readonly #layers = new Layers()
+  readonly #reads: GroupReads
   #head: Head | undefined
   #damage: string | undefined
   #place: Place
@@ -50,6 +61,13 @@ export class StoredGroupState implements GroupState {
     this.#damage = damage
     this.#place = { group, generation: head?.generation ?? shard.newGeneration(group) }
     this.#prefix = rowPrefix(this.#place)
+    this.#reads = new GroupReads(shard.database, shard.env, {
+      layers: this.#layers,
+      place: () => this.#place,
+      stored: () => this.#head !== undefined,
+      damage: () => this.#damage,
+      noteDamage: (error, place) => this.#noteDamage(error, place),
+    })
   }
 
   get meta(): CheckpointMeta | undefined {
@@ -84,26 +102,16 @@ export class StoredGroupState implements GroupState {
     this.#layers.delete(key)
   }
 
-  async scan(
-    range: KeyRange,
-    limit: number,
-    options: { reverse?: boolean; maxBytes?: number } = {},
-  ): Promise<readonly Row[]> {
-    if (this.#shard.database.ready() !== undefined) await this.#readable()
-    const bounds = { limit, maxBytes: options.maxBytes ?? Number.POSITIVE_INFINITY, reverse: options.reverse ?? false }
-    if (limit <= 0 || range.gte >= range.lt) return []
-    if (this.#damage !== undefined) throw damaged('read', this.#damage)
-    // One synchronous step: what a checkpoint moves down from here on is in one of the two, and hidden in the other.
-    const place = this.#place
-    const stored = rowRange(place, range)
-    const { database, env } = this.#shard
-    const above = this.#layers.capture(range, bounds)
-    const below = this.#head === undefined ? undefined : database.iterate(stored, bounds.reverse, PREFIX_BYTES)
-    try {
-      return await readRows(env, above, below, bounds)
-    } catch (error) {
-      throw this.#noteDamage(error, place)
-    }
+  scan(range: KeyRange, limit: number, options?: { reverse?: boolean; maxBytes?: number }): Promise<readonly Row[]> {
+    return this.#reads.scan(range, limit, options)
+  }
+
+  count(range: KeyRange, limit: number): Promise<number> {
+    return this.#reads.count(range, limit)
+  }
+
+  getMany(keys: readonly Key[], options?: { maxBytes?: number; expected?: boolean }): Promise<readonly RowRead[]> {
+    return this.#reads.getMany(keys, options)
   }
 
   checkpoint(meta: CheckpointMeta, freeze?: () => MoreRows): Promise<void> {
@@ -119,7 +127,7 @@ export class StoredGroupState implements GroupState {
   }
 
   async openSnapshot(): Promise<SnapshotSource> {
-    await this.#readable()
+    await readable(this.#shard.database)
     if (this.#damage !== undefined) throw damaged('open a snapshot', this.#damage)
     const place = this.#place
     const note = (error: unknown) => this.#noteDamage(error, place)
@@ -207,13 +215,6 @@ export class StoredGroupState implements GroupState {
     }
   }
 
-  /** Only while the database is being reopened does a read wait before it captures. */
-  async #readable(): Promise<void> {
-    for (let ready = this.#shard.database.ready(); ready !== undefined; ready = this.#shard.database.ready()) {
-      await ready
-    }
-  }
-
   /** Head and rows as they are now. */
   #captured(place: Place, note: (error: unknown) => unknown): ReturnType<Database['capture']> {
     try {
@@ -224,7 +225,7 @@ export class StoredGroupState implements GroupState {
   }
 
   /** `place`: what was read. Of one that a snapshot has replaced meanwhile it says nothing about what counts now. */
-  #noteDamage(error: unknown, place: Place): unknown {
+  #noteDamage<E>(error: E, place: Place): E {
     const damaged = error instanceof SandglassError && error.reason === 'INTERNAL'
     if (damaged && place === this.#place) this.#damage ??= error.message
     return error
@@ -234,8 +235,4 @@ export class StoredGroupState implements GroupState {
     const why = this.#removed ? 'the group was removed' : 'a snapshot takes its place'
     return new SandglassError('INTERNAL', `Cannot ${action}: ${why}`)
   }
-}
-
-function damaged(action: string, damage: string): SandglassError {
-  return new SandglassError('INTERNAL', `Cannot ${action}: the state is damaged (${damage})`)
 }

@@ -11,6 +11,8 @@ import { findLock } from './files/lock-file.ts'
 import { LevelBatch } from './level-batch.ts'
 import { type Level, LevelIterator, unreadable } from './level-iterator.ts'
 import { isLocked } from './locked.ts'
+import { LevelPoints } from './points/level-points.ts'
+import type { PointReads } from './points/point-reads.ts'
 import { openValue } from './sealed-value.ts'
 import { Slots } from './slots.ts'
 import type { KeyRange, StateOptions } from './types.ts'
@@ -126,6 +128,19 @@ export class LevelDatabase implements Database {
     const rows = new LevelIterator(this.#level, this.#jobs, { range, reverse, cut }, () => this.#scanEnded())
     this.#scans++
     return rows
+  }
+
+  iterateKeys(range: KeyRange, cut: number): RowIterator {
+    this.#assertOpen()
+    this.#scans++
+    const scan = { range, reverse: false, cut, keysOnly: true }
+    return new LevelIterator(this.#level, this.#jobs, scan, () => this.#scanEnded())
+  }
+
+  points(keys: readonly string[]): PointReads {
+    this.#assertOpen()
+    this.#scans++
+    return new LevelPoints(this.#level, this.#jobs, keys, () => this.#scanEnded())
   }
 
   capture(key: string, range: KeyRange, cut: number): { value: Uint8Array | undefined; rows: RowIterator } {

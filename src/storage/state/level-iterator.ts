@@ -14,6 +14,9 @@ export type Level = ClassicLevel<Buffer, Buffer>
 const ROWS_FIRST = 64
 const ROWS_MAX = 1024
 const BYTES_MAX = 256 * 1024
+/** Passing over a value reads its block all the same, and no bound on bytes sees it. */
+const KEYS_MAX = 256
+const NO_VALUE = new Uint8Array()
 
 export interface LevelScan {
   readonly range: KeyRange
@@ -21,6 +24,7 @@ export interface LevelScan {
   /** Bytes to leave out at the beginning of each key. */
   readonly cut: number
   readonly snapshot?: Snapshot
+  readonly keysOnly?: boolean
 }
 
 export class LevelIterator implements RowIterator {
@@ -32,6 +36,7 @@ export class LevelIterator implements RowIterator {
   readonly #lt: Buffer
   readonly #reverse: boolean
   readonly #done: () => void
+  readonly #keysOnly: boolean
   #rows = ROWS_FIRST
   #last: Buffer | undefined = undefined
   #ended = false
@@ -45,10 +50,12 @@ export class LevelIterator implements RowIterator {
     this.#gte = Buffer.from(scan.range.gte, 'latin1')
     this.#lt = Buffer.from(scan.range.lt, 'latin1')
     this.#reverse = scan.reverse
+    this.#keysOnly = scan.keysOnly ?? false
     this.#iterator = level.iterator<Buffer, Buffer>({
       gte: this.#gte,
       lt: this.#lt,
       reverse: scan.reverse,
+      values: !this.#keysOnly,
       highWaterMarkBytes: BYTES_MAX,
       ...(scan.snapshot === undefined ? {} : { snapshot: scan.snapshot }),
     })
@@ -57,12 +64,13 @@ export class LevelIterator implements RowIterator {
   async next(): Promise<readonly Row[]> {
     if (this.#ended) return []
     const entries = await this.#jobs.run(() => this.#iterator.nextv(this.#rows)).catch(rethrow)
-    this.#rows = Math.min(this.#rows * 2, ROWS_MAX)
+    this.#rows = Math.min(this.#rows * 2, this.#keysOnly ? KEYS_MAX : ROWS_MAX)
     this.#ended = entries.length === 0
     const rows: Row[] = []
     for (const [key, sealed] of entries) {
       this.#last = key
-      rows.push({ key: key.toString('latin1', this.#cut), value: openValue(key, sealed) })
+      const value = this.#keysOnly ? NO_VALUE : openValue(key, sealed)
+      rows.push({ key: key.toString('latin1', this.#cut), value })
     }
     return rows
   }

@@ -8,8 +8,9 @@ import type { Env } from '../../base/env.ts'
 import { SandglassError } from '../../base/errors.ts'
 import type { Database, RowIterator, WriteBatch } from './database.ts'
 import { END_KEY } from './keys.ts'
+import type { PointReads } from './points/point-reads.ts'
 import { Tree, type TreeCursor } from './tree.ts'
-import type { KeyRange, Row } from './types.ts'
+import type { KeyRange, Row, RowRead } from './types.ts'
 
 const ROWS_PER_READ = 64
 const EVERYTHING: KeyRange = { gte: '', lt: END_KEY }
@@ -110,6 +111,14 @@ export class MemoryDatabase implements Database {
   iterate(range: KeyRange, reverse: boolean, cut: number): RowIterator {
     this.#assertOpen()
     return this.#disk.iterate(range, reverse, cut)
+  }
+
+  iterateKeys(range: KeyRange, cut: number): RowIterator {
+    return this.iterate(range, false, cut)
+  }
+
+  points(keys: readonly string[]): PointReads {
+    return new MemoryPoints(keys.map((key) => this.get(key)))
   }
 
   capture(key: string, range: KeyRange, cut: number): { value: Uint8Array | undefined; rows: RowIterator } {
@@ -235,6 +244,22 @@ class MemoryIterator implements RowIterator {
       rows.push({ key: this.#cursor.key.slice(this.#cut), value: this.#cursor.value ?? new Uint8Array() })
     }
     return rows
+  }
+}
+
+class MemoryPoints implements PointReads {
+  readonly #values: RowRead[]
+
+  constructor(values: RowRead[]) {
+    this.#values = values
+  }
+
+  async next(count: number): Promise<readonly RowRead[]> {
+    return this.#values.splice(0, count)
+  }
+
+  async close(): Promise<void> {
+    this.#values.length = 0
   }
 }
 

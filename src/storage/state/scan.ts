@@ -1,4 +1,4 @@
-/** A scan: what was captured of the layers, merged with what the database's iterator brings. Newest wins. */
+/** Scans: what was captured of the layers, merged with what the database's iterator brings. Newest wins. */
 import type { Env } from '../../base/env.ts'
 import { Slice } from '../../base/slice.ts'
 import type { RowIterator } from './database.ts'
@@ -14,23 +14,52 @@ export async function readRows(
   bounds: ScanBounds,
 ): Promise<readonly Row[]> {
   const rows: Row[] = []
+  let bytes = 0
+  await eachRow(env, { above, below, reverse: bounds.reverse }, (key, value) => {
+    rows.push({ key, value })
+    bytes += key.length + value.byteLength
+    return rows.length < bounds.limit && bytes < bounds.maxBytes
+  })
+  return rows
+}
+
+/** How many rows there are, up to `limit`. */
+export async function countRows(
+  env: Env,
+  above: Source,
+  below: RowIterator | undefined,
+  limit: number,
+): Promise<number> {
+  let rows = 0
+  await eachRow(env, { above, below, reverse: false }, () => ++rows < limit)
+  return rows
+}
+
+interface Captured {
+  readonly above: Source
+  readonly below: RowIterator | undefined
+  readonly reverse: boolean
+}
+
+/** Visits rows in order until `visit` says false; gives the event loop back between slices. */
+async function eachRow(
+  env: Env,
+  { above, below, reverse }: Captured,
+  visit: (key: string, value: Uint8Array) => boolean,
+): Promise<void> {
   const stored = new StoredRows(below)
   const slice = new Slice(env)
-  let bytes = 0
   try {
-    while (rows.length < bounds.limit && (rows.length === 0 || bytes < bounds.maxBytes)) {
+    for (;;) {
       if (stored.dry) await stored.refill()
       if (slice.spent()) await slice.rest()
-      const step = nextRow(above, stored, bounds.reverse)
-      if (step === undefined) break
-      if (step.value === null) continue
-      rows.push({ key: step.key, value: step.value })
-      bytes += step.key.length + step.value.byteLength
+      const step = nextRow(above, stored, reverse)
+      if (step === undefined) return
+      if (step.value !== null && !visit(step.key, step.value)) return
     }
   } finally {
     await below?.close()
   }
-  return rows
 }
 
 /** The next row or tombstone of the two, taken off both. undefined at the end. */

@@ -6,7 +6,7 @@ import { settled } from '../../base/settled.ts'
 import { refuseOthersIn } from '../regular-file.ts'
 import { Clearing, type Found, findDead } from './clearing.ts'
 import { KnownDamage, LOST, setAside, settleDamage } from './damage-marks.ts'
-import type { Database } from './database.ts'
+import { type Database, readable } from './database.ts'
 import { examineFiles, type FileDamage, type FileFindings, unusedFiles } from './files/examine-files.ts'
 import { seemsLocked } from './files/lock-file.ts'
 import { type Shard, StoredGroupState } from './group-state.ts'
@@ -15,6 +15,7 @@ import { headKey, mayHold } from './keys.ts'
 import { openLevelDatabase, repairLevelDatabase } from './level-database.ts'
 import { isLocked } from './locked.ts'
 import { MemoryDatabase, MemoryDisk } from './memory-database.ts'
+import { readPoints } from './points/point-reads.ts'
 import type { GroupState, StateInspection, StateOptions, StateStats, StateStore } from './types.ts'
 import { examine } from './verify.ts'
 
@@ -154,7 +155,9 @@ class ShardStateStore implements StateStore {
     let head: Head | undefined
     let damage: string | undefined
     try {
-      const value = this.#database.get(headKey(group))
+      await readable(this.#database)
+      const [value] = await readPoints([undefined], this.#database.points([headKey(group)]), 0)
+      if (value instanceof SandglassError) throw value
       head = value === undefined ? undefined : decodeHead(value)
       if (head !== undefined) {
         damage = await findChainDamage(this.#database, { group, generation: head.generation }, head.chain)

@@ -4,6 +4,7 @@
  * generation) prefix. Writes are durable only through `checkpoint`; after a crash the log replays from `meta`.
  */
 import type { Env } from '../../base/env.ts'
+import type { SandglassError } from '../../base/errors.ts'
 import type { GroupId } from '../../base/ids.ts'
 import type { ConfState } from '../../base/log-entry.ts'
 
@@ -43,10 +44,23 @@ export interface ViewStore {
   delete(key: Key): void
 }
 
-/** Consistent reads: layers and LevelDB iterator are captured in one synchronous step. */
+/** What a point read finds: the value, undefined without a row, or why the row cannot be read. */
+export type RowRead = Uint8Array | undefined | SandglassError
+
+/**
+ * Consistent reads: layers and database are captured in one synchronous step. While the database is being reopened they
+ * wait. Damage that a read meets is remembered (`damage`).
+ */
 export interface StateReader {
   /** Up to `limit` rows and about `maxBytes`, ascending (or descending with `reverse`). */
   scan(range: KeyRange, limit: number, options?: { reverse?: boolean; maxBytes?: number }): Promise<readonly Row[]>
+  /**
+   * The rows of `keys`, in their order: those that make up about `maxBytes`, at least one. With `expected` a row that is
+   * not there is damage. Damage is told in its row's place and costs no other.
+   */
+  getMany(keys: readonly Key[], options?: { maxBytes?: number; expected?: boolean }): Promise<readonly RowRead[]>
+  /** How many rows lie in the range, counted up to `limit`. No value leaves the database. */
+  count(range: KeyRange, limit: number): Promise<number>
 }
 
 export interface GroupState extends ViewStore, StateReader {

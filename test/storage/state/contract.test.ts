@@ -113,6 +113,50 @@ describe.each(Object.keys(HOMES))('a state store on %s', (kind) => {
     expect(await group.scan({ gte: 'x', lt: 'b' }, 10)).toEqual([])
   })
 
+  test('rows are read by their keys from layers and database, in the order asked for, up to a number of bytes', async () => {
+    for (const key of ['a', 'b', 'c']) group.put(key, bytes(`${key}-below`))
+    await group.checkpoint(meta(1))
+    group.put('b', bytes('b-above'))
+    group.delete('c')
+    const read = async (...of: Parameters<GroupState['getMany']>) =>
+      (await group.getMany(...of)).map((row) => (row instanceof Error ? 'damage' : text(row)))
+    expect(await read(['d', 'c', 'b', 'a'])).toEqual([undefined, undefined, 'b-above', 'a-below'])
+    expect(await read(['a', 'b', 'd'], { maxBytes: 7 })).toEqual(['a-below'])
+    expect(await read(['a', 'b', 'd'], { maxBytes: 8 })).toEqual(['a-below', 'b-above'])
+    expect(await read([])).toEqual([])
+    expect(group.damage).toBeUndefined()
+  })
+
+  test('rows read by their keys are those of the call, whatever is written and checkpointed meanwhile', async () => {
+    const keys = Array.from({ length: 100 }, (_, i) => `k${i}`)
+    for (const key of keys) group.put(key, bytes('old'))
+    await group.checkpoint(meta(1))
+    for (const key of keys.slice(50)) group.put(key, bytes('new'))
+    const read = group.getMany(keys)
+    for (const key of keys) group.delete(key)
+    await group.checkpoint(meta(2))
+    const rows = (await read).map((row) => (row instanceof Error ? 'damage' : text(row)))
+    expect(rows).toEqual(keys.map((_, i) => (i < 50 ? 'old' : 'new')))
+  })
+
+  test('a row that must be there and is not is damage', async () => {
+    group.put('a', bytes('a'))
+    const rows = await group.getMany(['a', 'b'], { expected: true })
+    expect(rows.map((row) => row instanceof Error)).toEqual([false, true])
+    expect(group.damage).toContain(Buffer.from('b').toString('hex'))
+  })
+
+  test('rows are counted over layers and database, up to a limit', async () => {
+    for (let i = 0; i < 1000; i++) group.put(`k${String(i).padStart(4, '0')}`, bytes('x'))
+    await group.checkpoint(meta(1))
+    for (let i = 0; i < 1000; i += 2) group.delete(`k${String(i).padStart(4, '0')}`)
+    for (let i = 0; i < 10; i++) group.put(`l${i}`, bytes('y'))
+    expect(await group.count(ALL, 10_000)).toBe(510)
+    expect(await group.count({ gte: 'k0100', lt: 'k0200' }, 10_000)).toBe(50)
+    expect(await group.count(ALL, 100)).toBe(100)
+    expect(await group.count({ gte: 'x', lt: 'b' }, 100)).toBe(0)
+  })
+
   test('a scan sees what was there when it was called, whatever is written and checkpointed meanwhile', async () => {
     for (let i = 0; i < 3000; i++) group.put(`k${String(i).padStart(5, '0')}`, bytes(String(i)))
     await group.checkpoint(meta(1))

@@ -235,6 +235,21 @@ describe('damage', () => {
     await expect(group.scan(ALL, 2000)).rejects.toMatchObject({ reason: 'INTERNAL' })
   })
 
+  test('a row that changes while the store is open is told in its place when rows are read by their keys', async () => {
+    await putNoise(1000)
+    await intoTables()
+    store = await folder.open()
+    group = await store.group(7)
+    await flip(folder.dir, '.ldb', (file) => file.indexOf(noise(500, 300).subarray(10, 40)))
+    const keys = ['k00100', 'k00500', 'k00900']
+    expect((await group.getMany(keys)).map((row) => row instanceof Error)).toEqual([false, true, false])
+    expect(group.damage).toContain(Buffer.from('k00500').toString('hex'))
+    // From now on nothing on the disk is believed, but what the layers have is there.
+    group.put('k00900', bytes('new'))
+    expect((await group.getMany(keys)).map((row) => row instanceof Error)).toEqual([true, true, false])
+    await expect(group.count(ALL, 10)).rejects.toMatchObject({ reason: 'INTERNAL' })
+  })
+
   test('a block that LevelDB passes over makes a scan fail, even one that stops early', async () => {
     await putCompressible(4000)
     const damage = (file: Buffer) => file.fill(0, file.length >> 1, (file.length >> 1) + 1500)

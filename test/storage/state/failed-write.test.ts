@@ -139,6 +139,20 @@ describe('a failed write', () => {
     expect((await store.group(7)).meta).toBeUndefined()
   })
 
+  test('makes reads wait until the database is open again, and groups that are opened meanwhile', async () => {
+    group.put('below', bytes('below'))
+    await group.checkpoint(meta(1))
+    group.put('a', bytes('a'))
+    failWrites(1, 'IO error: something')
+    const checkpoint = group.checkpoint(meta(2))
+    await until(() => store.ready() !== undefined)
+    expect(() => group.get('below')).toThrow('Cannot use the state database')
+    const [rows, count, other] = await Promise.all([group.getMany(['below']), group.count(ALL, 10), store.group(8)])
+    expect([rows.map((row) => (row instanceof Error ? 'damage' : text(row))), count]).toEqual([['below'], 2])
+    expect(other.damage).toBeUndefined()
+    await checkpoint
+  })
+
   test('lets no read see a closed database unannounced: ready() says to wait', async () => {
     group.put('below', bytes('below'))
     await group.checkpoint(meta(1))
