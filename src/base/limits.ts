@@ -107,6 +107,12 @@ export const PRODUCER_TTL_MS = 3600 * 1000
 export const PRODUCERS_MAX = 10_000
 /** Runs of stored offsets remembered over all producers of a partition (about 40 bytes each). */
 export const PRODUCER_RUNS_MAX = 1_000_000
+/** Bodies that leaders of a node keep at hand for deliveries to come, counted by what they pin, and what they read. */
+export const LOOK_AHEAD_BYTES_MAX = 64 * MIB
+/** Of them, for one window: several full entries in flight; more would only pin bodies. */
+export const WINDOW_BYTES_MAX = 16 * MIB
+/** Bodies of deliveries that leaders of a node have proposed and not yet applied. */
+export const FLIGHT_BYTES_MAX = 32 * MIB
 /**
  * A group that nobody has asked for anything for so long sleeps: well above the 500 ms between two marks of a consumer's
  * stream, which keep its group awake, and between two balancings of leaderships.

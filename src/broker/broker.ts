@@ -2,6 +2,7 @@
 import { assert } from '../base/assert.ts'
 import type { GroupId } from '../base/ids.ts'
 import type { PartitionInfo } from './directory.ts'
+import { createDispatchMemory, type DispatchMemory } from './dispatcher/memory/dispatch-memory.ts'
 import { createLaneBudgets } from './lane.ts'
 import { Partition } from './partition.ts'
 import { Router } from './router.ts'
@@ -23,11 +24,13 @@ class NodeBroker implements Broker {
   /** Counters outlive partitions, since they never go back, but not their topic. */
   readonly #topics = new Map<string, KnownTopic>()
   readonly #budgets = createLaneBudgets()
+  readonly #memory: DispatchMemory
   readonly #proposals = { applied: 0, refused: 0, unknown: 0 }
 
   constructor(options: BrokerOptions) {
     this.#options = options
     this.config = options.config
+    this.#memory = options.memory ?? createDispatchMemory()
     this.router = new Router({ env: options.env, directory: options.directory, partitions: this.#partitions })
   }
 
@@ -41,6 +44,7 @@ class NodeBroker implements Broker {
       directory,
       info,
       handle,
+      memory: this.#memory,
       counters: topic.counters,
       budgets: this.#budgets,
       onEvent: (event) => onEvent?.(event),
@@ -61,7 +65,10 @@ class NodeBroker implements Broker {
   }
 
   followForwardStep(wallMs: number): void {
-    for (const partition of this.#partitions.values()) partition.leadership?.clock.followForwardStep(wallMs)
+    for (const { leadership } of this.#partitions.values()) {
+      leadership?.clock.followForwardStep(wallMs)
+      leadership?.dispatcher.clockStepped()
+    }
   }
 
   partitions(): Iterable<Partition> {

@@ -5,6 +5,7 @@
 import type { Env } from '../base/env.ts'
 import type { BrokerConfig } from './config.ts'
 import { Dispatcher } from './dispatcher/dispatcher.ts'
+import type { DispatchMemory } from './dispatcher/memory/dispatch-memory.ts'
 import { LeaderClock } from './leader-clock.ts'
 import { QuorumMarks } from './marks.ts'
 import type { Proposer } from './proposer.ts'
@@ -15,6 +16,7 @@ export interface LeadershipOptions {
   readonly env: Env
   readonly config: BrokerConfig
   readonly handle: TimerHandle
+  readonly memory: DispatchMemory
   readonly proposer: Proposer
   readonly counters: TopicCounters
   readonly schedule: () => void

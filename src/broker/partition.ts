@@ -16,6 +16,7 @@ import type {
 } from '../views/timer/commands.ts'
 import type { BrokerConfig, BrokerEvent } from './config.ts'
 import { type Directory, type PartitionInfo, topicNotFound } from './directory.ts'
+import type { DispatchMemory } from './dispatcher/memory/dispatch-memory.ts'
 import type { Answer, LaneBudgets } from './lane.ts'
 import { Leadership } from './leadership.ts'
 import { Proposer } from './proposer.ts'
@@ -33,6 +34,8 @@ export interface PartitionOptions {
   readonly directory: Pick<Directory, 'self' | 'node' | 'leaderOf' | 'topic'>
   readonly info: PartitionInfo
   readonly handle: TimerHandle
+  /** Shared by all partitions of the node. */
+  readonly memory: DispatchMemory
   readonly counters: TopicCounters
   /** The node's, for the commands of all its partitions. */
   readonly budgets: LaneBudgets
@@ -65,7 +68,7 @@ export class Partition {
       now: () => this.#leadership?.clock.now() ?? 0,
       refusal: (reason) => this.#refusal(reason),
       schedule: () => this.#schedule(),
-      horizonMoved: () => this.#leadership?.dispatcher.wakeAll(),
+      horizonMoved: () => this.#leadership?.dispatcher.horizonMoved(),
     })
     options.handle.observe({
       status: (status) => this.#status(status),
@@ -122,7 +125,7 @@ export class Partition {
         if (command.type === 'nack') counters.nacked += answer.reply.done
         const { deadline } = answer.reply
         if (command.type === 'extend' && deadline !== undefined) {
-          this.#leadership?.dispatcher.group(command).extended(deadline, command.leaseMs)
+          this.#leadership?.dispatcher.extended(command, deadline, command.leaseMs)
         }
       }
       done(answer)
@@ -224,10 +227,11 @@ export class Partition {
   #gain(): void {
     this.#readyWait?.cancel()
     this.#readyWait = undefined
-    const { env, config, counters, onEvent, info } = this.#options
+    const { env, config, memory, counters, onEvent, info } = this.#options
     const leadership = new Leadership({
       env,
       config,
+      memory,
       counters,
       handle: this.handle,
       proposer: this.#proposer,

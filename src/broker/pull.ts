@@ -5,8 +5,8 @@
  */
 import type { SandglassError } from '../base/errors.ts'
 import type { GroupName, GroupStart, TimerCommand } from '../views/timer/commands.ts'
-import type { DeliveredMessage, LiveSession } from './dispatcher/live-session.ts'
-import { pullConsumer } from './dispatcher/pull-name.ts'
+import type { DeliveredMessage, LiveSession } from './dispatcher/groups/live-session.ts'
+import { pullConsumer } from './dispatcher/groups/pull-name.ts'
 import type { Answer } from './lane.ts'
 import { attachRefusal } from './session.ts'
 import type { SessionHost } from './session-host.ts'
@@ -72,7 +72,6 @@ export class Pull implements LiveSession {
   readonly leaseMs: number
   readonly seat: number
   readonly credit: number
-  toldCaughtUp = false
   readonly #spec: PullSpec
   readonly #host: SessionHost
   readonly #turn: PullTurn

@@ -2,8 +2,8 @@
 import { SandglassError } from '../base/errors.ts'
 import type { GroupName, Position } from '../views/timer/commands.ts'
 import type { GroupView, StoredMessage } from '../views/timer/queries.ts'
-import { comparePositions } from './dispatcher/sorted-messages.ts'
-import { END } from './dispatcher/window.ts'
+import { comparePositions } from './dispatcher/windows/sorted-messages.ts'
+import { END } from './dispatcher/windows/window.ts'
 import type { Partition } from './partition.ts'
 
 export interface FetchSpec {
@@ -32,11 +32,9 @@ export interface GroupDescription {
 
 /** Bodies of one answer: leaves room for a last large one below the frame limit. */
 const FETCH_BYTES = 2 * 1024 * 1024
-const COUNT_PAGE = 4096
-const COUNT_PAGE_BYTES = 4 * 1024 * 1024
 const DUE_COUNT_MAX = 100_000
 
-/** Messages of a channel by position. Rejects NOT_LEADER, NO_QUORUM. */
+/** Messages of a channel by position. Rejects NOT_LEADER, NO_QUORUM, INTERNAL at damage. */
 export async function fetchMessages(partition: Partition, spec: FetchSpec): Promise<Fetched> {
   await partition.read()
   const { view, reader } = partition.handle
@@ -58,14 +56,14 @@ export async function fetchMessages(partition: Partition, spec: FetchSpec): Prom
   return { messages, more: comparePositions(after, to) < 0 }
 }
 
-/** One message and what became of it. Rejects MESSAGE_NOT_FOUND, NOT_LEADER, NO_QUORUM. */
+/** One message and what became of it. Rejects MESSAGE_NOT_FOUND, NOT_LEADER, NO_QUORUM, INTERNAL at damage. */
 export async function getMessage(
   partition: Partition,
   position: Position,
 ): Promise<{ readonly message: StoredMessage; readonly state: MessageState }> {
   await partition.read()
-  const { view, store } = partition.handle
-  const message = view.message(store, position)
+  const { view, reader } = partition.handle
+  const message = await view.find(reader, position)
   if (message === undefined) {
     throw new SandglassError('MESSAGE_NOT_FOUND', 'Cannot find the message: no such offset is stored')
   }
@@ -88,9 +86,8 @@ export async function listGroups(partition: Partition): Promise<readonly GroupNa
 }
 
 function stateOf(partition: Partition, message: StoredMessage): MessageState {
-  for (const { channel, cursor } of partition.handle.view.groups()) {
-    if (channel === message.channel && comparePositions(message, cursor) <= 0) return 'fired'
-  }
+  const firedUpTo = partition.handle.view.firedUpTo(message.channel)
+  if (firedUpTo !== undefined && comparePositions(message, firedUpTo) <= 0) return 'fired'
   return message.due <= (partition.now() ?? 0) ? 'due' : 'scheduled'
 }
 
@@ -98,16 +95,7 @@ async function countDue(partition: Partition, group: GroupView, cursor: Position
   if (group.pending === 0) return 0
   const { view, reader } = partition.handle
   const to = { due: partition.now() ?? 0, index: Number.MAX_SAFE_INTEGER }
-  let after = cursor
-  let due = 0
-  while (due < DUE_COUNT_MAX && comparePositions(after, to) < 0) {
-    const page = await view.scan(reader, group.channel, { after, to }, COUNT_PAGE, COUNT_PAGE_BYTES)
-    const last = page.at(-1)
-    if (last === undefined) break
-    after = last
-    due += page.length
-  }
-  return due
+  return view.count(reader, group.channel, { after: cursor, to }, DUE_COUNT_MAX)
 }
 
 /** The last position before `position`; the scan excludes its start. */

@@ -1,7 +1,7 @@
 /** What a partition gives to the sessions of one leadership. */
 import type { SandglassError } from '../base/errors.ts'
 import type { TimerCommand } from '../views/timer/commands.ts'
-import type { GroupDispatch } from './dispatcher/group-dispatch.ts'
+import type { GroupDispatch } from './dispatcher/groups/group-dispatch.ts'
 import type { Answer } from './lane.ts'
 import type { QuorumMarks } from './marks.ts'
 

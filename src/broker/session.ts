@@ -4,7 +4,7 @@
  */
 import { SandglassError } from '../base/errors.ts'
 import type { GroupName, GroupStart, Held, NackItem, Position, TimerCommand } from '../views/timer/commands.ts'
-import type { DeliveredMessage, LiveSession } from './dispatcher/live-session.ts'
+import type { DeliveredMessage, LiveSession } from './dispatcher/groups/live-session.ts'
 import type { Answer } from './lane.ts'
 import type { MarkReceiver } from './marks.ts'
 import type { SessionHost } from './session-host.ts'
@@ -55,7 +55,6 @@ export class Session implements LiveSession, MarkReceiver {
   #mark = 0
   #state: 'attaching' | 'live' | 'ended' = 'attaching'
   proposed = 0
-  toldCaughtUp = false
 
   /** Proposes the attachment at once. */
   constructor(spec: SessionSpec, sink: SessionSink, host: SessionHost) {

@@ -24,7 +24,7 @@ export class TopicSurvey implements TopicStats {
   add(partition: Partition): void {
     const { view } = partition.handle
     const ahead = partition.leadership?.dispatcher.lookAhead() ?? { due: 0, scheduled: 0 }
-    for (const group of view.groups()) this.leases += group.leased
+    this.leases += view.leaseCount
     this.messages += view.messageCount
     this.due += ahead.due
     this.scheduled += ahead.scheduled

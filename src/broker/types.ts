@@ -3,6 +3,7 @@ import type { Env } from '../base/env.ts'
 import type { GroupId } from '../base/ids.ts'
 import type { BrokerConfig, BrokerEvent } from './config.ts'
 import type { Directory, PartitionInfo } from './directory.ts'
+import type { DispatchMemory } from './dispatcher/memory/dispatch-memory.ts'
 import type { Partition } from './partition.ts'
 import type { Router } from './router.ts'
 import type { TopicStats } from './stats.ts'
@@ -12,6 +13,8 @@ export interface BrokerOptions {
   readonly env: Env
   readonly directory: Directory
   readonly config: BrokerConfig
+  /** What its dispatchers share; by default within the bounds of base/limits.ts. */
+  readonly memory?: DispatchMemory
   readonly onEvent?: (event: BrokerEvent) => void
 }
 

@@ -5,7 +5,7 @@
  */
 import type { GroupId, NodeId, ReplicaId } from '../base/ids.ts'
 import type { Progress, RaftStatus } from '../raft/types.ts'
-import type { Reader, Store, View } from '../views/view.ts'
+import type { Reader, View } from '../views/view.ts'
 
 export interface Member {
   readonly replica: ReplicaId
@@ -78,7 +78,7 @@ export interface GroupHandle<R, E, V extends View<R, E> = View<R, E>> {
   readonly replica: ReplicaId
   readonly members: readonly Member[]
   readonly view: V
-  readonly store: Store
+  /** All that may read rows outside apply. */
   readonly reader: Reader
   status(): GroupStatus
   /** This node's wall clock, ms, kept within `max_clock_skew` of what a majority of the group's clocks show. */

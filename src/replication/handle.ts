@@ -6,7 +6,7 @@ import type { GroupId, NodeId, ReplicaId } from '../base/ids.ts'
 import type { RaftGroup } from '../raft/raft.ts'
 import type { ProposeRefusal } from '../raft/types.ts'
 import type { CheckpointMeta, GroupState } from '../storage/state/types.ts'
-import type { Reader, Store, View } from '../views/view.ts'
+import type { Reader, View } from '../views/view.ts'
 import { encodeEntryData } from './entry-data.ts'
 import type {
   CoreView,
@@ -63,7 +63,6 @@ export class Handle<R, E, V extends View<R, E>> implements GroupHandle<R, E, V> 
   readonly group: GroupId
   readonly replica: ReplicaId
   readonly view: V
-  readonly store: Store
   readonly reader: Reader
   readonly #parts: HandleParts<R, E, V>
   readonly #clock: GroupClock
@@ -77,7 +76,6 @@ export class Handle<R, E, V extends View<R, E>> implements GroupHandle<R, E, V> 
     this.group = parts.spec.group
     this.replica = parts.spec.replica
     this.view = parts.view
-    this.store = parts.state
     this.reader = parts.state
     this.setMembers(parts.spec.members)
     this.#clock = parts.shard.clockOf(() => parts.raft.status().confState.voters.map((voter) => this.nodeOf(voter)))

@@ -17,6 +17,13 @@ export interface Reader {
     limit: number,
     options?: { reverse?: boolean; maxBytes?: number },
   ): Promise<readonly { readonly key: string; readonly value: Uint8Array }[]>
+  /** About `maxBytes` of the rows of `keys`, in order; damage (with `expected` also a missing row) in its row's place. */
+  getMany(
+    keys: readonly string[],
+    options?: { maxBytes?: number; expected?: boolean },
+  ): Promise<readonly (Uint8Array | undefined | Error)[]>
+  /** Rows in the range, counted up to `limit`. */
+  count(range: { readonly gte: string; readonly lt: string }, limit: number): Promise<number>
 }
 
 /** Where rows go that nobody reads back before they are loaded. */

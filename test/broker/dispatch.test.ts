@@ -66,6 +66,17 @@ test('a due time that passes while the leader looks is not slept through', async
   expect(consumer.got).toHaveLength(200)
 })
 
+test("a confirmed step forward of the leader's time wakes what it made due", async () => {
+  const h = new Harness()
+  const consumer = h.consumer('a')
+  await h.produced(1, { delayMs: 1_800_000 })
+  await h.time.run(1000)
+  h.env.wallOffsetMs = 3_600_000
+  h.broker.followForwardStep(h.env.wallMs())
+  await h.time.run(50)
+  expect(consumer.got).toHaveLength(1)
+})
+
 test('what becomes due while a repeated produce is undecided is delivered once that is, though nothing new was stored', async () => {
   const h = new Harness()
   const consumer = h.consumer('a')

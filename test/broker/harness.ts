@@ -2,7 +2,12 @@
 import type { SandglassError } from '../../src/base/errors.ts'
 import { createBroker } from '../../src/broker/broker.ts'
 import type { BrokerEvent } from '../../src/broker/config.ts'
-import type { DeliveredMessage } from '../../src/broker/dispatcher/live-session.ts'
+import type { DeliveredMessage } from '../../src/broker/dispatcher/groups/live-session.ts'
+import {
+  createDispatchMemory,
+  type DispatchBounds,
+  type DispatchMemory,
+} from '../../src/broker/dispatcher/memory/dispatch-memory.ts'
 import type { Answer } from '../../src/broker/lane.ts'
 import type { Partition } from '../../src/broker/partition.ts'
 import type { DeliveryBatch, Session, SessionSink, SessionSpec } from '../../src/broker/session.ts'
@@ -12,6 +17,7 @@ import type { Held, NewMessage, Position } from '../../src/views/timer/commands.
 import { type VirtualEnv, VirtualTime } from '../virtual-env.ts'
 import { FakeDirectory, PARTITION } from './fake-directory.ts'
 import { MemoryHandle } from './memory-handle.ts'
+import { SlowReader } from './slow-reader.ts'
 
 const CONFIG = { leaseMs: 30_000, reattachMs: 5000, maxClockSkewMs: 2000 }
 
@@ -21,12 +27,14 @@ export class Harness {
   readonly handle = new MemoryHandle()
   readonly directory = new FakeDirectory()
   readonly events: BrokerEvent[] = []
+  readonly memory: DispatchMemory
   broker: Broker
 
-  constructor(options: { seed?: number; ready?: boolean } = {}) {
+  constructor(options: { seed?: number; ready?: boolean; memory?: DispatchBounds } = {}) {
     this.time = new VirtualTime(options.seed)
     this.env = this.time.env()
     if (options.ready === false) this.handle.change({ ready: false })
+    this.memory = createDispatchMemory(options.memory)
     this.broker = this.newBroker()
   }
 
@@ -41,6 +49,7 @@ export class Harness {
       env,
       directory,
       config: CONFIG,
+      memory: this.memory,
       onEvent: (event) => this.events.push(event),
     })
     this.handle.wallMs = () => env.wallMs()
@@ -50,6 +59,14 @@ export class Harness {
 
   get topic(): TopicStats | undefined {
     return surveyed(this.broker).topics.get('orders')
+  }
+
+  /** From now on rows are read through one that may be slow or find damage. */
+  slowReader(): SlowReader {
+    const reader = new SlowReader(this.handle.store)
+    this.handle.reader = reader
+    this.handle.change({ term: this.handle.status().term + 1 })
+    return reader
   }
 
   /** Another node takes over: leadership goes and comes back under a new term. */

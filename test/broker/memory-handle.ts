@@ -6,6 +6,7 @@ import { encodeEntryData } from '../../src/replication/entry-data.ts'
 import type { GroupHandle, GroupObserver, GroupStatus, Proposal, ReadOutcome } from '../../src/replication/group.ts'
 import type { TimerEffect, TimerReply } from '../../src/views/timer/commands.ts'
 import { createTimerView, type TimerView } from '../../src/views/timer/timer-view.ts'
+import type { Reader } from '../../src/views/view.ts'
 import { MapStore } from '../views/timer/map-store.ts'
 
 export class MemoryHandle implements GroupHandle<TimerReply, TimerEffect, TimerView> {
@@ -14,7 +15,8 @@ export class MemoryHandle implements GroupHandle<TimerReply, TimerEffect, TimerV
   readonly members = [{ replica: 1002, node: 1 }]
   readonly view = createTimerView()
   readonly store = new MapStore()
-  readonly reader = this.store
+  /** All that is read outside apply. */
+  reader: Reader = this.store
   /** Proposals wait in `waiting` until `applyNext`. */
   manual = false
   readonly waiting: Proposal<TimerReply>[] = []

@@ -1,7 +1,7 @@
 /** A Pull takes one handful of messages; its leases outlive it, also across a take-over, and nothing is leased to nobody. */
 import { expect, test } from 'vitest'
 import type { SandglassError } from '../../src/base/errors.ts'
-import type { DeliveredMessage } from '../../src/broker/dispatcher/live-session.ts'
+import type { DeliveredMessage } from '../../src/broker/dispatcher/groups/live-session.ts'
 import type { Answer } from '../../src/broker/lane.ts'
 import type { SettleCommand } from '../../src/broker/partition.ts'
 import { type Pull, type PullOutcome, type PullSpec, PullTurn } from '../../src/broker/pull.ts'

@@ -1,5 +1,6 @@
 /** `node --expose-gc --max-old-space-size=N child.ts`: runs every scenario and prints what each kept, a line of JSON each. */
 import { BROKER } from './broker.ts'
+import { DISPATCH } from './dispatch.ts'
 import { RPC } from './rpc.ts'
 import type { Measured } from './scenario.ts'
 import { STORAGE } from './storage.ts'
@@ -13,7 +14,7 @@ async function buffers(): Promise<number> {
   return process.memoryUsage().arrayBuffers
 }
 
-for (const [name, run] of Object.entries({ ...BROKER, ...STORAGE, ...RPC })) {
+for (const [name, run] of Object.entries({ ...BROKER, ...DISPATCH, ...STORAGE, ...RPC })) {
   const before = await buffers()
   const kept = [await run()]
   const measured: Measured = { name, bytes: (await buffers()) - before }

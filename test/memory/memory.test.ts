@@ -50,3 +50,11 @@ test('streams that nobody reads share the bound of the node', () => {
 test('a produce stream keeps nothing of the frames that are being stored', () => {
   expectKept('framesBeingStored', 0, 6 * MIB)
 })
+
+test('due messages that nobody takes do not keep the large entries that they came in', () => {
+  expectKept('dueMessagesOfLargeEntries', 0.3 * MIB, 2 * MIB)
+})
+
+test('what is at hand for two hundred groups that lag stays within the bound of the node', () => {
+  expectKept('windowsOfManyGroups', 40 * MIB, 64 * MIB)
+})

@@ -6,20 +6,73 @@ const dispatch = testsOf('broker/dispatch.test.ts')
 const leases = testsOf('broker/leases.test.ts')
 const partition = testsOf('broker/partition.test.ts')
 const refused = testsOf('broker/refused-names.test.ts')
+const outside = testsOf('broker/reads-outside-apply.test.ts')
+const windows = testsOf('broker/dispatcher/window.test.ts')
+const work = testsOf('broker/work.test.ts')
 
 export const BROKER_MUTANTS: readonly Mutant[] = [
+  {
+    name: 'new-ones-before-redeliveries-that-are-read',
+    breaks: 'P6: nothing new goes out before redeliveries whose bodies are being read',
+    file: 'broker/dispatcher/groups/deliveries.ts',
+    find: 'const to = toCome ? look.after : this',
+    replace: 'const to = this',
+    killers: outside('is leased only once its body has been read, and goes before what is new'),
+  },
+  {
+    name: 'unreadable-row-holds-up-the-others',
+    breaks: 'a message whose body cannot be read holds up no other',
+    file: 'broker/dispatcher/groups/redeliveries.ts',
+    find: 'damage ??= body',
+    replace: 'throw body',
+    killers: outside('whose body cannot be read is not leased; the others go out, and new ones'),
+  },
+  {
+    name: 'every-message-wakes-every-group',
+    breaks: 'a new message wakes the groups that wait for it, and no others',
+    file: 'broker/dispatcher/windows/channels.ts',
+    find: 'if (channel.earliest < group.outlook.hungryFor) wake(group)',
+    replace: 'wake(group)',
+    killers: work(
+      'a message that is due later than what a group waits for does not wake it, one that is due earlier does',
+    ),
+  },
+  {
+    name: 'window-counts-bodies-not-buffers',
+    breaks: 'a bound of bytes counts what is pinned',
+    file: 'broker/dispatcher/windows/sorted-messages.ts',
+    find: 'return this.#pins.bytes + this.#count * MESSAGE_COST',
+    replace: 'return this.#bytes + this.#count * MESSAGE_COST',
+    killers: windows('those of one batch share what it costs'),
+  },
+  {
+    name: 'windows-without-the-bound-of-the-node',
+    breaks: 'all windows of a node stay within one bound',
+    file: 'broker/dispatcher/memory/look-ahead-budget.ts',
+    find: 'if (by > 0) this.#relieve(window)',
+    replace: '',
+    killers: windows('stay within one bound together: those not used for longest give up what lies furthest ahead'),
+  },
+  {
+    name: 'window-forgets-when-to-look',
+    breaks: 'P3: a window that gave up knowing still knows when to look again',
+    file: 'broker/dispatcher/windows/window.ts',
+    find: 'if (dropped !== undefined) this.#beyond',
+    replace: 'if (dropped === undefined) this.#beyond',
+    killers: windows('hear of an earlier message though they gave up knowing'),
+  },
   {
     name: 'refused-names-kept',
     breaks: 'a name that nothing was stored under leaves nothing behind',
     file: 'broker/dispatcher/dispatcher.ts',
-    find: 'if (group.unknown) this.#groups.delete(keyOf(group.name))\n      else group.run(now)',
-    replace: 'group.run(now)',
+    find: 'if (group.idle) {',
+    replace: 'if (group.idle && outlook.heldBack) {',
     killers: refused('thirty thousand refused group names leave nothing: no counters, no labels, nobody to look after'),
   },
   {
     name: 'dispatch-past-the-horizon',
     breaks: 'the horizon is min(leader time, lowest `at` of own proposals not yet applied)',
-    file: 'broker/dispatcher/group-dispatch.ts',
+    file: 'broker/dispatcher/groups/deliveries.ts',
     find: 'const horizon = this.#context.horizon(now)',
     replace: 'const horizon = now',
     killers: dispatch('a cursor never passes what proposals not yet applied may still create'),
@@ -27,7 +80,7 @@ export const BROKER_MUTANTS: readonly Mutant[] = [
   {
     name: 'early-dispatch',
     breaks: 'P2: nothing is dispatched before leader time has reached its due time',
-    file: 'broker/dispatcher/group-dispatch.ts',
+    file: 'broker/dispatcher/groups/deliveries.ts',
     find: 'if (message.due > horizon ||',
     replace: 'if (message.due > horizon + 50 ||',
     killers: dispatch('a message that is due in a moment is not taken along by one that is due now'),
@@ -35,7 +88,7 @@ export const BROKER_MUTANTS: readonly Mutant[] = [
   {
     name: 'dispatch-out-of-order',
     breaks: 'messages are handed out in the order of their positions: due time, then index',
-    file: 'broker/dispatcher/sorted-messages.ts',
+    file: 'broker/dispatcher/windows/sorted-messages.ts',
     find: 'return a.due - b.due || a.index - b.index',
     replace: 'return a.index - b.index',
     killers: dispatch('scheduled messages of two thousand different times come in order, each within 250 ms'),
@@ -43,9 +96,9 @@ export const BROKER_MUTANTS: readonly Mutant[] = [
   {
     name: 'due-time-slept-through',
     breaks: 'P3: what became due while the leader looked is delivered within 250 ms',
-    file: 'broker/dispatcher/dispatcher.ts',
-    find: 'this.#setTimer(now)\n',
-    replace: 'this.#setTimer(this.#options.clock.now())\n',
+    file: 'broker/dispatcher/outlook.ts',
+    find: 'time > now && time < this.wakeAt',
+    replace: 'time > now + 1 && time < this.wakeAt',
     killers: dispatch('a due time that passes while the leader looks is not slept through'),
   },
   {
@@ -60,7 +113,7 @@ export const BROKER_MUTANTS: readonly Mutant[] = [
   {
     name: 'few-deliveries-do-not-wait',
     breaks: 'a command with few messages waits for those on their way',
-    file: 'broker/dispatcher/group-dispatch.ts',
+    file: 'broker/dispatcher/groups/deliveries.ts',
     find: 'this.#flights > 0 && deal.count < SMALL_FLIGHT',
     replace: 'false',
     killers: dispatch('few deliveries wait for those on their way, many do not'),
@@ -76,15 +129,15 @@ export const BROKER_MUTANTS: readonly Mutant[] = [
   {
     name: 'redelivery-proposed-twice',
     breaks: 'a redelivery whose command is under way is not proposed again',
-    file: 'broker/dispatcher/group-dispatch.ts',
-    find: 'if (this.#againFlying.has(waiting.index)) continue',
+    file: 'broker/dispatcher/groups/redeliveries.ts',
+    find: 'this.#flying.has(waiting.index) || ',
     replace: '',
     killers: dispatch('a redelivery is proposed once, however long its command takes'),
   },
   {
     name: 'credit-exceeded',
     breaks: 'deliveries in flight to a consumer never exceed its credit',
-    file: 'broker/dispatcher/group-dispatch.ts',
+    file: 'broker/dispatcher/groups/group-sessions.ts',
     find: 'session.credit - leased - session.proposed',
     replace: 'session.credit - session.proposed',
     killers: dispatch('credit bounds what is in flight, and comes back with each ack'),
@@ -92,7 +145,7 @@ export const BROKER_MUTANTS: readonly Mutant[] = [
   {
     name: 'refused-flight-not-waited-for',
     breaks: 'after a refused deliver command nothing is proposed before all behind it have landed',
-    file: 'broker/dispatcher/group-dispatch.ts',
+    file: 'broker/dispatcher/groups/deliveries.ts',
     find: 'this.#recovering = true',
     replace: 'this.#ahead = undefined',
     killers: dispatch('after a refused command those behind it are let land before the next'),
@@ -130,7 +183,7 @@ export const BROKER_MUTANTS: readonly Mutant[] = [
   {
     name: 'lease-ended-by-wall-jump',
     breaks: 'P4: time slewed or stepped forward ends no lease early',
-    file: 'broker/dispatcher/group-leases.ts',
+    file: 'broker/dispatcher/groups/group-leases.ts',
     find: 'if (end <= mono) items.push',
     replace: 'if (lease.deadline <= now) items.push',
     killers: leases('time that runs fast ends no lease early'),
@@ -138,7 +191,7 @@ export const BROKER_MUTANTS: readonly Mutant[] = [
   {
     name: 'extend-not-counted-from-its-apply',
     breaks: 'an extend runs leaseMs of the monotonic clock from when it was applied',
-    file: 'broker/dispatcher/lease-clock.ts',
+    file: 'broker/dispatcher/groups/lease-clock.ts',
     find: 'Math.max(monoMs + leaseMs, this.#endByDeadline.get(deadline) ?? 0)',
     replace: 'monoMs',
     killers: leases('an extend that is applied while time runs fast runs its whole length'),
@@ -146,7 +199,7 @@ export const BROKER_MUTANTS: readonly Mutant[] = [
   {
     name: 'inherited-lease-without-skew',
     breaks: 'after a take-over no lease ends before min(remaining + max_clock_skew, leaseMs)',
-    file: 'broker/dispatcher/lease-clock.ts',
+    file: 'broker/dispatcher/groups/lease-clock.ts',
     find: 'lease.deadline - at + maxClockSkewMs',
     replace: 'lease.deadline - at',
     killers: leases(
@@ -156,7 +209,7 @@ export const BROKER_MUTANTS: readonly Mutant[] = [
   {
     name: 'inherited-lease-longer-than-its-length',
     breaks: 'after a take-over no lease runs longer than leaseMs',
-    file: 'broker/dispatcher/lease-clock.ts',
+    file: 'broker/dispatcher/groups/lease-clock.ts',
     find: 'Math.min(lease.deadline - at + maxClockSkewMs, lease.leaseMs)',
     replace: 'lease.deadline - at + maxClockSkewMs',
     killers: leases('after a take-over no lease runs longer than its length'),
@@ -164,7 +217,7 @@ export const BROKER_MUTANTS: readonly Mutant[] = [
   {
     name: 'inherited-lease-ended-at-once',
     breaks: 'after a take-over a lease runs on, counted from the take-over',
-    file: 'broker/dispatcher/lease-clock.ts',
+    file: 'broker/dispatcher/groups/lease-clock.ts',
     find: 'return Math.max(inherited,',
     replace: 'return Math.max(monoMs,',
     killers: leases(
@@ -174,7 +227,7 @@ export const BROKER_MUTANTS: readonly Mutant[] = [
   {
     name: 'grace-of-a-closed-stream-ignored',
     breaks: "a closed stream's leases return at min(lease end, reattach_ms)",
-    file: 'broker/dispatcher/group-dispatch.ts',
+    file: 'broker/dispatcher/groups/group-dispatch.ts',
     find: 'clean ? 0 : this.#context.config.reattachMs',
     replace: '0',
     killers: leases('a stream that breaks keeps its leases for the grace, then they return'),
@@ -182,7 +235,7 @@ export const BROKER_MUTANTS: readonly Mutant[] = [
   {
     name: 'session-that-came-back-detached',
     breaks: 'a session that comes back within its grace is not detached behind that',
-    file: 'broker/dispatcher/group-leases.ts',
+    file: 'broker/dispatcher/groups/group-leases.ts',
     find: 'returned(session: string): void {\n    this.#absent.delete(session)',
     replace: 'returned(session: string): void {\n    this.#absent.has(session)',
     killers: leases('a session that comes back within the grace is not detached later'),

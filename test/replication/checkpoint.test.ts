@@ -101,9 +101,9 @@ describe('a replica', () => {
 
   test('whose layers reach their bound during a checkpoint makes another one, though nothing is left to apply', async () => {
     const { cluster, node } = await single({ checkpointBytes: 4000, layerBytesMax: 100_000 })
-    const { store } = node.handle
-    if (!('checkpoint' in store)) throw new Error('the store of a replica is its state')
-    const state = store as typeof store & Pick<GroupState, 'checkpoint'>
+    const { reader } = node.handle
+    if (!('checkpoint' in reader)) throw new Error('what a replica reads is its state')
+    const state = reader as typeof reader & Pick<GroupState, 'checkpoint'>
     const checkpoint = state.checkpoint.bind(state)
     state.checkpoint = async (meta) => {
       await checkpoint(meta)
@@ -119,9 +119,9 @@ describe('a replica', () => {
 
   test('releases the log only when the checkpoint that covers it is durable', async () => {
     const { cluster, node } = await single({ checkpointBytes: 4000 })
-    const { store } = node.handle
-    if (!('checkpoint' in store)) throw new Error('the store of a replica is its state')
-    const state = store as typeof store & Pick<GroupState, 'checkpoint'>
+    const { reader } = node.handle
+    if (!('checkpoint' in reader)) throw new Error('what a replica reads is its state')
+    const state = reader as typeof reader & Pick<GroupState, 'checkpoint'>
     const checkpoint = state.checkpoint.bind(state)
     let begun = 0
     state.checkpoint = async (meta) => {

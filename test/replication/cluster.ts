@@ -142,6 +142,18 @@ export class Node {
       refuse()
       return state.scan(...of)
     }
+    const count: GroupState['count'] = async (...of) => {
+      refuse()
+      return state.count(...of)
+    }
+    const getMany: GroupState['getMany'] = async (keys, options) => {
+      try {
+        refuse()
+      } catch (error) {
+        if (error instanceof SandglassError) return keys.map(() => error)
+      }
+      return state.getMany(keys, options)
+    }
     const read: GroupState['get'] = (key) => {
       refuse()
       return state.get(key)
@@ -151,6 +163,8 @@ export class Node {
       if (key === 'beginInstall') return beginInstall
       if (key === 'scan') return scan
       if (key === 'get') return read
+      if (key === 'count') return count
+      if (key === 'getMany') return getMany
       const value = state[key]
       return typeof value === 'function' ? value.bind(state) : value
     }

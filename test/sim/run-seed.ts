@@ -3,7 +3,8 @@
  * with replicas that are equal byte for byte. The same seed, swarm and faults give the same trace hash.
  */
 import type { GroupId } from '../../src/base/ids.ts'
-import { END } from '../../src/broker/dispatcher/window.ts'
+import { END } from '../../src/broker/dispatcher/windows/window.ts'
+import type { Store } from '../../src/views/view.ts'
 import { Random } from '../raft/simulation/random.ts'
 import { flush } from '../views/flushed.ts'
 import { valueIn } from './clients.ts'
@@ -125,7 +126,7 @@ async function checkGroup(world: World, group: GroupId): Promise<void> {
   for (const machine of world.machines) {
     const handle = machine.handle(group)
     if (handle === undefined) continue
-    const { view, reader, store } = handle
+    const { view, reader } = handle
     const name = `node ${machine.id}`
     const range = { after: { due: 0, index: 0 }, to: END }
     const messages = await world.time.during(view.scan(reader, 'master', range, ROWS_MAX, ROWS_MAX * 1000))
@@ -137,7 +138,8 @@ async function checkGroup(world: World, group: GroupId): Promise<void> {
         each,
         stored.map(({ value }) => value),
       )
-    flush(view, store)
+    if (!('put' in reader)) throw new Error('what a replica reads is its state')
+    flush(view, reader as typeof reader & Store)
     const found = await world.time.during(reader.scan({ gte: '', lt: '\xff' }, ROWS_MAX))
     const rows = found.map(({ key, value }) => `${hex(key)} ${Buffer.from(value).toString('hex')}`)
     first ??= rows

@@ -1,77 +1,102 @@
 /**
- * Hands due messages to consumers for one leadership of one partition. It runs at the end of a turn when something
- * changed, and by one timer at the next due time, redelivery, lease end or grace; it never polls.
+ * Hands due messages to consumers for one leadership of one partition. A group is looked at when something of it changed, when
+ * its channel got a message that it waits for, or at the time that its last look foresaw; nobody polls, and a group to
+ * which nobody is attached is not known here at all.
  */
-import type { Timer } from '../../base/env.ts'
-import type { SandglassError } from '../../base/errors.ts'
+import { SandglassError } from '../../base/errors.ts'
 import { MESSAGE_BYTES_MAX } from '../../base/limits.ts'
-import type { GroupName, TimerEffect } from '../../views/timer/commands.ts'
-import type { TimerHandle } from '../timer-handle.ts'
-import { ChannelWindows } from './channel-windows.ts'
-import type { DispatchContext, DispatchedGroup } from './context.ts'
-import { GroupDispatch } from './group-dispatch.ts'
-import { END, type Window } from './window.ts'
+import type { GroupName, Position, TimerEffect } from '../../views/timer/commands.ts'
+import { type DispatchContext, type DispatchedGroup, READ_RETRY_MS } from './context.ts'
+import { GroupDispatch } from './groups/group-dispatch.ts'
+import { WakeTimes } from './wake-times.ts'
+import { Channels } from './windows/channels.ts'
+import type { KnownMessage } from './windows/sorted-messages.ts'
+import { END, type Window } from './windows/window.ts'
 
-export interface DispatcherOptions extends Omit<DispatchContext, 'windows' | 'fill' | 'wake' | 'handle'> {
-  readonly handle: Pick<TimerHandle, 'view' | 'store' | 'reader'>
+export interface DispatcherOptions extends Omit<DispatchContext, 'windows' | 'fill' | 'wake' | 'stopped'> {
   /** `run` is wanted at the end of this turn. */
   schedule(): void
-  /** The store could not be read; it is tried again. */
-  onReadFailure(error: unknown): void
 }
 
 const SCAN_MESSAGES = 1024
 const SCAN_BYTES = 2 * MESSAGE_BYTES_MAX
-/** Pause after a failed read, ms. */
-const SCAN_RETRY_MS = 250
-/** Runtimes limit timers: what lies further ahead is looked at again after this, ms. */
-const TIMER_MS_MAX = 3_600_000
+/** What a read may bring: it ends behind the message that reaches its bound. */
+const SCAN_RESERVED = SCAN_BYTES + MESSAGE_BYTES_MAX
+/** Of reads while memory is scarce: what is needed at once, since somebody else pays for it. */
+const TIGHT_MESSAGES = 128
+const TIGHT_BYTES = 256 * 1024
 
 export class Dispatcher {
   readonly #options: DispatcherOptions
   readonly #context: DispatchContext
   readonly #groups = new Map<string, GroupDispatch>()
-  readonly #channels = new Map<string, ChannelWindows>()
+  readonly #channels: Channels
+  readonly #times: WakeTimes<DispatchedGroup>
+  /** Those that wait for the horizon to move. */
+  readonly #heldBack = new Set<DispatchedGroup>()
   #awake = new Set<DispatchedGroup>()
-  #timer: Timer | undefined
-  /** Monotonic. */
-  #timerAt = 0
   #stopped = false
 
   constructor(options: DispatcherOptions) {
     this.#options = options
+    const { env, clock, handle } = options
     this.#context = {
       ...options,
-      windows: (channel) => this.#windows(channel),
+      windows: (channel) => this.#channels.windows(channel),
       fill: (channel, window, cursor) => void this.#fill(channel, window, cursor),
       wake: (group) => this.wake(group),
+      stopped: () => this.#stopped,
     }
+    this.#times = new WakeTimes(env, clock, (group) => this.wake(group))
+    this.#channels = new Channels({
+      scan: (channel, after) => this.#scan(channel, after),
+      now: () => clock.now(),
+      budget: options.memory.lookAhead,
+    })
     // Taking over: every stream an earlier leader knew has its grace to come back.
-    for (const view of options.handle.view.groups()) {
+    for (const view of handle.view.groups()) {
+      if (view.sessionCount === 0) continue
       const group = this.group({ channel: view.channel, group: view.group })
       for (const session of view.sessions()) group.inherit(session)
-      this.wake(group)
     }
   }
 
-  /** Made when first asked for, forgotten when nothing came of it. */
+  /** Groups that somebody is attached to, or is about to be. */
+  get size(): number {
+    return this.#groups.size
+  }
+
+  /** Made when first asked for; kept while somebody is attached to it. */
   group(name: GroupName): GroupDispatch {
-    const key = keyOf(name)
-    let group = this.#groups.get(key)
+    let group = this.#groups.get(keyOf(name))
     if (group === undefined) {
       group = new GroupDispatch({ channel: name.channel, group: name.group }, this.#context)
-      this.#groups.set(key, group)
+      this.#groups.set(keyOf(name), group)
+      this.wake(group)
     }
     return group
   }
 
+  /** An extend was applied. */
+  extended(name: GroupName, deadline: number, leaseMs: number): void {
+    this.#groups.get(keyOf(name))?.extended(deadline, leaseMs)
+  }
+
   /** Hints of one applied entry. */
   applied(effects: readonly TimerEffect[]): void {
+    let stored = false
     for (const effect of effects) {
-      if (effect.type === 'stored') this.#stored(effect)
-      else if (effect.type === 'groupChanged') this.wake(this.group(effect))
-      else this.group(effect).replaced(effect.session)
+      if (effect.type === 'stored') {
+        this.#channels.add(effect)
+        stored = true
+        continue
+      }
+      const group = this.#groups.get(keyOf(effect))
+      if (group === undefined) continue
+      if (effect.type === 'groupChanged') this.wake(group)
+      else group.replaced(effect.session)
     }
+    if (stored) this.#channels.stored((group) => this.wake(group))
   }
 
   /** Has the group looked at in this turn. */
@@ -81,9 +106,15 @@ export class Dispatcher {
     this.#options.schedule()
   }
 
-  /** Has every group looked at in this turn. */
-  wakeAll(): void {
-    for (const group of this.#groups.values()) this.wake(group)
+  /** What is due may be handed out up to a later time than before. */
+  horizonMoved(): void {
+    for (const group of this.#heldBack) this.wake(group)
+    this.#heldBack.clear()
+  }
+
+  /** Leader's time has jumped forward: what waits for it waits less long. */
+  clockStepped(): void {
+    if (!this.#stopped) this.#times.arm()
   }
 
   /** Looks at the groups that were woken, then sets the timer. */
@@ -93,94 +124,83 @@ export class Dispatcher {
     this.#awake = new Set()
     const now = this.#options.clock.now()
     for (const group of awake) {
-      if (group.unknown) this.#groups.delete(keyOf(group.name))
-      else group.run(now)
+      group.run(now)
+      this.#ran(group)
     }
-    this.#setTimer(now)
+    this.#times.arm()
   }
 
   /** Leadership is gone, or the broker closes: every stream ends with `error`. */
   stop(error: SandglassError): void {
     this.#stopped = true
-    this.#timer?.cancel()
-    for (const group of this.#groups.values()) for (const session of [...group.sessions()]) session.end(error)
+    this.#times.stop()
+    for (const group of this.#groups.values()) group.stop(error)
     this.#groups.clear()
-    this.#channels.clear()
+    this.#channels.close()
   }
 
   /** Ahead of the slowest cursors: known to be due, and the others. */
   lookAhead(): { due: number; scheduled: number } {
     const now = this.#options.clock.now()
-    const sum = { due: 0, scheduled: 0 }
     const { view } = this.#options.handle
-    const pending = new Map(view.channels().map((channel) => [channel, 0]))
-    for (const { channel, pending: ahead } of view.groups()) {
-      pending.set(channel, Math.max(pending.get(channel) ?? 0, ahead ?? 0))
-    }
-    for (const [channel, ahead] of pending) {
-      const known = this.#channels.get(channel)?.count(now) ?? { due: 0, scheduled: 0 }
+    const sum = { due: 0, scheduled: 0 }
+    for (const channel of view.channels()) {
+      const known = this.#channels.count(channel, now)
       sum.due += known.due
-      sum.scheduled += Math.max(known.scheduled, ahead - known.due)
+      sum.scheduled += Math.max(known.scheduled, view.pending(channel) - known.due)
     }
     return sum
   }
 
-  #stored(effect: Extract<TimerEffect, { type: 'stored' }>): void {
-    for (const [i, position] of effect.positions.entries()) {
-      const body = effect.bodies[i]
-      const windows = this.#channels.get(effect.channels[i] ?? '')
-      if (body !== undefined) windows?.stored({ due: position.due, index: position.index, body })
+  /** What it foresees is noted; one that nobody needs any more is forgotten. */
+  #ran(group: DispatchedGroup): void {
+    const { outlook, name } = group
+    this.#heldBack.delete(group)
+    if (group.idle) {
+      if (this.#groups.get(keyOf(name)) === group) this.#groups.delete(keyOf(name))
+      this.#times.forget(group)
+      this.#channels.forget(group)
+      return
     }
-    const channels = new Set(effect.channels)
-    for (const group of this.#groups.values()) if (channels.has(group.name.channel)) this.wake(group)
+    this.#times.set(group, outlook)
+    this.#channels.note(group)
+    if (outlook.heldBack) this.#heldBack.add(group)
   }
 
-  #windows(channel: string): ChannelWindows {
-    let windows = this.#channels.get(channel)
-    if (windows === undefined) {
-      const { clock, handle } = this.#options
+  /** Waits for its turn among the reads of the node. */
+  #scan(channel: string, after: Position): Promise<readonly KnownMessage[]> {
+    const { handle, memory } = this.#options
+    return memory.reads.run(async () => {
+      if (this.#stopped) return []
       const { view, reader } = handle
-      windows = new ChannelWindows({
-        scan: (after) => view.scan(reader, channel, { after, to: END }, SCAN_MESSAGES, SCAN_BYTES),
-        now: () => clock.now(),
-      })
-      this.#channels.set(channel, windows)
-    }
-    return windows
+      const [limit, bytes] = memory.lookAhead.tight ? [TIGHT_MESSAGES, TIGHT_BYTES] : [SCAN_MESSAGES, SCAN_BYTES]
+      memory.lookAhead.reserve(SCAN_RESERVED)
+      try {
+        return await view.scan(reader, channel, { after, to: END }, limit, bytes)
+      } finally {
+        memory.lookAhead.release(SCAN_RESERVED)
+      }
+    })
   }
 
-  async #fill(channel: string, window: Window, cursor: Parameters<Window['fill']>[0]): Promise<void> {
+  async #fill(channel: string, window: Window, cursor: Position): Promise<void> {
+    const wakeReaders = () => {
+      if (this.#stopped) return
+      for (const group of this.#channels.readersOf(channel, window)) this.wake(group)
+    }
     try {
       await window.fill(cursor)
     } catch (error) {
+      if (!(error instanceof SandglassError)) throw error
       this.#options.onReadFailure(error)
-      this.#options.env.after(SCAN_RETRY_MS, () => this.#wakeChannel(channel))
+      window.paused = true
+      this.#options.env.after(READ_RETRY_MS, () => {
+        window.paused = false
+        wakeReaders()
+      })
       return
     }
-    this.#wakeChannel(channel)
-  }
-
-  #wakeChannel(channel: string): void {
-    for (const group of this.#groups.values()) if (group.name.channel === channel) this.wake(group)
-  }
-
-  /**
-   * A timer that fires too early only looks again; one that would fire too late is replaced. `now` is the time at which
-   * the groups looked: what became due since then must be waited for too, or nobody would look at it.
-   */
-  #setTimer(now: number): void {
-    const { env } = this.#options
-    let wait = TIMER_MS_MAX
-    for (const group of this.#groups.values()) wait = Math.min(wait, group.waitMs(now) ?? wait)
-    const at = env.monoMs() + Math.max(1, Math.ceil(wait))
-    if (this.#timer !== undefined && this.#timerAt <= at) return
-    this.#timer?.cancel()
-    this.#timerAt = at
-    this.#timer = env.after(at - env.monoMs(), () => {
-      this.#timer = undefined
-      for (const group of this.#groups.values()) this.#awake.add(group)
-      this.#options.schedule()
-    })
+    wakeReaders()
   }
 }
 

@@ -5,7 +5,7 @@
  * moves between memory and store only a few times.
  */
 import { assert } from '../../base/assert.ts'
-import type { Store } from '../view.ts'
+import type { Reader, Store } from '../view.ts'
 import type { ByteReader, ByteWriter } from './bytes.ts'
 import type { Position } from './commands.ts'
 import { partKey, TAG } from './keys.ts'
@@ -20,6 +20,11 @@ interface ColdBlock {
   /** The lowest position in it. */
   readonly due: number
   readonly index: number
+}
+
+interface ReadBlock {
+  readonly block: ColdBlock
+  readonly row: Uint8Array | undefined
 }
 
 const BLOCK_BYTES = 96
@@ -45,6 +50,16 @@ export class ColdRedeliveries {
   /** The earliest redelivery; Infinity without any. */
   firstTime(): number {
     return this.#blocks[0]?.time ?? Number.POSITIVE_INFINITY
+  }
+
+  /** How many lie in blocks that begin by `until`. */
+  countFrom(until: number): number {
+    let count = 0
+    for (const block of this.#blocks) {
+      if (block.time > until) break
+      count += block.size
+    }
+    return count
   }
 
   bytes(): number {
@@ -86,9 +101,34 @@ export class ColdRedeliveries {
     return taken
   }
 
-  has(store: Store, position: Position): boolean {
+  /** Reads up to `count` of the earliest blocks outside apply; {@link takeRead} makes them warm. */
+  async readFirst(reader: Reader, count: number, until: number): Promise<readonly ReadBlock[]> {
+    const blocks = this.#blocks.slice(0, count).filter((block) => block.time <= until)
+    const rows = await this.#rows(reader, blocks)
+    return blocks.map((block, i) => ({ block, row: rows[i] }))
+  }
+
+  /** What was in those of them that are still here: apply may have taken some back meanwhile. */
+  takeRead(read: readonly ReadBlock[]): OutstandingRecord[] {
+    const taken: OutstandingRecord[] = []
+    for (const { block, row } of read) {
+      const place = this.#blocks.indexOf(block)
+      if (row === undefined || place === -1) continue
+      this.#blocks.splice(place, 1)
+      this.#size -= block.size
+      this.#spent.push(block.number)
+      for (const record of decodeRecords(row)) taken.push(record)
+    }
+    return taken
+  }
+
+  async has(reader: Reader, position: Position): Promise<boolean> {
     const mayHave = this.#blocks.filter((block) => byPosition(block, position) <= 0)
-    return mayHave.some((block) => this.#read(store, block).some((record) => record.index === position.index))
+    for (const block of mayHave) {
+      const [row] = await this.#rows(reader, [block])
+      if (row !== undefined && decodeRecords(row).some((record) => record.index === position.index)) return true
+    }
+    return false
   }
 
   /** The lowest position of all, if any. */
@@ -136,6 +176,17 @@ export class ColdRedeliveries {
     const row = store.get(this.#key(block.number))
     assert(row !== undefined, 'a cold block has a row')
     return decodeRecords(row)
+  }
+
+  async #rows(reader: Reader, blocks: readonly ColdBlock[]): Promise<readonly (Uint8Array | undefined)[]> {
+    const rows = await reader.getMany(
+      blocks.map((block) => this.#key(block.number)),
+      { expected: true },
+    )
+    return rows.map((row) => {
+      if (row instanceof Error) throw row
+      return row
+    })
   }
 
   #key(number: number): string {

@@ -1,5 +1,5 @@
 /** What the dispatcher and the read methods see of a group. Nothing here changes its meaning. */
-import type { Store } from '../view.ts'
+import type { Reader } from '../view.ts'
 import type { Position } from './commands.ts'
 import type { Group } from './group.ts'
 import { reasonKey } from './keys.ts'
@@ -7,10 +7,9 @@ import { isBefore } from './position.ts'
 import type { GroupView, Lease, SessionInfo, Waiting } from './queries.ts'
 import { NONE } from './slots.ts'
 
-/** What the view knows beside the group. */
-export interface QueryContext {
+/** What the partition knows beside the group. */
+interface QueryContext {
   readonly lastAt: number
-  readonly store: Store | undefined
 }
 
 const utf8 = new TextDecoder()
@@ -42,7 +41,7 @@ export class GroupQuery implements GroupView {
   }
 
   get outstanding(): number {
-    this.#settle(this.#context.lastAt)
+    this.#settle()
     return this.#group.outstanding.counted
   }
 
@@ -59,12 +58,20 @@ export class GroupQuery implements GroupView {
     return passed === undefined ? undefined : channel.messages - passed
   }
 
+  get sessionCount(): number {
+    return this.#group.sessions.size
+  }
+
+  leasedBy(session: string): number | undefined {
+    return this.#group.sessions.get(session)?.leased
+  }
+
   sessions(): readonly SessionInfo[] {
     return Array.from(this.#group.sessions.values(), ({ consumer, id, leased }) => ({ consumer, session: id, leased }))
   }
 
   ready(until: number, limit: number): readonly Waiting[] {
-    this.#settle(until)
+    this.#settle()
     const { outstanding } = this.#group
     const { due, index, time, count } = outstanding.slots
     return outstanding.ready(until, limit).map((slot) => ({
@@ -73,6 +80,22 @@ export class GroupQuery implements GroupView {
       notBefore: time[slot] as number,
       count: count[slot] as number,
     }))
+  }
+
+  cold(until: number): number {
+    return this.#group.outstanding.cold.countFrom(until)
+  }
+
+  thaws(until: number): boolean {
+    return this.#group.outstanding.thaws(until)
+  }
+
+  thaw(reader: Reader, until: number): Promise<void> {
+    this.#settle()
+    return this.#group.outstanding.thaw(reader, until, () => {
+      this.#group.willChange()
+      return this.#context.lastAt
+    })
   }
 
   nextReadyAt(): number | undefined {
@@ -101,24 +124,23 @@ export class GroupQuery implements GroupView {
     }
   }
 
-  stateOf(position: Position): 'done' | 'leased' | 'waiting' | 'ahead' {
+  async stateOf(reader: Reader, position: Position): Promise<'done' | 'leased' | 'waiting' | 'ahead'> {
     const { outstanding, cursor } = this.#group
     const slot = outstanding.slots.find(position.index)
     if (slot !== NONE) return outstanding.isLeased(slot) ? 'leased' : 'waiting'
     if (isBefore(cursor, position)) return 'ahead'
-    const { store } = this.#context
-    return store !== undefined && outstanding.cold.has(store, position) ? 'waiting' : 'done'
+    return (await outstanding.cold.has(reader, position)) ? 'waiting' : 'done'
   }
 
-  reason(store: Store, index: number): string | undefined {
-    const row = store.get(reasonKey(this.#group.number, index))
+  async reason(reader: Reader, index: number): Promise<string | undefined> {
+    const [row] = await reader.getMany([reasonKey(this.#group.number, index)])
+    if (row instanceof Error) throw row
     return row === undefined ? undefined : utf8.decode(row)
   }
 
-  /** Memory may be laid out anew by this; the meaning stays, and the rows of the last checkpoint still tell it. */
-  #settle(until: number): void {
-    if (this.#group.outstanding.cold.firstTime() <= until) this.#group.willChange()
-    this.#group.outstanding.peek(this.#context.lastAt, until, this.#context.store)
+  /** Memory is laid out anew by this; the meaning stays, and the rows of the last checkpoint still tell it. */
+  #settle(): void {
+    this.#group.outstanding.becomeDue(this.#context.lastAt)
   }
 
   #lease(slot: number): Lease {

@@ -5,7 +5,7 @@
  */
 import { assert } from '../../base/assert.ts'
 import { OUTSTANDING_MAX } from '../../base/limits.ts'
-import type { Store } from '../view.ts'
+import type { Reader, Store } from '../view.ts'
 import { ColdRedeliveries } from './cold.ts'
 import type { Position } from './commands.ts'
 import { byPosition, type OutstandingRecord, recordOf } from './outstanding-rows.ts'
@@ -23,8 +23,8 @@ export interface LeaseTerms {
 /** Later redeliveries in memory before the later half goes to the store, and the size of the blocks it goes in. */
 const LATER_MAX = 16_384
 const BLOCK_MAX = 4_096
-/** Cold blocks that one query reads back. */
-const PEEK_BLOCKS = 4
+/** Cold blocks that are read back at once outside apply: what of a turn that takes is short. */
+const THAW_BLOCKS = 1
 
 export class Outstanding {
   readonly slots = new Slots()
@@ -61,7 +61,7 @@ export class Outstanding {
    * nothing more would be handed out. What lies cold is no part of the meaning: {@link counted} is the same up to the bound.
    */
   settle(at: number, store: Store): void {
-    this.#becomeDue(at)
+    this.becomeDue(at)
     while (this.cold.firstTime() <= at && this.counted < OUTSTANDING_MAX) {
       this.#takeCold(at, store)
       this.spill(at, store)
@@ -80,12 +80,29 @@ export class Outstanding {
     for (const record of this.cold.takeHolding(store, missing, at)) this.restore(record, undefined, at)
   }
 
-  /** {@link settle} for a query, which may read rows but writes none: few blocks, until the next settle spills again. */
-  peek(at: number, until: number, store: Store | undefined): void {
-    this.#becomeDue(at)
-    for (let i = 0; i < PEEK_BLOCKS && store !== undefined && this.cold.firstTime() <= until; i++) {
-      if (this.counted >= OUTSTANDING_MAX || this.#later.size > LATER_MAX * 2) return
-      this.#takeCold(at, store)
+  /** Whether {@link thaw} would read anything. */
+  thaws(until: number): boolean {
+    const room = this.counted < OUTSTANDING_MAX && this.#later.size <= LATER_MAX * 2
+    return room && this.cold.firstTime() <= until
+  }
+
+  /**
+   * {@link settle} outside apply, which may read rows but writes none: few blocks, until the next settle spills again.
+   * `change` is called once they are read, before anything changes, and says at' of then.
+   */
+  async thaw(reader: Reader, until: number, change: () => number): Promise<void> {
+    if (!this.thaws(until)) return
+    const read = await this.cold.readFirst(reader, THAW_BLOCKS, until)
+    const at = change()
+    for (const record of this.cold.takeRead(read)) this.restore(record, undefined, at)
+  }
+
+  /** Redeliveries in memory whose time has come. */
+  becomeDue(at: number): void {
+    while (this.#later.firstTime() <= at) {
+      const slot = this.#later.first()
+      this.#later.remove(slot)
+      this.#due.push(slot)
     }
   }
 
@@ -138,7 +155,7 @@ export class Outstanding {
   /** Called after nacks: keeps the later redeliveries in memory few. */
   spill(at: number, store: Store): void {
     if (this.#later.size <= LATER_MAX) return
-    this.#becomeDue(at)
+    this.becomeDue(at)
     if (this.#later.size <= LATER_MAX) return
     const slots = this.#later.descending().subarray(0, this.#later.size - LATER_MAX / 2)
     for (let from = 0; from < slots.length; from += BLOCK_MAX) {
@@ -221,14 +238,6 @@ export class Outstanding {
     const { due, index } = this.slots
     const difference = (due[slot] as number) - (due[this.#lowest] as number)
     return difference < 0 || (difference === 0 && (index[slot] as number) < (index[this.#lowest] as number))
-  }
-
-  #becomeDue(at: number): void {
-    while (this.#later.firstTime() <= at) {
-      const slot = this.#later.first()
-      this.#later.remove(slot)
-      this.#due.push(slot)
-    }
   }
 
   #takeCold(at: number, store: Store): void {

@@ -11,7 +11,7 @@ import { decodeTimerCommand } from './codec.ts'
 import type { GroupName, Position, TimerCommand, TimerEffect, TimerReply } from './commands.ts'
 import { applyDeliver } from './deliver.ts'
 import { freezePartition } from './freeze/frozen-partition.ts'
-import { GroupQuery, type QueryContext } from './group-query.ts'
+import { GroupQuery } from './group-query.ts'
 import { messageKey, messageKeyPosition, messageRange } from './keys.ts'
 import { loadPartition } from './load.ts'
 import { bodyOfRow } from './message-row.ts'
@@ -27,18 +27,8 @@ export function createTimerView(): TimerView {
   return new TimerPartitionView()
 }
 
-class TimerPartitionView implements TimerView, QueryContext {
+class TimerPartitionView implements TimerView {
   #partition = new Partition()
-  /** That of the last apply or freeze: a view has one store for life. */
-  #store: Store | undefined
-
-  get store(): Store | undefined {
-    return this.#store
-  }
-
-  get lastAt(): number {
-    return this.#partition.lastAt
-  }
 
   get lastIndex(): number {
     return this.#partition.lastIndex
@@ -61,12 +51,10 @@ class TimerPartitionView implements TimerView, QueryContext {
     const partition = this.#partition
     assert(at >= partition.lastAt, "at' never goes back")
     partition.lastAt = at
-    this.#store = store
     return applyCommand(partition, command, { at, store })
   }
 
   freeze(store: Store): FrozenRows {
-    this.#store = store
     return freezePartition(this.#partition, store)
   }
 
@@ -82,13 +70,33 @@ class TimerPartitionView implements TimerView, QueryContext {
     return this.#partition.channels.get(channel)?.messages ?? 0
   }
 
+  pending(name: string): number {
+    const channel = this.#partition.channels.get(name)
+    let most = 0
+    if (channel === undefined) return most
+    for (const { passed } of channel.groups.values()) {
+      if (passed !== undefined) most = Math.max(most, channel.messages - passed)
+    }
+    return most
+  }
+
+  get leaseCount(): number {
+    let leases = 0
+    for (const group of this.#partition.groups()) leases += group.outstanding.leased.size
+    return leases
+  }
+
+  firedUpTo(channel: string): Position | undefined {
+    return this.#partition.channels.get(channel)?.firedUpTo
+  }
+
   *groups(): Iterable<GroupView> {
-    for (const group of this.#partition.groups()) yield new GroupQuery(group, this)
+    for (const group of this.#partition.groups()) yield new GroupQuery(group, this.#partition)
   }
 
   group(name: GroupName): GroupView | undefined {
     const group = this.#partition.group(name)
-    return group === undefined ? undefined : new GroupQuery(group, this)
+    return group === undefined ? undefined : new GroupQuery(group, this.#partition)
   }
 
   async scan(
@@ -104,11 +112,38 @@ class TimerPartitionView implements TimerView, QueryContext {
     return rows.map(({ key, value }) => ({ ...messageKeyPosition(key), channel, body: bodyOfRow(value) }))
   }
 
-  message(store: Store, { due, index }: Position, channel?: string): StoredMessage | undefined {
-    for (const { name, number } of this.#partition.channels.values()) {
-      if (channel !== undefined && channel !== name) continue
-      const row = store.get(messageKey(number, due, index))
-      if (row !== undefined) return { due, index, channel: name, body: bodyOfRow(row) }
+  async count(
+    reader: Reader,
+    channel: string,
+    range: { readonly after: Position; readonly to: Position },
+    limit: number,
+  ): Promise<number> {
+    const known = this.#partition.channels.get(channel)
+    return known === undefined ? 0 : reader.count(messageRange(known.number, range.after, range.to), limit)
+  }
+
+  async bodies(
+    reader: Reader,
+    channel: string,
+    positions: readonly Position[],
+    maxBytes: number,
+  ): Promise<readonly (Uint8Array | Error)[]> {
+    const known = this.#partition.channels.get(channel)
+    assert(known !== undefined, 'bodies are asked for of a channel that has them')
+    const keys = positions.map(({ due, index }) => messageKey(known.number, due, index))
+    const rows = await reader.getMany(keys, { maxBytes, expected: true })
+    return rows.map((row) => {
+      assert(row !== undefined, 'an expected row that is missing is told as damage')
+      return row instanceof Error ? row : bodyOfRow(row)
+    })
+  }
+
+  async find(reader: Reader, { due, index }: Position): Promise<StoredMessage | undefined> {
+    const channels = [...this.#partition.channels.values()]
+    const rows = await reader.getMany(channels.map(({ number }) => messageKey(number, due, index)))
+    for (const [i, row] of rows.entries()) {
+      if (row instanceof Error) throw row
+      if (row !== undefined) return { due, index, channel: channels[i]?.name ?? '', body: bodyOfRow(row) }
     }
     return undefined
   }

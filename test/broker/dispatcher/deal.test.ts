@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { ENTRY_MESSAGES_MAX, MESSAGE_BYTES_MAX } from '../../../src/base/limits.ts'
-import { Deal } from '../../../src/broker/dispatcher/deal.ts'
+import { Deal } from '../../../src/broker/dispatcher/deals/deal.ts'
 
 const message = (index: number, bytes = 10) => ({ due: index, index, body: new Uint8Array(bytes) })
 

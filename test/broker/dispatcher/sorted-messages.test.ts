@@ -1,6 +1,10 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { comparePositions, type KnownMessage, SortedMessages } from '../../../src/broker/dispatcher/sorted-messages.ts'
+import {
+  comparePositions,
+  type KnownMessage,
+  SortedMessages,
+} from '../../../src/broker/dispatcher/windows/sorted-messages.ts'
 
 const position = fc.record({ due: fc.nat(300), index: fc.nat(30) })
 const step = fc.oneof(

@@ -24,6 +24,14 @@ export class MemoryStore implements Store, Reader {
     return keys.slice(0, limit).map((key) => ({ key, value: this.rows.get(key) ?? new Uint8Array(0) }))
   }
 
+  async getMany(keys: readonly string[]): Promise<readonly (Uint8Array | undefined)[]> {
+    return keys.map((key) => this.rows.get(key))
+  }
+
+  async count(range: { readonly gte: string; readonly lt: string }, limit: number): Promise<number> {
+    return (await this.scan(range, limit)).length
+  }
+
   context(index: number): ApplyContext {
     return { at: index, index, store: this }
   }

@@ -16,7 +16,7 @@ describe('rows', () => {
     p.ack(p.again('s', [3, 4]))
     expect(p.store.rows.size).toBe(rows)
     flush(p.view, p.store)
-    expect(p.store.count('o')).toBe(0)
+    expect(p.store.tagged('o')).toBe(0)
   })
 
   test('a second flush writes only what changed since', () => {
@@ -40,14 +40,14 @@ describe('rows', () => {
     p.attach('s')
     const items = p.deliver('s', p.produce(...Array<number>(9_000).fill(0)))
     flush(p.view, p.store)
-    expect(p.store.count('o')).toBe(3)
+    expect(p.store.tagged('o')).toBe(3)
     p.ack(items.slice(0, 8_000))
     flush(p.view, p.store)
-    expect(p.store.count('o')).toBe(1)
+    expect(p.store.tagged('o')).toBe(1)
     await p.reload()
     expect(p.ack(items.slice(8_000))).toEqual([])
     flush(p.view, p.store)
-    expect(p.store.count('o')).toBe(0)
+    expect(p.store.tagged('o')).toBe(0)
   })
 
   test('a channel remembers the highest cursor that any of its groups had', () => {

@@ -35,8 +35,27 @@ export class MapStore implements Store, Reader {
     return keys.slice(0, limit).map((key) => ({ key, value: this.rows.get(key) ?? new Uint8Array() }))
   }
 
+  async getMany(
+    keys: readonly string[],
+    options: { maxBytes?: number; expected?: boolean } = {},
+  ): Promise<readonly (Uint8Array | undefined | Error)[]> {
+    const found: (Uint8Array | undefined | Error)[] = []
+    let bytes = 0
+    for (const key of keys) {
+      if (found.length > 0 && bytes >= (options.maxBytes ?? Number.POSITIVE_INFINITY)) break
+      const row = this.rows.get(key)
+      found.push(row === undefined && options.expected ? new Error('a row is missing') : row)
+      bytes += row?.length ?? 0
+    }
+    return found
+  }
+
+  async count(range: { readonly gte: string; readonly lt: string }, limit: number): Promise<number> {
+    return (await this.scan(range, limit)).length
+  }
+
   /** How many rows begin with `tag`. */
-  count(tag: string): number {
+  tagged(tag: string): number {
     return [...this.rows.keys()].filter((key) => key.startsWith(tag)).length
   }
 

@@ -100,7 +100,7 @@ class Apply implements Step {
     const command = this.#draft.make(model)
     same(real.apply(command, at), model.apply(command, at))
     real.step()
-    compareStates(model, real)
+    await compareStates(model, real)
   }
 
   toString(): string {
@@ -125,7 +125,7 @@ class Maintain implements Step {
     if (this.#kind === 'freeze') real.freeze()
     if (this.#kind === 'flush' || this.#kind === 'snapshot') real.flush()
     if (this.#kind === 'restart' || this.#kind === 'snapshot') await real.restart()
-    compareStates(model, real)
+    await compareStates(model, real)
   }
 
   toString(): string {
@@ -133,7 +133,7 @@ class Maintain implements Step {
   }
 }
 
-function compareStates(model: ReferenceQueue, { view, store }: Real): void {
+async function compareStates(model: ReferenceQueue, { view, store }: Real): Promise<void> {
   same([view.lastIndex, view.messageCount], [model.lastIndex, model.messages.length])
   same([...view.groups()].length, model.groups.length)
   for (const group of model.groups) {
@@ -153,8 +153,8 @@ function compareStates(model: ReferenceQueue, { view, store }: Real): void {
       nextDeadline: seen?.nextDeadline(),
       ready: seen?.ready(model.at + 50, 1000),
       expired: seen?.expired(model.at + 50, 1000),
-      states: ordered.map((position) => seen?.stateOf(position)),
-      reasons: group.entries.map((e) => seen?.reason(store, e.index) ?? ''),
+      states: await Promise.all(ordered.map((position) => seen?.stateOf(store, position))),
+      reasons: await Promise.all(group.entries.map(async (e) => (await seen?.reason(store, e.index)) ?? '')),
       held: leased.every((e) => [...(seen?.leases(e.lease?.session) ?? [])].some((l) => l.index === e.index)),
       leases: [...(seen?.leases() ?? [])].length,
     }

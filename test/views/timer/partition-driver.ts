@@ -11,8 +11,7 @@ import type {
   TimerEffect,
   TimerReply,
 } from '../../../src/views/timer/commands.ts'
-
-import type { GroupView } from '../../../src/views/timer/queries.ts'
+import type { GroupView, Waiting } from '../../../src/views/timer/queries.ts'
 import { createTimerView, type TimerView } from '../../../src/views/timer/timer-view.ts'
 import { flush } from '../flushed.ts'
 import { MapStore } from './map-store.ts'
@@ -98,6 +97,12 @@ export class PartitionDriver {
     flush(this.view, this.store)
     this.view = createTimerView()
     await this.view.load(this.store)
+  }
+
+  /** What is ready once some of what lies cold was read back. */
+  async thawed(until: number, limit: number): Promise<readonly Waiting[]> {
+    await this.g.thaw(this.store, until)
+    return this.g.ready(until, limit)
   }
 
   ready(): readonly number[] {

@@ -60,23 +60,23 @@ describe('produce', () => {
     expect(await p.view.scan(p.store, 'nobody', { after: early, to: end }, 10, 1_000)).toEqual([])
   })
 
-  test('one message is found by its position, in whatever channel', () => {
+  test('one message is found by its position, in whatever channel', async () => {
     const p = new PartitionDriver()
     p.produce(0)
     const other = { channel: 'other', body: text('o') }
     const [position] = p.expect('produced', { type: 'produce', messages: [other] }).positions
     if (!position) throw new Error('one was produced')
-    expect(p.view.message(p.store, position)).toEqual({ ...position, ...other })
-    expect(p.view.message(p.store, position, 'master')).toBeUndefined()
-    expect(p.view.message(p.store, { ...position, due: 3 })).toBeUndefined()
+    expect(await p.view.find(p.store, position)).toEqual({ ...position, ...other })
+    expect(await p.view.bodies(p.store, 'other', [position], 1)).toEqual([other.body])
+    expect(await p.view.find(p.store, { ...position, due: 3 })).toBeUndefined()
   })
 
-  test('any body comes back as it was, the empty one and those beginning with 0 too', () => {
+  test('any body comes back as it was, the empty one and those beginning with 0 too', async () => {
     const p = new PartitionDriver()
     for (const bytes of [[], [0], [0, 0], [0, 1, 2], [255, 0]]) {
       const body = Uint8Array.from(bytes)
       const [position] = p.expect('produced', { type: 'produce', messages: [{ channel: 'master', body }] }).positions
-      expect(position && p.view.message(p.store, position)?.body).toEqual(body)
+      expect(position && (await p.view.find(p.store, position))?.body).toEqual(body)
     }
   })
 
@@ -211,7 +211,7 @@ describe('producer sequences', () => {
     p.pass(3_600_001)
     p.expect('outOfSequence', frame('q', 2, 1))
     flush(p.view, p.store)
-    expect(p.store.count('p')).toBe(0)
+    expect(p.store.tagged('p')).toBe(0)
   })
 
   test('too many producers: the longest idle is forgotten, and its row with it', async () => {
@@ -222,7 +222,7 @@ describe('producer sequences', () => {
     expect(p.expect('produced', frame('p0', 1, 1)).duplicates).toBe(1)
     p.expect('produced', frame('one more', 1, 1))
     await p.reload()
-    expect(p.store.count('p')).toBe(PRODUCERS_MAX)
+    expect(p.store.tagged('p')).toBe(PRODUCERS_MAX)
     expect(p.apply(frame('idle', 2, 1))).toEqual({ type: 'outOfSequence', expected: 1 })
     for (const id of ['p0', 'p999', 'one more']) expect(p.expect('produced', frame(id, 1, 1)).duplicates).toBe(1)
   })

@@ -44,7 +44,7 @@ test('after a checkpoint and a restart the view goes on where its rows stand', a
   const range = { after, to: { due: 50, index: 9 } }
   const read = await loaded.scan(reopened, 'master', range, 10, 1_000)
   expect(read).toEqual(messages.map((message, i) => ({ ...message, ...positions[i] })))
-  expect(loaded.message(reopened, { due: 50, index: 3 })?.body).toEqual(text('c'))
+  expect((await loaded.find(reopened, { due: 50, index: 3 }))?.body).toEqual(text('c'))
   await again.close()
 })
 

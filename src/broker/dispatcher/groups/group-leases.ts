@@ -3,15 +3,17 @@
  * their session once its stream stayed away for its grace; those of a Pull only by their deadline. One `expire` command
  * in flight at a time.
  */
-import type { GroupName, Held } from '../../views/timer/commands.ts'
-import type { GroupView } from '../../views/timer/queries.ts'
-import type { DispatchContext } from './context.ts'
+import type { GroupName, Held } from '../../../views/timer/commands.ts'
+import type { GroupView } from '../../../views/timer/queries.ts'
+import type { DispatchContext } from '../context.ts'
+import type { Outlook } from '../outlook.ts'
 import { LeaseClock } from './lease-clock.ts'
 
 /** One `expire` command; what is left is seen when it has landed. */
 const EXPIRE_MAX = 1024
 /** After a refused command, ms. */
 const RETRY_MS = 50
+const NEVER = Number.POSITIVE_INFINITY
 
 export class GroupLeases {
   readonly #name: GroupName
@@ -20,12 +22,14 @@ export class GroupLeases {
   readonly #clock: LeaseClock
   /** Sessions without a stream, and the monotonic time at which they are detached. */
   readonly #absent = new Map<string, number>()
+  /** The earliest of those times, or one before it. */
+  #nextAbsent = NEVER
   /** Sessions of Pulls that were answered: they are detached when their last lease has ended. */
   readonly #pulls = new Set<string>()
   #expiring = false
   #retryAt = 0
   /** Monotonic time at which the first lease past its deadline may end. */
-  #heldUntil: number | undefined
+  #heldUntil = NEVER
 
   constructor(name: GroupName, context: DispatchContext, wake: () => void) {
     this.#name = name
@@ -40,7 +44,7 @@ export class GroupLeases {
   }
 
   gone(session: string, graceMs: number): void {
-    this.#absent.set(session, this.#context.env.monoMs() + graceMs)
+    this.#awayUntil(session, this.#context.env.monoMs() + graceMs)
   }
 
   /** The session of a Pull whose leases run to their end, whoever leads. */
@@ -52,35 +56,40 @@ export class GroupLeases {
     this.#absent.delete(session)
   }
 
+  /** No session is left whose end it watches. */
+  get idle(): boolean {
+    return this.#absent.size === 0 && this.#pulls.size === 0 && !this.#expiring
+  }
+
+  /** The group does not exist, and so none of its sessions. */
+  clear(): void {
+    this.#absent.clear()
+    this.#pulls.clear()
+  }
+
   run(group: GroupView, now: number): void {
     const mono = this.#context.env.monoMs()
     this.#endPulls(group)
-    this.#detachAbsent(mono)
-    this.#heldUntil = undefined
+    if (mono >= this.#nextAbsent) this.#detachAbsent(mono)
+    this.#heldUntil = NEVER
     this.#clock.forgetBefore(group.nextDeadline())
     if (this.#expiring || mono < this.#retryAt) return
     const items: (Held & { deadline: number })[] = []
     for (const lease of group.expired(now, EXPIRE_MAX)) {
       const end = this.#clock.endOf(lease)
       if (end <= mono) items.push({ index: lease.index, fence: lease.fence, deadline: lease.deadline })
-      else this.#heldUntil = Math.min(end, this.#heldUntil ?? end)
+      else this.#heldUntil = Math.min(end, this.#heldUntil)
     }
     if (items.length > 0) this.#expire(items)
   }
 
-  /** Monotonic ms until a lease or a grace ends. */
-  waitMs(group: GroupView, now: number): number | undefined {
-    const mono = this.#context.env.monoMs()
-    const times: number[] = [...this.#absent.values()]
-    if (!this.#expiring) {
-      const deadline = group.nextDeadline()
-      if (deadline !== undefined && Number.isFinite(deadline) && deadline > now) {
-        times.push(mono + this.#context.clock.waitMs(deadline))
-      }
-      if (this.#heldUntil !== undefined) times.push(this.#heldUntil)
-      if (mono < this.#retryAt) times.push(this.#retryAt)
-    }
-    return times.length === 0 ? undefined : Math.max(0, Math.min(...times) - mono)
+  /** When a lease or a grace may end by time. */
+  foresee(group: GroupView, now: number, outlook: Outlook): void {
+    if (this.#absent.size > 0) outlook.atMono(this.#nextAbsent)
+    if (this.#expiring) return
+    outlook.at(group.nextDeadline(), now)
+    outlook.atMono(this.#heldUntil)
+    if (this.#context.env.monoMs() < this.#retryAt) outlook.atMono(this.#retryAt)
   }
 
   #expire(items: readonly (Held & { deadline: number })[]): void {
@@ -93,20 +102,31 @@ export class GroupLeases {
   }
 
   #endPulls(group: GroupView): void {
-    if (this.#pulls.size === 0) return
-    for (const { session, leased } of group.sessions()) {
-      if (leased === 0 && this.#pulls.delete(session)) this.gone(session, 0)
+    for (const session of this.#pulls) {
+      const leased = group.leasedBy(session)
+      if (leased !== undefined && leased > 0) continue
+      this.#pulls.delete(session)
+      if (leased !== undefined) this.gone(session, 0)
     }
   }
 
   #detachAbsent(mono: number): void {
+    this.#nextAbsent = NEVER
     for (const [session, at] of this.#absent) {
-      if (at > mono) continue
+      if (at > mono) {
+        this.#nextAbsent = Math.min(at, this.#nextAbsent)
+        continue
+      }
       this.#absent.delete(session)
       this.#context.submit({ type: 'detach', ...this.#name, session }, (answer) => {
-        if (answer.type === 'failed') this.#absent.set(session, this.#context.env.monoMs() + RETRY_MS)
+        if (answer.type === 'failed') this.#awayUntil(session, this.#context.env.monoMs() + RETRY_MS)
         this.#wake()
       })
     }
+  }
+
+  #awayUntil(session: string, mono: number): void {
+    this.#absent.set(session, mono)
+    this.#nextAbsent = Math.min(mono, this.#nextAbsent)
   }
 }

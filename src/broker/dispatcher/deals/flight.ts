@@ -1,14 +1,16 @@
-/** One proposed `deliver` command and what is needed to hand its messages out when it is applied. */
-import { assert } from '../../base/assert.ts'
-import type { DeliverCommand, Granted, GroupName, Position } from '../../views/timer/commands.ts'
+/** One proposed `deliver` command with all that is needed to hand its messages out when it is applied: nothing is read then. */
+import { assert } from '../../../base/assert.ts'
+import type { DeliverCommand, Granted, GroupName, Position } from '../../../views/timer/commands.ts'
+import type { DeliveredMessage, LiveSession } from '../groups/live-session.ts'
 import type { Deal, Hand } from './deal.ts'
-import type { DeliveredMessage, LiveSession } from './live-session.ts'
 
 export class Flight {
   readonly to: Position
   readonly freshCount: number
   /** Seat of the session that was dealt the last message: the turn goes on behind it. */
   readonly lastSeat: number
+  /** What it pins, each buffer once and whole. */
+  readonly bytes: number
   readonly #name: GroupName
   readonly #after: Position
   readonly #hands: readonly Hand<LiveSession>[]
@@ -24,6 +26,7 @@ export class Flight {
     this.#marks = this.#hands.map(({ session }) => session.mark)
     this.freshCount = this.#hands.reduce((n, hand) => n + hand.fresh.length, 0)
     this.lastSeat = deal.last?.seat ?? -1
+    this.bytes = this.#pinned()
   }
 
   command(): DeliverCommand {
@@ -60,19 +63,33 @@ export class Flight {
     return this.#marks[this.#hands.indexOf(hand)] ?? 0
   }
 
-  /** Joins what apply granted with the bodies at hand, in order of position; `read` finds one that is not. */
-  bodies(
-    hand: Hand<LiveSession>,
-    granted: readonly Granted[],
-    read: (position: Position) => Uint8Array | undefined,
-  ): readonly DeliveredMessage[] {
+  /** Joins what apply granted with the bodies that were read before it was proposed, in order of position. */
+  bodies(hand: Hand<LiveSession>, granted: readonly Granted[]): readonly DeliveredMessage[] {
     const known = hand.again.length === 0 ? hand.fresh : [...hand.again, ...hand.fresh]
     let k = 0
     return granted.map(({ due, index, fence, count }) => {
       while (k < known.length && known[k]?.index !== index) k += 1
-      const body = known[k]?.body ?? read({ due, index })
+      const body = known[k]?.body
       assert(body !== undefined, 'a granted message has its body')
       return { due, index, fence, count, body }
     })
+  }
+
+  #pinned(): number {
+    const buffers = new Set<ArrayBufferLike>()
+    let bytes = 0
+    let last: ArrayBufferLike | undefined
+    for (const { fresh, again } of this.#hands) {
+      for (const messages of [again, fresh]) {
+        for (const { body } of messages) {
+          if (body.buffer === last) continue
+          last = body.buffer
+          if (buffers.has(last)) continue
+          buffers.add(last)
+          bytes += last.byteLength
+        }
+      }
+    }
+    return bytes
   }
 }

@@ -1,5 +1,5 @@
 /** A consumer's stream (session.ts) or a Pull (pull.ts) as the dispatcher sees it. */
-import type { SandglassError } from '../../base/errors.ts'
+import type { SandglassError } from '../../../base/errors.ts'
 
 export interface DeliveredMessage {
   readonly due: number
@@ -24,8 +24,6 @@ export interface LiveSession {
   readonly credit: number
   /** Part of `credit` taken by deliveries that are proposed and not applied. Kept by the dispatcher. */
   proposed: number
-  /** Told that the group has caught up since it last had something. Kept by the dispatcher. */
-  toldCaughtUp: boolean
   /** False while its stream takes no more. */
   writable(): boolean
   /** Does nothing once its stream has ended. `mark`: the newest one echoed when the leases were proposed. */

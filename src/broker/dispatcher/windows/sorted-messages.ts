@@ -2,7 +2,9 @@
  * Messages in order of position, in memory: a list of short sorted pieces, so that inserting into the middle (a message
  * due now among ten thousand scheduled ones) moves little. Positions are distinct.
  */
-import type { Position } from '../../views/timer/commands.ts'
+import { unpinned } from '../../../base/pinned.ts'
+import type { Position } from '../../../views/timer/commands.ts'
+import { Pins } from './pins.ts'
 
 export interface KnownMessage extends Position {
   /** Encoded sandglass.v1.Body. */
@@ -10,6 +12,8 @@ export interface KnownMessage extends Position {
 }
 
 const PIECE_MAX = 512
+/** What a message costs beside the buffers it pins: the record, its view on the body, its place. */
+export const MESSAGE_COST = 256
 
 export function comparePositions(a: Position, b: Position): number {
   return a.due - b.due || a.index - b.index
@@ -20,6 +24,7 @@ export class SortedMessages {
   readonly #pieces: KnownMessage[][] = []
   #count = 0
   #bytes = 0
+  readonly #pins = new Pins()
 
   get count(): number {
     return this.#count
@@ -28,6 +33,16 @@ export class SortedMessages {
   /** Of bodies. */
   get bytes(): number {
     return this.#bytes
+  }
+
+  /** Of the buffers that the bodies hold. */
+  get pinned(): number {
+    return this.#pins.bytes
+  }
+
+  /** All that is kept for them. */
+  get cost(): number {
+    return this.#pins.bytes + this.#count * MESSAGE_COST
   }
 
   get first(): KnownMessage | undefined {
@@ -54,6 +69,20 @@ export class SortedMessages {
     }
     this.#count += 1
     this.#bytes += message.body.length
+    this.#pins.hold(message.body)
+  }
+
+  /** Copies the bodies that hold much more than themselves. */
+  unpin(): void {
+    for (const piece of this.#pieces) {
+      for (const [i, message] of piece.entries()) {
+        const body = unpinned(message.body)
+        if (body === message.body) continue
+        this.#pins.release(message.body)
+        this.#pins.hold(body)
+        piece[i] = { due: message.due, index: message.index, body }
+      }
+    }
   }
 
   /** Those after `after`, ascending, until `visit` says false. */
@@ -95,11 +124,12 @@ export class SortedMessages {
   }
 
   /** Removes the last one. */
-  dropLast(): void {
+  dropLast(): KnownMessage | undefined {
     const piece = this.#pieces.at(-1)
     const message = piece?.pop()
     if (message !== undefined) this.#forget([message])
     if (piece?.length === 0) this.#pieces.pop()
+    return message
   }
 
   /** The first piece whose last message is at or after `position`; the last piece when there is none. */
@@ -117,7 +147,10 @@ export class SortedMessages {
 
   #forget(messages: readonly KnownMessage[]): void {
     this.#count -= messages.length
-    for (const message of messages) this.#bytes -= message.body.length
+    for (const { body } of messages) {
+      this.#bytes -= body.length
+      this.#pins.release(body)
+    }
   }
 }
 

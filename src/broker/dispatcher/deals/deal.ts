@@ -2,11 +2,11 @@
  * Deals due messages to the sessions that have room, one each in turn, so that equal consumers get equal shares however
  * small the batches are. The turn goes on where the last deal ended.
  */
-import { ENTRY_MESSAGES_MAX, MESSAGE_BYTES_MAX } from '../../base/limits.ts'
-import type { KnownMessage } from './sorted-messages.ts'
+import { ENTRY_MESSAGES_MAX, MESSAGE_BYTES_MAX } from '../../../base/limits.ts'
+import type { KnownMessage } from '../windows/sorted-messages.ts'
 
 /** With a message of full size on top it still fits into what a gRPC client takes by default, 4 MiB. */
-const DEAL_BYTES = 2 * MESSAGE_BYTES_MAX
+export const DEAL_BYTES = 2 * MESSAGE_BYTES_MAX
 
 /** What a session is dealt: messages never handed out before, and redeliveries. */
 export interface Hand<S> {

@@ -3,7 +3,7 @@
  * applied the deliver or extend, so that time slewed or stepped forward ends none early. Kept by deadline, not by lease:
  * leases with one deadline end together, at the latest of their times.
  */
-import type { Lease } from '../../views/timer/queries.ts'
+import type { Lease } from '../../../views/timer/queries.ts'
 
 export interface TakeOver {
   /** Monotonic and leader's time at which this leader became ready. */

@@ -1,0 +1,142 @@
+/**
+ * One group on the leader: who is attached to it, and what is done for it when it is looked at: leases that end, messages
+ * that go out, sessions that hear that it has caught up.
+ */
+import { SandglassError } from '../../../base/errors.ts'
+import type { GroupName } from '../../../views/timer/commands.ts'
+import type { GroupView, SessionInfo } from '../../../views/timer/queries.ts'
+import type { DispatchContext, DispatchedGroup } from '../context.ts'
+import { Outlook } from '../outlook.ts'
+import { Deliveries } from './deliveries.ts'
+import { GroupLeases } from './group-leases.ts'
+import { GroupSessions } from './group-sessions.ts'
+import type { LiveSession } from './live-session.ts'
+import { isPullConsumer } from './pull-name.ts'
+
+export class GroupDispatch implements DispatchedGroup {
+  readonly name: GroupName
+  readonly outlook = new Outlook()
+  readonly #context: DispatchContext
+  readonly #wake: () => void
+  readonly #sessions = new GroupSessions()
+  /** Sessions whose attach command is on its way. */
+  readonly #attaching = new Set<string>()
+  readonly #leases: GroupLeases
+  readonly #deliveries: Deliveries
+  #seats = 0
+
+  constructor(name: GroupName, context: DispatchContext) {
+    this.name = name
+    this.#context = context
+    this.#wake = () => context.wake(this)
+    this.#leases = new GroupLeases(name, context, this.#wake)
+    this.#deliveries = new Deliveries(this, this.#sessions, this.#leases, context)
+  }
+
+  /** Nobody is attached or about to be, and nothing is on its way: the dispatcher need not know it. */
+  get idle(): boolean {
+    return this.#sessions.size === 0 && this.#attaching.size === 0 && this.#leases.idle && this.#deliveries.idle
+  }
+
+  nextSeat(): number {
+    this.#seats += 1
+    return this.#seats
+  }
+
+  /** An extend was applied. */
+  extended(deadline: number, leaseMs: number): void {
+    this.#leases.granted(deadline, leaseMs)
+  }
+
+  /** Its attach command is on its way: no grace may end it behind that. */
+  attaching(session: string): void {
+    this.#attaching.add(session)
+    this.#leases.returned(session)
+  }
+
+  /** A Pull was not attached. */
+  refused(session: string): void {
+    this.#attaching.delete(session)
+    this.#wake()
+  }
+
+  /** The session is attached and its stream open. An older stream of the same session gives way. */
+  add(session: LiveSession): LiveSession | undefined {
+    this.#attaching.delete(session.id)
+    const older = this.#sessions.add(session)
+    this.#leases.returned(session.id)
+    this.#wake()
+    return older
+  }
+
+  /** Its stream is gone. `clean`: it gave everything back, so that its leases end now. */
+  remove(session: Pick<LiveSession, 'id'>, clean: boolean): void {
+    this.#attaching.delete(session.id)
+    const other = this.#sessions.get(session.id)
+    if (other !== undefined && other !== session) return
+    this.#sessions.delete(session.id)
+    this.#leases.gone(session.id, clean ? 0 : this.#context.config.reattachMs)
+    this.#wake()
+  }
+
+  /** A Pull is over. `kept`: it was answered, and its leases run to their end. */
+  removePull(session: Pick<LiveSession, 'id'>, kept: boolean): void {
+    this.#attaching.delete(session.id)
+    this.#sessions.delete(session.id)
+    if (kept) this.#leases.outlives(session.id)
+    else this.#leases.gone(session.id, 0)
+    this.#wake()
+  }
+
+  /** A session that an earlier leader knew: its stream has reattachMs to come back, a Pull has none. */
+  inherit({ session, consumer }: SessionInfo): void {
+    if (isPullConsumer(consumer)) this.#leases.outlives(session)
+    else this.#leases.gone(session, this.#context.config.reattachMs)
+  }
+
+  /** A newer session of the same consumer took its place and its leases returned. */
+  replaced(session: string): void {
+    const found = this.#sessions.delete(session)
+    found?.end(new SandglassError('SESSION_REPLACED', 'Cannot go on: a newer session of this consumer is attached'))
+    this.#leases.returned(session)
+  }
+
+  /** The leadership is over: every stream ends with `error`. */
+  stop(error: SandglassError): void {
+    for (const session of this.#sessions.all()) session.end(error)
+    this.#deliveries.rest()
+  }
+
+  /** Looks at everything that can be done for the group now. */
+  run(now: number): void {
+    const { handle, windows } = this.#context
+    const group = handle.view.group(this.name)
+    this.outlook.reset()
+    if (group === undefined) {
+      this.#leases.clear()
+      return
+    }
+    this.#leases.run(group, now)
+    if (this.#sessions.size > 0) {
+      this.#deliveries.serve(group, now)
+      this.#noteCaughtUp(group, now)
+    } else {
+      this.#deliveries.rest()
+      if (!this.#deliveries.inFlight) windows(this.name.channel).leave(this)
+    }
+    this.#leases.foresee(group, now, this.outlook)
+  }
+
+  #noteCaughtUp(group: GroupView, now: number): void {
+    if (this.#deliveries.inFlight || !this.#sessions.curious) return
+    const { horizon, memory, windows, fill } = this.#context
+    const { cursor } = group
+    const window = windows(this.name.channel).use(this, cursor)
+    // While memory is scarce only those read who can take what they find.
+    const reads = !window.knows(cursor) && !memory.lookAhead.tight
+    if (reads && window.wantsFill(cursor, now)) fill(this.name.channel, window, cursor)
+    const nextReady = group.nextReadyAt()
+    if (window.nextDue(cursor) <= now || (nextReady !== undefined && nextReady <= now)) return
+    this.#sessions.caughtUp(horizon(now))
+  }
+}
