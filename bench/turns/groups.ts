@@ -8,6 +8,8 @@ import { scraped } from './scraped.ts'
 
 const GROUPS = 1000
 const SESSIONS = 1000
+/** Connections: as many processes would have theirs. */
+const CLIENTS = 20
 const MESSAGES = 2000
 const AT_ONCE = 50
 const WAIT_MS = 120_000
@@ -24,7 +26,8 @@ export async function groupTurns(cluster: Cluster, report: Report, meter: Meter)
   await meter.turnsOf(report, `scrapes beside ${GROUPS} groups`, () => scraped(cluster))
   await client.topics.create({ name: 'sessions', partitions: 1, replicationFactor: 3 })
   await produce(client, 'sessions', SESSIONS)
-  const sessions = new Sessions(client, 'sessions')
+  const clients = await Promise.all(Array.from({ length: CLIENTS }, () => cluster.client()))
+  const sessions = new Sessions(clients, 'sessions')
   await meter.turnsOf(report, `${SESSIONS} sessions of one group attach`, () => sessions.attach())
   await meter.turnsOf(report, `produce one by one, deliver, acknowledge with ${SESSIONS} sessions`, async () => {
     const settled = sessions.settle(SESSIONS + MESSAGES)
@@ -57,21 +60,23 @@ async function visit(client: SandglassClient, topic: string): Promise<string> {
 
 /** Consumers of one group. Each holds its first message until all have one, and acknowledges every one at once from then on. */
 class Sessions {
-  readonly #client: SandglassClient
+  readonly #clients: readonly SandglassClient[]
   readonly #topic: string
   readonly #running: { close(): Promise<void> }[] = []
   readonly #held: Delivery[] = []
   #acked = 0
   #failed: unknown
 
-  constructor(client: SandglassClient, topic: string) {
-    this.#client = client
+  constructor(clients: readonly SandglassClient[], topic: string) {
+    this.#clients = clients
     this.#topic = topic
   }
 
   async attach(): Promise<string> {
     for (let i = 0; i < SESSIONS; i++) {
-      const consumer = this.#client.consumer({ topic: this.#topic, group: 'g', name: `c${i}`, credit: 1 })
+      const client = this.#clients[i % this.#clients.length]
+      const consumer = client?.consumer({ topic: this.#topic, group: 'g', name: `c${i}`, credit: 1 })
+      if (consumer === undefined) return 'no client'
       this.#running.push(consumer)
       this.#take(consumer).catch((error: unknown) => {
         this.#failed ??= error
