@@ -29,6 +29,8 @@ interface HousekeepingParts extends Omit<LogReliefParts, 'wal'> {
 
 /** Between two looks. */
 const EVERY_MS = 1000
+/** Of what may wait for the log, in proposals' terms. */
+const APPENDS_SHARE = 2
 /** What a proposal is told while the log does not take it. */
 const LOG_REFUSES = { full: 'DISK_FULL', stuck: 'OVERLOADED', failed: 'SHUTTING_DOWN' } as const
 
@@ -67,6 +69,15 @@ export class Housekeeping {
     const { state, pendingBytes } = wal
     if (state !== 'ok') return LOG_REFUSES[state]
     return pendingBytes > limits.walPendingBytes || this.#stateIsGone ? 'OVERLOADED' : undefined
+  }
+
+  /**
+   * False while what others' leaders sent and the log has not written is too much of this node's memory: more of it counts as
+   * lost on the way. The own proposals stop well before.
+   */
+  get takesAppends(): boolean {
+    const { wal, limits } = this.#parts
+    return wal.pendingBytes <= APPENDS_SHARE * limits.walPendingBytes
   }
 
   /** Events of the replicas that tell whether their checkpoints succeed. */

@@ -186,6 +186,7 @@ export class MultiRaft implements PeerReceiver {
     this.#slumber.heard(from, pulse)
     let skewed: boolean | undefined
     for (const { group, message } of envelopes) {
+      if (message.entries.length > 0 && !this.#housekeeping.takesAppends) continue
       if (message.type === 'timeoutNow') {
         // A node whose clock is wrong does not take leadership.
         skewed ??= this.#housekeeping.skewed

@@ -1,3 +1,5 @@
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { Fifo } from '../../src/base/fifo.ts'
@@ -34,4 +36,22 @@ test('a long queue is taken apart in order', () => {
   for (let n = 0; n < 10_000; n++) queue.push(n)
   for (let n = 0; n < 9_990; n++) expect(queue.shift()).toBe(n)
   expect([...queue]).toEqual(Array.from({ length: 10 }, (_, n) => 9_990 + n))
+})
+
+test('what was given away is not referred to any more', async () => {
+  setFlagsFromString('--expose-gc')
+  const collect: () => void = runInNewContext('gc')
+  const queue = new Fifo<object>()
+  const all: WeakRef<object>[] = []
+  for (let n = 0; n < 12; n++) {
+    const item = { n }
+    all.push(new WeakRef(item))
+    queue.push(item)
+  }
+  for (let n = 0; n < 5; n++) queue.shift()
+  // A reference that was looked through is strong to the end of its turn.
+  await new Promise((resolve) => setImmediate(resolve))
+  collect()
+  expect(all.map((ref) => ref.deref() !== undefined)).toEqual(all.map((_, n) => n >= 5))
+  expect(queue.length).toBe(7)
 })

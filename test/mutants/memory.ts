@@ -1,7 +1,8 @@
 /** Faults in what is kept in memory: queues that do not let go, bounds that count too little. */
 import { type Mutant, testsOf } from './mutant.ts'
 
-const memory = testsOf('memory/memory.test.ts')
+const fifo = testsOf('base/fifo.test.ts')
+const lane = testsOf('broker/lane.test.ts')
 
 export const MEMORY_MUTANTS: readonly Mutant[] = [
   {
@@ -10,7 +11,7 @@ export const MEMORY_MUTANTS: readonly Mutant[] = [
     file: 'base/fifo.ts',
     find: 'this.#ring[this.#head] = undefined\n',
     replace: '',
-    killers: memory('a lane in which something always waits keeps nothing of what it gave away'),
+    killers: fifo('what was given away is not referred to any more'),
   },
   {
     name: 'lanes-without-the-bound-of-the-node',
@@ -18,6 +19,6 @@ export const MEMORY_MUTANTS: readonly Mutant[] = [
     file: 'broker/lane.ts',
     find: '|| this.#budget.fullFor(this.#cost)',
     replace: '',
-    killers: memory('commands that wait share the bound of the node, over however many partitions'),
+    killers: lane('lanes of many partitions share what the node has, and who has nothing waiting finds room'),
   },
 ]

@@ -11,6 +11,16 @@ const turn = testsOf('replication/turn-loop.test.ts')
 
 export const REPLICATION_MUTANTS: readonly Mutant[] = [
   {
+    name: 'appends-without-bound',
+    breaks: 'what a follower has taken and its log has not written is bounded, over all groups of a node',
+    file: 'replication/multi-raft.ts',
+    find: 'message.entries.length > 0 && !this.#housekeeping.takesAppends',
+    replace: 'false',
+    killers: proposals(
+      'that reach a follower whose disk is stuck are kept up to a bound, and come once more when it is not',
+    ),
+  },
+  {
     name: 'answered-before-commit',
     breaks: 'P1: a proposal is answered as applied when a majority has it durably',
     file: 'replication/handle.ts',

@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { applyFault, type Killer, type Mutant, titlePattern } from './mutant.ts'
 import type { Outcomes } from './outcomes.ts'
 
-const FOLDERS = ['src', 'test', 'proto', 'bin']
+const FOLDERS = ['src', 'test', 'proto']
 const FILES = /^(package|tsconfig)\.json$|^vitest\..*\.ts$|^vitest\.config\.ts$/
 const OUTCOMES = 'outcomes.json'
 

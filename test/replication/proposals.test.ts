@@ -111,6 +111,26 @@ describe('a proposal', () => {
     expect(await cluster.propose(leader, 'e')).toMatchObject({ type: 'applied' })
   })
 
+  test('that reach a follower whose disk is stuck are kept up to a bound, and come once more when it is not', async () => {
+    const cluster = await Cluster.start({ limits: { walPendingBytes: 50_000 } })
+    const leader = await cluster.leader()
+    await cluster.time.run(500)
+    const [follower] = cluster.others(leader)
+    if (follower === undefined) throw new Error('no follower')
+    follower.wal.setState('stuck')
+    const asked = []
+    for (let i = 0; i < 40; i++) {
+      asked.push(cluster.ask(leader, long('f')))
+      await cluster.time.run(5)
+    }
+    expect(follower.wal.pendingBytes).toBeGreaterThan(100_000)
+    expect(follower.wal.pendingBytes).toBeLessThan(130_000)
+    follower.wal.setState('ok')
+    await cluster.settled()
+    expect(asked.every(({ outcomes }) => outcomes[0]?.type === 'applied')).toBe(true)
+    expect(await follower.texts()).toEqual(await leader.texts())
+  })
+
   test('to a full disk is refused with DISK_FULL, leadership moves, and nothing acknowledged is lost', async () => {
     const cluster = await Cluster.start()
     const old = await cluster.leader()

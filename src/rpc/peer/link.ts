@@ -5,6 +5,7 @@
  */
 import { Client, type ClientDuplexStream, credentials, type ServiceError, status } from '@grpc/grpc-js'
 import type { Env, Timer } from '../../base/env.ts'
+import { pinnedBytes } from '../../base/pinned.ts'
 import { DIRECT, targetOf } from '../../wire/channels.ts'
 import { EXCHANGE, encodeHandshake, type PeerIdentity } from './wire.ts'
 
@@ -69,10 +70,11 @@ export class PeerLink {
   /** False: dropped, because the queue is full or the peer cannot be reached now. */
   send(frame: Uint8Array): boolean {
     const stream = this.#stream ?? this.#open()
-    if (stream === undefined || this.#queuedBytes + frame.byteLength > this.#options.queueBytesMax) return false
-    this.#queuedBytes += frame.byteLength
+    const bytes = pinnedBytes(frame)
+    if (stream === undefined || this.#queuedBytes + bytes > this.#options.queueBytesMax) return false
+    this.#queuedBytes += bytes
     stream.write(frame, () => {
-      if (stream === this.#stream) this.#queuedBytes -= frame.byteLength
+      if (stream === this.#stream) this.#queuedBytes -= bytes
     })
     return true
   }
