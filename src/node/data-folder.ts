@@ -57,8 +57,9 @@ async function makeFolder(path: string): Promise<void> {
   try {
     await mkdir(path)
   } catch (error) {
-    // Another process was quicker.
     if (!isSystemError(error) || error.code !== 'EEXIST') throw error
+    // Another process was quicker, or the name is there and leads nowhere.
+    if ((await kindOf(path)) !== 'folder') throw refusal(path, 'ENOLINK', 'it is a link that leads nowhere')
   }
 }
 
@@ -78,7 +79,12 @@ async function usable(path: string): Promise<void> {
 }
 
 function notAFolder(path: string): Error {
-  return Object.assign(new Error(`not a folder: ${path}`), { code: 'ENOTDIR', path })
+  return refusal(path, 'ENOTDIR', 'it is not a folder')
+}
+
+/** In the form of the system's own errors. */
+function refusal(path: string, code: string, why: string): Error {
+  return Object.assign(new Error(why), { code, path })
 }
 
 function isSystemError(error: unknown): error is NodeJS.ErrnoException & { readonly code: string } {

@@ -32,6 +32,7 @@ export const START_REASONS = {
   PORT_IN_USE: { action: 'stop what listens there (ss -ltnp shows it), or choose another port' },
   PORT_FORBIDDEN: { action: 'choose a port from 1024 on, or allow the process to listen below (CAP_NET_BIND_SERVICE)' },
   PORT_UNUSABLE: { action: 'mend what the message names' },
+  PROGRAM_UNUSABLE: { action: 'raise the limit of open files (ulimit -n), or install the program anew' },
   ADDRESS_UNKNOWN: { field: 'bind_addr', action: 'mend the name or the resolver, or give an address' },
   ADDRESS_NOT_HERE: {
     field: 'bind_addr',

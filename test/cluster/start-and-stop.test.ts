@@ -1,5 +1,5 @@
 /** How one real node refuses to start, and how it ends: exit code, the one line on stderr, nothing bare beside it. */
-import { chmodSync, existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { createServer as createHttpServer } from 'node:http'
 import { createServer, type Server } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -53,9 +53,11 @@ async function refused(
 test.each([
   ['a file where the folder should be', () => 'file', 'a part of the path is a file, not a folder (ENOTDIR)'],
   ['a file on the way to it', () => 'file/below/it', 'a part of the path is a file, not a folder (ENOTDIR)'],
+  ['a link that leads nowhere', () => 'link', 'it is a link that leads nowhere (ENOLINK)'],
   ['a place where nothing can be created', () => '/proc/nowhere', 'it cannot be created there (ENOENT)'],
 ])('the data folder is %s: DATA_UNUSABLE names the setting and says why', async (_what, where, why) => {
   writeFileSync(join(folder, 'file'), '')
+  symlinkSync('nowhere', join(folder, 'link'))
   const { code, error } = await refused({ data: where() })
   expect({ code, ...error }).toEqual({
     code: 1,
@@ -63,6 +65,14 @@ test.each([
     message: `Cannot use data ${where()}: ${why}`,
     field: 'data',
     action: expect.stringContaining('another folder'),
+  })
+})
+
+test('too few file handles to load the program: PROGRAM_UNUSABLE in one line', async () => {
+  const { code, error } = await refused({}, ['sh', '-c', 'ulimit -n 24 && exec "$0" "$@"'])
+  expect({ code, ...error }).toEqual({
+    ...{ code: 1, reason: 'PROGRAM_UNUSABLE', message: expect.stringContaining('EMFILE') },
+    action: expect.stringContaining('ulimit -n'),
   })
 })
 

@@ -7,6 +7,7 @@ import { StartError } from '../../node/start-error.ts'
 import { usageText } from '../usage-text.ts'
 import { printConfig } from './config.ts'
 import { runDev } from './dev.ts'
+import { errorLine } from './error-line.ts'
 import { endWithOutput, type LookOptions, runInspect, runVerify } from './look.ts'
 import { runNode } from './run-node.ts'
 import type { StopSignals } from './signals.ts'
@@ -150,14 +151,14 @@ function given(args: Parsed): { file: string | undefined; flags: Record<string, 
 }
 
 function fail(error: Error): never {
-  process.stderr.write(`${JSON.stringify({ error: told(error) })}\n`)
+  process.stderr.write(errorLine(told(error)))
   process.exit(error instanceof ConfigError ? EXIT_USAGE : EXIT_REFUSED)
 }
 
-/** The reason, what happened, the setting at fault and what to do next, as far as there are any. */
-function told(error: Error): Readonly<Record<string, string | undefined>> {
+function told(error: Error): Parameters<typeof errorLine>[0] {
+  if (error instanceof StartError) return error
   const { message } = error
-  if (error instanceof ConfigError) return { reason: 'INVALID', message, field: error.field }
-  if (!(error instanceof StartError)) return { reason: 'INTERNAL', message }
-  return { reason: error.reason, message, field: error.field, action: error.action }
+  return error instanceof ConfigError
+    ? { reason: 'INVALID', message, field: error.field }
+    : { reason: 'INTERNAL', message }
 }
