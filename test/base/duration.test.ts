@@ -11,6 +11,7 @@ test.each([
   ['10', undefined],
   ['-1s', undefined],
   ['s', undefined],
+  [`${'9'.repeat(400)}d`, undefined],
 ])('the duration %s is %s ms', (text, ms) => {
   expect(parseDuration(text)).toBe(ms)
 })
@@ -20,6 +21,7 @@ test.each([
   ['64MiB', 64 * 2 ** 20],
   ['1kb', 1000],
   ['1x', undefined],
+  ['9007199254740992', undefined],
 ])('the size %s is %s bytes', (text, bytes) => {
   expect(parseSize(text)).toBe(bytes)
 })

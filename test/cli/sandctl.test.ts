@@ -151,7 +151,7 @@ test('a message is found by its offset with its state', async () => {
   const [none] = [await here.run('messages', 'get', '0'.repeat(26), '--topic', here.topic)]
   expect([none.code, errorOf(none).reason]).toEqual([1, 'MESSAGE_NOT_FOUND'])
   const bad = await here.run('messages', 'get', 'nonsense')
-  expect([bad.code, errorOf(bad)]).toEqual([1, expect.objectContaining({ reason: 'INVALID', field: 'offset' })])
+  expect([bad.code, errorOf(bad)]).toEqual([2, expect.objectContaining({ reason: 'USAGE' })])
 })
 
 test('groups and the cluster are shown in the documented shape', async () => {

@@ -17,7 +17,7 @@ import { anything, bytes, number, text } from '../limits/values.ts'
 
 const client = createClientWire()
 const server = createServerWire()
-const RUNS = { numRuns: 2000 }
+const RUNS = { numRuns: 800 }
 
 /** The refusal's field; undefined: taken. */
 async function refused(run: () => unknown): Promise<string | undefined> {

@@ -7,6 +7,7 @@ import { UsageError } from './exit.ts'
 import { consumeCommand, produceCommand } from './message-commands.ts'
 import { stateCommands } from './state-commands.ts'
 import { topicCommands } from './topic-commands.ts'
+import { checkSwitches } from './values.ts'
 
 export interface Parsed {
   /** What yargs has to say itself: help, or the completion script. */
@@ -21,6 +22,7 @@ export async function parseArguments(args: readonly string[]): Promise<Parsed> {
   const choose = (chosen: Command): void => {
     command = chosen
   }
+  checkSwitches(dashed(args))
   const parser = globals(args)
   topicCommands(parser, choose)
   produceCommand(parser, choose, afterDashes(args))
@@ -46,10 +48,22 @@ function globals(args: readonly string[]): Argv {
     .option('addrs', {
       alias: 's',
       type: 'string',
+      requiresArg: true,
       describe: 'host:port,... of some nodes [SANDGLASS_ADDRS, else 127.0.0.1:7170]',
     })
-    .option('timeout', { type: 'string', default: '10s', describe: 'for every call, with its retries' })
-    .option('output', { alias: 'o', type: 'string', default: 'table', describe: 'table, json or jsonl' })
+    .option('timeout', {
+      type: 'string',
+      requiresArg: true,
+      default: '10s',
+      describe: 'for every call, with its retries',
+    })
+    .option('output', {
+      alias: 'o',
+      type: 'string',
+      requiresArg: true,
+      default: 'table',
+      describe: 'table, json or jsonl',
+    })
     .global(['addrs', 'timeout', 'output'])
     .completion('completion', 'Print a completion script for the shell')
     .version(VERSION)

@@ -1,10 +1,11 @@
 // What every sandctl command gets: the connection, the output, and word of an interrupt.
 import type { Readable, Writable } from 'node:stream'
 import { parseHostPort } from '../../base/address.ts'
-import { parseDuration } from '../../base/duration.ts'
+import { TIMEOUT_MS_MAX } from '../../client/checks.ts'
 import { type Core, connectCore } from '../../client/core.ts'
 import { UsageError } from './exit.ts'
 import { type Format, Output } from './output.ts'
+import { durationOf } from './values.ts'
 
 /** The process around a command; tests give their own. */
 export interface Surroundings {
@@ -49,7 +50,7 @@ export function contextOf(surroundings: Surroundings, options: GlobalOptions): C
   return {
     surroundings,
     output: new Output(surroundings.stdout, options.output),
-    timeoutMs: durationOf(options.timeout, '--timeout'),
+    timeoutMs: durationOf(options.timeout, '--timeout', { min: 1, max: TIMEOUT_MS_MAX }),
     addrs,
   }
 }
@@ -63,32 +64,6 @@ export async function connected<T>(context: Context, work: (core: Core) => Promi
     core.transport.close()
   }
 }
-
-/** Ms; `flag` names the option in errors. */
-export function durationOf(text: string, flag: string): number {
-  const ms = parseDuration(text)
-  if (ms === undefined || (ms === 0 && flag !== '--delay')) {
-    throw new UsageError(`${flag} ${text}: not a duration like 250ms, 10s, 2h or 3d`)
-  }
-  return ms
-}
-
-/** Ms since 1970 UTC from RFC 3339 or a number of ms. */
-export function timeOf(text: string, flag: string): number {
-  if (/^\d+$/.test(text)) return Number(text)
-  const ms = RFC_3339.test(text) && isDay(text.slice(0, 10)) ? Date.parse(text) : Number.NaN
-  if (Number.isNaN(ms))
-    throw new UsageError(`${flag} ${text}: neither RFC 3339, as in 2030-01-31T08:00:00Z, nor ms since 1970`)
-  return ms
-}
-
-/** Date.parse takes the 30th of February for the 2nd of March. */
-function isDay(text: string): boolean {
-  const ms = Date.parse(text)
-  return !Number.isNaN(ms) && new Date(ms).toISOString().startsWith(text)
-}
-
-const RFC_3339 = /^\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)$/
 
 function isFormat(text: string): text is Format {
   return FORMATS.includes(text)

@@ -1,15 +1,9 @@
 // What the command lines of several commands share.
-
 import type { Command } from './context.ts'
 import { UsageError } from './exit.ts'
 
 /** Parsing ends in the choice of one command. */
 export type Choose = (command: Command) => void
-
-export function count(value: number, flag: string, min = 0): number {
-  if (!Number.isSafeInteger(value) || value < min) throw new UsageError(`${flag} is a whole number from ${min} on`)
-  return value
-}
 
 /** Shown before a command that does not say which of its own commands is meant. */
 export function oneOf(group: string, commands: string): Command {

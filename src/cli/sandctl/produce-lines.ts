@@ -1,7 +1,7 @@
 // The lines of `sandctl produce --file`: {"value", "key"?, "delayMs"? | "at"?, "channel"?, "headers"?}.
 import { invalid } from '../../base/errors.ts'
 import type { Message } from '../../client/message.ts'
-import { timeOf } from './context.ts'
+import { timeOf } from './values.ts'
 
 const FIELDS: ReadonlySet<string> = new Set(['value', 'key', 'delayMs', 'at', 'channel', 'headers'])
 

@@ -1,11 +1,15 @@
 // The command lines of sandctl messages, groups, cluster, bench and version.
 import type { Argv } from 'yargs'
+import { SandglassError } from '../../base/errors.ts'
+import { MESSAGE_BYTES_MAX } from '../../base/limits.ts'
+import { decodeOffset } from '../../base/offset.ts'
 import { VERSION } from '../../base/version.ts'
 import { benchConsume, benchProduce } from './bench.ts'
 import type { Command } from './context.ts'
-import { EXIT } from './exit.ts'
-import { type Choose, count, oneOf } from './flags.ts'
+import { EXIT, UsageError } from './exit.ts'
+import { type Choose, oneOf } from './flags.ts'
 import { clusterNodes, clusterStatus, describeGroup, getMessage, listGroups } from './inspect.ts'
+import { nameOf, wholeOf } from './values.ts'
 
 /** `sandctl messages | groups | cluster | bench | version ...` */
 export function stateCommands(parser: Argv, choose: Choose): Argv {
@@ -19,7 +23,7 @@ export function stateCommands(parser: Argv, choose: Choose): Argv {
             inTopic(c)
               .positional('offset', { type: 'string', demandOption: true, describe: '26 characters' })
               .example('$0 messages get 05E4ECYW2G0G40R40000A1G710 -o json', ''),
-          (a) => choose(getMessage(a.offset, a.topic)),
+          (a) => choose(getMessage(offsetOf(a.offset), topicOf(a.topic))),
         )
         .command('$0', false, {}, () => choose(oneOf('messages', 'get'))),
     )
@@ -29,7 +33,7 @@ export function stateCommands(parser: Argv, choose: Choose): Argv {
           'list',
           'All groups',
           (c) => inTopic(c).example('$0 groups list --topic emails', ''),
-          (a) => choose(listGroups(a.topic)),
+          (a) => choose(listGroups(topicOf(a.topic))),
         )
         .command(
           'describe <name> [group]',
@@ -38,11 +42,20 @@ export function stateCommands(parser: Argv, choose: Choose): Argv {
             inTopic(c)
               .positional('name', { type: 'string', demandOption: true, describe: 'the group, or its topic' })
               .positional('group', { type: 'string', describe: 'the group' })
-              .option('channel', { type: 'string', describe: 'where several channels have the group' })
+              .option('channel', {
+                type: 'string',
+                requiresArg: true,
+                describe: 'where several channels have the group',
+              })
               .example('$0 groups describe sandctl', 'wherever it is, if only one topic has it')
               .example('$0 groups describe emails sandctl -o json', ''),
           ({ name, group, topic, channel }) =>
-            choose(describeGroup(group ?? name, { topic: group === undefined ? topic : name, channel })),
+            choose(
+              describeGroup(nameOf(group ?? name, 'GROUP', KNOWN), {
+                topic: topicOf(group === undefined ? topic : name),
+                channel: channel === undefined ? undefined : nameOf(channel, '--channel', KNOWN),
+              }),
+            ),
         )
         .command('$0', false, {}, () => choose(oneOf('groups', 'list, describe'))),
     )
@@ -88,29 +101,53 @@ const version: Command = ({ output }) => {
 }
 
 function inTopic(y: Argv): Argv<{ topic: string | undefined }> {
-  return y.option('topic', { type: 'string', describe: 'look only there' })
+  return y.option('topic', { type: 'string', requiresArg: true, describe: 'look only there' })
 }
 
 interface BenchFlags {
   readonly topic: string
-  readonly n: number
-  readonly bytes: number
-  readonly concurrency: number
+  readonly n: string
+  readonly bytes: string
+  readonly concurrency: string
 }
 
 function benched(y: Argv): Argv<BenchFlags> {
   return y
-    .option('topic', { type: 'string', default: 'bench', describe: 'created if there is none' })
-    .option('n', { type: 'number', default: 100_000, describe: 'messages' })
-    .option('bytes', { type: 'number', default: 100, describe: 'of each value' })
-    .option('concurrency', { type: 'number', default: 1000, describe: 'messages waiting for their answer at a time' })
+    .option('topic', { type: 'string', requiresArg: true, default: 'bench', describe: 'created if there is none' })
+    .option('n', { type: 'string', requiresArg: true, default: '100000', describe: 'messages, up to ten million' })
+    .option('bytes', { type: 'string', requiresArg: true, default: '100', describe: 'of each value' })
+    .option('concurrency', {
+      type: 'string',
+      requiresArg: true,
+      default: '1000',
+      describe: 'messages waiting for their answer at a time',
+    })
 }
 
 function benchOf({ topic, n, bytes, concurrency }: BenchFlags): Parameters<typeof benchProduce>[0] {
   return {
-    topic,
-    count: count(n, '-n'),
-    bytes: count(bytes, '--bytes'),
-    concurrency: count(concurrency, '--concurrency'),
+    topic: nameOf(topic, '--topic', { reserved: false }),
+    count: wholeOf(n, '-n', { min: 1, max: BENCH_MESSAGES_MAX }),
+    bytes: wholeOf(bytes, '--bytes', { min: 0, max: MESSAGE_BYTES_MAX }),
+    concurrency: wholeOf(concurrency, '--concurrency', { min: 1, max: BENCH_CALLERS_MAX }),
+  }
+}
+
+const KNOWN = { reserved: true }
+/** Their offsets are kept until the books are closed. */
+const BENCH_MESSAGES_MAX = 10_000_000
+const BENCH_CALLERS_MAX = 100_000
+
+function topicOf(value: unknown): string | undefined {
+  return value === undefined ? undefined : nameOf(value, '--topic', KNOWN)
+}
+
+function offsetOf(text: string): string {
+  try {
+    decodeOffset(text)
+    return text
+  } catch (error) {
+    if (!(error instanceof SandglassError)) throw error
+    throw new UsageError(`OFFSET ${text}: ${error.message}`)
   }
 }

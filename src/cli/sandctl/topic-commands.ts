@@ -1,7 +1,9 @@
 // The command line of sandctl topics.
 import type { Argv } from 'yargs'
-import { type Choose, count, oneOf } from './flags.ts'
+import { PARTITIONS_MAX, REPLICATION_FACTOR_MAX } from '../../base/limits.ts'
+import { type Choose, oneOf } from './flags.ts'
 import { createTopic, deleteTopic, describeTopic, listTopics } from './topics.ts'
+import { nameOf, textOf, wholeOf } from './values.ts'
 
 /** `sandctl topics ...` */
 export function topicCommands(parser: Argv, choose: Choose): Argv {
@@ -14,14 +16,16 @@ export function topicCommands(parser: Argv, choose: Choose): Argv {
           named(c)
             .option('num-partitions', {
               alias: 'partitions',
-              type: 'number',
+              type: 'string',
+              requiresArg: true,
               demandOption: true,
               describe: 'from 1 to 1024; fixed for the life of the topic',
             })
             .option('replication-factor', {
-              type: 'number',
+              type: 'string',
+              requiresArg: true,
               demandOption: true,
-              describe: 'nodes that keep each partition: 3 survive the loss of one',
+              describe: 'nodes that keep each partition, from 1 to 7: 3 survive the loss of one',
             })
             .option('kind', {
               choices: ['timer', 'kv'] as const,
@@ -33,10 +37,10 @@ export function topicCommands(parser: Argv, choose: Choose): Argv {
         (a) =>
           choose(
             createTopic({
-              name: a.name,
-              partitions: count(a.numPartitions, '--num-partitions'),
-              replicationFactor: count(a.replicationFactor, '--replication-factor'),
-              kind: a.kind,
+              name: nameOf(a.name, 'NAME', { reserved: false }),
+              partitions: wholeOf(a.numPartitions, '--num-partitions', { min: 1, max: PARTITIONS_MAX }),
+              replicationFactor: wholeOf(a.replicationFactor, '--replication-factor', RF),
+              kind: textOf(a.kind, '--kind') === 'kv' ? 'kv' : 'timer',
             }),
           ),
       )
@@ -50,17 +54,19 @@ export function topicCommands(parser: Argv, choose: Choose): Argv {
         'describe <name>',
         'Partitions, leaders and replicas',
         (c) => named(c).example('$0 topics describe emails -o json', ''),
-        (a) => choose(describeTopic(a.name)),
+        (a) => choose(describeTopic(nameOf(a.name, 'NAME', { reserved: true }))),
       )
       .command(
         'delete <name>',
         'Delete a topic and all its messages',
         (c) => named(c).example('$0 topics delete emails', 'at once and for ever'),
-        (a) => choose(deleteTopic(a.name)),
+        (a) => choose(deleteTopic(nameOf(a.name, 'NAME', { reserved: true }))),
       )
       .command('$0', false, {}, () => choose(oneOf('topics', 'create, list, describe, delete'))),
   )
 }
+
+const RF = { min: 1, max: REPLICATION_FACTOR_MAX }
 
 function named(y: Argv): Argv<{ name: string }> {
   return y.positional('name', { type: 'string', demandOption: true, describe: 'of the topic' })

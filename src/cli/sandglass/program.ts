@@ -24,6 +24,18 @@ interface Parsed {
 
 /** Ends the process itself when something goes wrong: 1 refused, 2 usage. */
 export async function runSandglass(words: readonly string[], signals: StopSignals): Promise<void> {
+  try {
+    checkSwitches(words)
+    await parsed(words, signals)
+  } catch (error) {
+    // yargs tells its `fail` only of what a command rejects, not of what it throws.
+    fail(error instanceof Error ? error : new Error(String(error)))
+  }
+  // What runs has said that it handles signals.
+  signals.release()
+}
+
+async function parsed(words: readonly string[], signals: StopSignals): Promise<void> {
   const startNode = async (args: Parsed) => runNode(given(args), signals)
   await yargs([...words])
     .scriptName('sandglass')
@@ -32,7 +44,7 @@ export async function runSandglass(words: readonly string[], signals: StopSignal
     .command('$0', 'start a node', settings, startNode)
     .command('start', 'start a node', settings, startNode)
     .command('dev', 'start one or three nodes in this terminal', devFlags, (args) =>
-      runDev({ nodes: Number(args.nodes), data: args.data }, signals),
+      runDev({ nodes: Number(one('nodes', args.nodes)), data: one('data', args.data) }, signals),
     )
     .command('config', 'print the settings in force and where they come from', configFlags, (args) => {
       signals.release()
@@ -41,12 +53,12 @@ export async function runSandglass(words: readonly string[], signals: StopSignal
     .command('verify', "check every byte of a stopped node's data", verifyFlags, (args) => {
       signals.release()
       endWithOutput()
-      return runVerify(args)
+      return runVerify(looked(args))
     })
     .command('inspect', 'print what the data of a stopped node holds', inspectFlags, (args) => {
       signals.release()
       endWithOutput()
-      return runInspect(args)
+      return runInspect({ ...args, ...looked(args) })
     })
     .command('version', 'print the version', {}, () => {
       process.stdout.write(`${VERSION}\n`)
@@ -65,8 +77,14 @@ export async function runSandglass(words: readonly string[], signals: StopSignal
       fail(new ConfigError('usage', usageText(message ?? error?.message ?? '', words)))
     })
     .parseAsync()
-  // What runs has said that it handles signals.
-  signals.release()
+}
+
+/** yargs takes any value but `true` for false. */
+function checkSwitches(words: readonly string[]): void {
+  for (const word of words) {
+    const [, flag] = /^--(?:no-)?(unused|frames)=(?!true$|false$)/.exec(word) ?? []
+    if (flag !== undefined) throw new ConfigError(flag, `Cannot use --${flag}: it takes no value`)
+  }
 }
 
 function settings(y: Argv): Argv<Parsed> {
@@ -136,6 +154,16 @@ function inspectFlags(y: Argv): Argv<LookOptions & { unused: boolean; frames: bo
     .example('$0 inspect --data ./data/dev/n1 --unused -o json', '')
 }
 
+function one(flag: string, value: string): string {
+  checkOne(flag, value)
+  if (value === '') throw new ConfigError(flag, `Cannot use --${flag}: it is empty`)
+  return value
+}
+
+function looked({ data, output }: LookOptions): LookOptions {
+  return { data: one('data', data), output: one('output', output) }
+}
+
 /** Flags as the configuration loader takes them: unknown ones are refused there, by name. */
 function given(args: Parsed): { file: string | undefined; flags: Record<string, unknown> } {
   const flags = Object.fromEntries(
@@ -143,11 +171,15 @@ function given(args: Parsed): { file: string | undefined; flags: Record<string, 
   )
   const extra = Array.isArray(args._) ? args._.filter((word) => !['start', 'config'].includes(String(word))) : []
   if (extra.length > 0) throw new ConfigError('usage', `Cannot run ${extra.join(' ')}: no such command`)
-  for (const [key, value] of Object.entries(args)) {
-    if (key !== '_' && Array.isArray(value)) throw new ConfigError(key, `Cannot use --${key}: given twice`)
-  }
+  for (const [key, value] of Object.entries({ ...flags, config: args.config })) checkOne(key, value)
   const file = args.config
   return { file: typeof file === 'string' ? file : undefined, flags }
+}
+
+/** yargs makes a list of a flag given twice, false of --no-FLAG, and an object of --FLAG.x. */
+function checkOne(flag: string, value: unknown): void {
+  if (value === undefined || typeof value === 'string') return
+  throw new ConfigError(flag, `Cannot use --${flag}: ${Array.isArray(value) ? 'given twice' : 'one value is needed'}`)
 }
 
 function fail(error: Error): never {

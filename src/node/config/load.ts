@@ -132,6 +132,8 @@ function layer(raw: Readonly<Record<string, unknown>>, origin: string, warnings:
     const pending = NOT_YET[key]
     if (pending !== undefined) throw new ConfigError(written, `Cannot use ${origin}${written}: ${pending}`)
     if (!KEYS.has(key)) throw new ConfigError(written, `Cannot use ${origin}${written}: no such setting`)
+    // `-`, `_` and capitals are the same: one of two would win in silence.
+    if (found.has(key)) throw new ConfigError(written, `Cannot use ${origin}${written}: given twice`)
     found.set(key, asText(written, value))
   }
   return found

@@ -85,7 +85,6 @@ const integer =
   }
 const port = integer(0, 65_535)
 const PORT_FORM = 'a port, 1 to 65535, or 0 for any'
-const duration: Parse<number> = (value) => parseDuration(value)
 const size: Parse<number> = (value) => parseSize(value)
 const sizeFrom =
   (min: number): Parse<number> =>
@@ -200,16 +199,16 @@ export const SETTINGS: { readonly [K in keyof NodeConfig]: Setting<NodeConfig[K]
   reassignAfterMs: {
     key: 'reassign_after',
     fallback: '60s',
-    expects: 'a duration',
+    expects: '1s to 30d',
     about: 'replace the replicas of a node silent this long',
-    parse: duration,
+    parse: durationWithin(1000, 30 * 24 * 3_600_000),
   },
   maxClockSkewMs: {
     key: 'max_clock_skew',
     fallback: '2s',
-    expects: 'a duration',
+    expects: '1ms to 1d',
     about: 'a node further off gives up leaderships',
-    parse: duration,
+    parse: durationWithin(1, 24 * 3_600_000),
   },
   walRetainBytes: {
     key: 'wal_retain_bytes',
@@ -228,9 +227,9 @@ export const SETTINGS: { readonly [K in keyof NodeConfig]: Setting<NodeConfig[K]
   memoryMaxBytes: {
     key: 'memory_max_bytes',
     fallback: '1GiB',
-    expects: 'bytes',
+    expects: 'bytes, at least 1MiB',
     about: 'unsaved rows in memory, all partitions',
-    parse: size,
+    parse: sizeFrom(1024 * 1024),
   },
   diskReserveBytes: {
     key: 'disk_reserve_bytes',

@@ -3,8 +3,11 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { loadConfig } from '../../../src/node/config/load.ts'
+import { ConfigError, loadConfig } from '../../../src/node/config/load.ts'
+import { SETTINGS } from '../../../src/node/config/schema.ts'
+import { number, text } from '../../limits/values.ts'
 
 let folder = ''
 beforeAll(() => {
@@ -124,4 +127,35 @@ describe('configuration', () => {
     await expect(loadConfig({ ...nothing, file: join(folder, 'none.yaml') })).rejects.toThrow('none.yaml')
     await expect(loadConfig({ ...nothing, file: file('list.yaml', '- a\n') })).rejects.toThrow('keys and values')
   })
+})
+
+test('whatever stands behind a setting, it is taken as a number that can be used or refused by its key', async () => {
+  const value = fc.oneof(
+    text,
+    number.map(String),
+    fc.tuple(number, fc.constantFrom('ms', 's', 'd', 'KiB', 'GiB', 'x')).map(([of, unit]) => `${of}${unit}`),
+    fc.constantFrom('9'.repeat(400), `${'9'.repeat(400)}d`, '1e3', '0x10', ' 1', '٣'),
+  )
+  await fc.assert(
+    fc.asyncProperty(fc.constantFrom(...Object.values(SETTINGS)), value, async ({ key }, given) => {
+      // A node is of its own cluster.
+      const flags = { [key]: given }
+      try {
+        const { config } = await loadConfig({ file: undefined, flags, environment: {} })
+        for (const known of Object.values(config))
+          if (typeof known === 'number') expect(known).toSatisfy(Number.isSafeInteger)
+      } catch (error) {
+        expect(error).toBeInstanceOf(ConfigError)
+        const { field } = error as ConfigError
+        expect([key, 'heartbeat_ms', 'initial_cluster', 'grpc_port', 'http_port', 'raft_port']).toContain(field)
+      }
+    }),
+    { numRuns: 500 },
+  )
+})
+
+test('one setting written in two ways is given twice', async () => {
+  const flags = { 'grpc-port': '1', grpc_port: '2' }
+  const given = loadConfig({ file: undefined, flags, environment: {} })
+  await expect(given).rejects.toMatchObject({ field: 'grpc_port', message: expect.stringContaining('given twice') })
 })
