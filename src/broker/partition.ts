@@ -118,14 +118,17 @@ export class Partition {
 
   /** An ack, nack or extend that comes without a stream. `done` is called exactly once. */
   settle(command: SettleCommand, done: (answer: Answer) => void): void {
+    // Who waits for the answer keeps the names, not the thousand places that may be in it.
+    const { type, channel, group } = command
+    const leaseMs = command.type === 'extend' ? command.leaseMs : undefined
     this.#submit(command, (answer) => {
       if (answer.type === 'reply' && answer.reply.type === 'settled') {
-        const counters = groupCounters(this.#options.counters, command.group)
-        if (command.type === 'ack') counters.acked += answer.reply.done
-        if (command.type === 'nack') counters.nacked += answer.reply.done
+        const counters = groupCounters(this.#options.counters, group)
+        if (type === 'ack') counters.acked += answer.reply.done
+        if (type === 'nack') counters.nacked += answer.reply.done
         const { deadline } = answer.reply
-        if (command.type === 'extend' && deadline !== undefined) {
-          this.#leadership?.dispatcher.extended(command, deadline, command.leaseMs)
+        if (leaseMs !== undefined && deadline !== undefined) {
+          this.#leadership?.dispatcher.extended({ channel, group }, deadline, leaseMs)
         }
       }
       done(answer)
