@@ -123,3 +123,27 @@ test('of a thousand consumers of a group a delivery looks at as many as it has m
   asked.mockRestore()
   expect(consumers.filter(({ got }) => got.length === 1)).toHaveLength(3)
 })
+
+test('a thousand groups that have something to do are looked at in slices of time', async () => {
+  const h = new Harness()
+  const consumers = Array.from({ length: MANY }, (_, i) => h.consumer('c', { group: `g${i}` }))
+  await h.time.run(100)
+  const asked = vi.spyOn(h.handle.view, 'group')
+  const { endOfTurn, monoMs } = h.env
+  let most = 0
+  h.env.endOfTurn = (run) => {
+    endOfTurn.call(h.env, () => {
+      const before = asked.mock.calls.length
+      run()
+      most = Math.max(most, asked.mock.calls.length - before)
+    })
+  }
+  // Whoever looks at the clock finds that a millisecond has passed.
+  let late = 0
+  h.env.monoMs = () => monoMs.call(h.env) + late++
+  await h.produced(1)
+  await h.time.run(100)
+  expect(most).toBeLessThan(MANY / 2)
+  expect(consumers.filter(({ got }) => got.length === 1)).toHaveLength(MANY)
+  asked.mockRestore()
+})

@@ -4,7 +4,7 @@
  * which nobody is attached is not known here at all.
  */
 import { SandglassError } from '../../base/errors.ts'
-import { MESSAGE_BYTES_MAX } from '../../base/limits.ts'
+import { MESSAGE_BYTES_MAX, SLICE_MS } from '../../base/limits.ts'
 import type { GroupName, Position, TimerEffect } from '../../views/timer/commands.ts'
 import { type DispatchContext, type DispatchedGroup, READ_RETRY_MS } from './context.ts'
 import { GroupDispatch } from './groups/group-dispatch.ts'
@@ -18,6 +18,8 @@ export interface DispatcherOptions extends Omit<DispatchContext, 'windows' | 'fi
   schedule(): void
 }
 
+/** Reading the clock for every group would cost a part of what many of them do. */
+const RUNS_PER_LOOK = 8
 const SCAN_MESSAGES = 1024
 const SCAN_BYTES = 2 * MESSAGE_BYTES_MAX
 /** What a read may bring: it ends behind the message that reaches its bound. */
@@ -117,15 +119,25 @@ export class Dispatcher {
     if (!this.#stopped) this.#times.arm()
   }
 
-  /** Looks at the groups that were woken, then sets the timer. */
+  /** Looks at groups that were woken, for a slice of time, then sets the timer. */
   run(): void {
     if (this.#stopped) return
+    const { env, clock, schedule } = this.#options
     const awake = this.#awake
     this.#awake = new Set()
-    const now = this.#options.clock.now()
+    const now = clock.now()
+    const endMs = env.monoMs() + SLICE_MS
+    let runs = 0
     for (const group of awake) {
+      if (++runs % RUNS_PER_LOOK === 0 && env.monoMs() >= endMs) break
+      awake.delete(group)
       group.run(now)
       this.#ran(group)
+    }
+    // Those that had no turn come first in the next one.
+    if (awake.size > 0) {
+      this.#awake = new Set([...awake, ...this.#awake])
+      schedule()
     }
     this.#times.arm()
   }

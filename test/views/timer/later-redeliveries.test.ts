@@ -2,6 +2,7 @@
 import { describe, expect, test } from 'vitest'
 import { OUTSTANDING_MAX } from '../../../src/base/limits.ts'
 import type { NewMessage } from '../../../src/views/timer/commands.ts'
+import { createTimerView } from '../../../src/views/timer/timer-view.ts'
 import { flush } from '../flushed.ts'
 import { G, PartitionDriver, text } from './partition-driver.ts'
 
@@ -139,6 +140,20 @@ describe('later redeliveries', () => {
     await p.thawed(1_000 + SPREAD_MS, 1_000)
     await p.reload()
     expect(await drain(p, SPREAD_MS)).toHaveLength(40_000)
+  })
+
+  test('what a query reads back while a checkpoint is on its way is in its rows', async () => {
+    const p = delayed(40_000)
+    flush(p.view, p.store)
+    // Of the group, its row alone is written again.
+    p.attach('other')
+    const frozen = p.view.freeze(p.store)
+    await p.thawed(1_000 + SPREAD_MS, 1_000)
+    const rows = p.store.copy()
+    for (const _ of frozen.write(rows)) expect(p.g.waiting).toBe(40_000)
+    const view = createTimerView()
+    await view.load(rows)
+    expect(view.group(G)?.waiting).toBe(40_000)
   })
 
   test('a replica that was asked much and one that was not grant the same', async () => {
