@@ -50,6 +50,10 @@ export const PEER_FRAME_BYTES = 256 * KIB
 export const PEER_ENVELOPES_MAX = 4096
 /** Log entries in a frame, which counts 16 bytes for each. */
 export const PEER_ENTRIES_MAX = PEER_FRAME_BYTES / 16
+/** Partitions of all topics together: each is a Raft group with its memory on every node that carries it. */
+export const CATALOG_PARTITIONS_MAX = 16_384
+/** Names and addresses of a node, or of a topic, with room to spare. */
+export const CATALOG_COMMAND_BYTES_MAX = 16 * KIB
 /** Ids come one by one from the catalog, log indexes one by one from proposals: nobody gets there in a thousand years. */
 export const ID_MAX = 2 ** 50
 export const LOG_INDEX_MAX = 2 ** 50

@@ -8,14 +8,19 @@ import { addControlService } from '../rpc/control/service.ts'
 import type { ControlHandler } from '../rpc/control/types.ts'
 import { addFormationService } from '../rpc/formation/service.ts'
 import type { FormationHandler } from '../rpc/formation/types.ts'
+import type { Admission } from '../rpc/peer/admission.ts'
 import { createPeerServer } from '../rpc/peer/port.ts'
 import { addRaftService } from '../rpc/peer/raft-service.ts'
 import type { Identity } from './formation/identity.ts'
+import type { RareLines } from './observe/rare-lines.ts'
 
 interface PeerParts {
   readonly identity: Identity
   readonly receiver: PeerReceiver
   readonly control: ControlHandler
+  readonly lines: RareLines
+  /** Whether there is another node of this id. */
+  knows(node: NodeId): boolean
   /** A peer connected to this node. */
   onPeer(node: NodeId): void
 }
@@ -33,17 +38,20 @@ export interface PeerPort {
 export async function openPeerPort(address: string): Promise<PeerPort> {
   let formation: FormationHandler | undefined
   let parts: PeerParts | undefined
-  const clusterId = () => parts?.identity.clusterId
-  const node = (): NodeId | undefined => parts?.identity.nodeId
+  const admission: Admission = {
+    clusterId: () => parts?.identity.clusterId,
+    node: () => parts?.identity.nodeId,
+    knows: (node) => parts?.knows(node) ?? false,
+    onViolation: (node, field, message) => parts?.lines.warn('peer_violation', node, { field, message }),
+  }
   const server = createPeerServer()
   addFormationService(server.services, () => formation)
   addRaftService(server.services, {
-    clusterId,
-    node,
+    ...admission,
     receiver: () => parts?.receiver,
     onPeer: (peer) => parts?.onPeer(peer),
   })
-  addControlService(server.services, { clusterId, node, handler: () => parts?.control })
+  addControlService(server.services, { ...admission, handler: () => parts?.control })
   const port = await server.listen(address)
   return {
     port,

@@ -20,6 +20,7 @@ import { ForeignFolder } from './foreign-folder.ts'
 import type { Identity } from './formation/identity.ts'
 import { watchForwardStep } from './forward-step.ts'
 import { logBroker } from './observe/broker-log.ts'
+import { RareLines } from './observe/rare-lines.ts'
 import { logReplication } from './observe/replication-log.ts'
 import type { Ports } from './ports.ts'
 import { createReplicaHost } from './replica-host.ts'
@@ -52,7 +53,8 @@ export async function serve(context: Context, opened: Opened): Promise<ReadyInfo
   const none: ReadonlyMap<NodeId, string> = new Map()
   const addresses = peerAddresses(config, identity, () => parts.directory?.raftAddresses() ?? none)
   const foreign = new ForeignFolder(identity.members.length, context.fail)
-  const { shard, transport } = openShard(context, opened, { addresses, foreign })
+  const lines = new RareLines(env, log)
+  const { shard, transport } = openShard(context, opened, { addresses, foreign, lines })
   const members = identity.members.map(({ id }) => ({ replica: id, node: id }))
   const catalog = await startCatalog(shard, { group: CATALOG_GROUP, replica: identity.nodeId, members })
   const control = createControlClient({
@@ -84,7 +86,8 @@ export async function serve(context: Context, opened: Opened): Promise<ReadyInfo
     foreign.heard(node)
     transport.heard(node)
   }
-  ports.peers.serve({ identity, receiver: shard, control: directory.control, onPeer })
+  const knows = (node: NodeId) => directory.raftAddresses().has(node)
+  ports.peers.serve({ identity, receiver: shard, control: directory.control, onPeer, knows, lines })
   directory.start()
   const reconciler = createReconciler({
     env,
@@ -149,7 +152,15 @@ async function startCatalog(shard: MultiRaft, spec: GroupSpec): Promise<CatalogH
 function openShard(
   context: Context,
   { identity, storage }: Opened,
-  { addresses, foreign }: { addresses: () => ReadonlyMap<NodeId, string>; foreign: ForeignFolder },
+  {
+    addresses,
+    foreign,
+    lines,
+  }: {
+    addresses: () => ReadonlyMap<NodeId, string>
+    foreign: ForeignFolder
+    lines: RareLines
+  },
 ): { shard: MultiRaft; transport: PeerTransport } {
   const { config, env, log, metrics, health, closers, fail, failed } = context
   const transport = createPeerTransport({
@@ -158,7 +169,7 @@ function openShard(
     node: identity.nodeId,
     peers: addresses,
     onLinkError: (node, message) => {
-      log.warn('peer_link', { peer: node, message })
+      lines.warn('peer_link', node, { message })
       foreign.refused(node, message)
     },
   })

@@ -13,16 +13,20 @@ import type { CallContext, ServiceContext } from './service-context.ts'
 /** A node that does not answer within this is left out, ms. */
 const LOCAL_STATUS_MS = 1000
 
+/** Of the cluster id: enough to tell clusters apart. The whole of it admits to the peer port, and anybody can ask here. */
+const ID_DIGITS = 8
+
 export function clusterHandlers(context: ServiceContext): Handlers<'Cluster'> {
   const { directory } = context
   return {
     async Status(request, call) {
       const nodes = directory.nodes().map(nodeMessage)
       const own = localStatus(context)
-      if (request.local) return { clusterId: directory.clusterId, nodes, ...own }
+      const clusterId = directory.clusterId.slice(0, ID_DIGITS)
+      if (request.local) return { clusterId, nodes, ...own }
       const reports = [own, ...(await statusOfOthers(context, call))]
       const partitions = joined([listed(context), ...reports.map((report) => report.partitions)])
-      return { clusterId: directory.clusterId, nodes, partitions, damage: reports.flatMap(({ damage }) => damage) }
+      return { clusterId, nodes, partitions, damage: reports.flatMap(({ damage }) => damage) }
     },
     async ListNodes() {
       return { nodes: directory.nodes().map(nodeMessage) }

@@ -440,6 +440,7 @@ export interface Damage {
 }
 
 export interface StatusResponse {
+  /** its first eight digits */
   readonly clusterId: string
   readonly nodes: readonly Node[]
   readonly partitions: readonly PartitionStatus[]

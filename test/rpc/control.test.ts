@@ -1,6 +1,7 @@
 /** Control and Formation on a real socket: what goes in at one end comes out at the other, and strangers are refused. */
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { NodeId } from '../../src/base/ids.ts'
+import { CATALOG_COMMAND_BYTES_MAX, CATALOG_PARTITIONS_MAX, ID_MAX } from '../../src/base/limits.ts'
 import { createControlClient, type GrpcControlClient } from '../../src/rpc/control/client.ts'
 import { addControlService } from '../../src/rpc/control/service.ts'
 import type {
@@ -23,7 +24,7 @@ class Recorder implements ControlHandler {
   outcome: ControlProposeOutcome = { type: 'unknown' }
   readOutcome: ControlReadOutcome = { type: 'ok', index: 7 }
 
-  async propose(command: Uint8Array): Promise<ControlProposeOutcome> {
+  async propose(_from: NodeId, command: Uint8Array): Promise<ControlProposeOutcome> {
     this.commands.push(Uint8Array.from(command))
     return this.outcome
   }
@@ -50,12 +51,16 @@ const hello = (from: string): FormationHello => ({
   clusterId: '',
 })
 
+const report = (asking: GrpcControlClient, told: Partial<LeaderReport>) =>
+  asking.report(2, { node: 1, leads: [], accepts: true, wallMs: 1, ...told }, WITHIN_MS)
+
 describe('control and formation over gRPC', () => {
   let server: PeerServer
   let port: number
   let handler: Recorder
   let formed: boolean
   const clients: GrpcControlClient[] = []
+  const violations: [NodeId, string][] = []
 
   const client = (clusterId = 'c1', node: NodeId = 1): GrpcControlClient => {
     const made = createControlClient({ clusterId, node, address: (to) => (to === 9 ? undefined : `127.0.0.1:${port}`) })
@@ -71,6 +76,8 @@ describe('control and formation over gRPC', () => {
     addControlService(server.services, {
       clusterId: () => whenFormed('c1'),
       node: () => whenFormed(2),
+      knows: (node) => node < 5,
+      onViolation: (node, field) => violations.push([node, field]),
       handler: () => whenFormed(handler),
     })
     const formation: FormationHandler = {
@@ -110,7 +117,7 @@ describe('control and formation over gRPC', () => {
   })
 
   test('a report arrives under the name of the node that the handshake gave', async () => {
-    const report = { leads: [{ group: BIG, term: 5 }], accepts: true, wallMs: 1_900_000_000_000 }
+    const report = { leads: [{ group: ID_MAX, term: 5 }], accepts: true, wallMs: 1_900_000_000_000 }
     await client('c1', 3).report(2, { node: 77, ...report }, WITHIN_MS)
     expect(handler.reports).toEqual([{ node: 3, ...report }])
     await client('c1', 3).report(2, { node: 3, leads: [], accepts: false, wallMs: 0 }, WITHIN_MS)
@@ -118,11 +125,28 @@ describe('control and formation over gRPC', () => {
   })
 
   test('another cluster, another node and a node without a cluster refuse', async () => {
-    await expect(client('c2').readIndex(2, WITHIN_MS)).rejects.toThrow('it is of cluster c2')
+    await expect(client('c2').readIndex(2, WITHIN_MS)).rejects.toThrow('it is of another cluster')
     await expect(client().readIndex(3, WITHIN_MS)).rejects.toThrow('it looks for node 3')
     formed = false
     await expect(client().readIndex(2, WITHIN_MS)).rejects.toThrow('no cluster yet')
     expect(handler.commands).toEqual([])
+  })
+
+  test('a node that the cluster does not have is refused', async () => {
+    await expect(client('c1', 7).readIndex(2, WITHIN_MS)).rejects.toThrow('no node of this cluster has its id')
+  })
+
+  test.each<[field: string, ask: (asking: GrpcControlClient) => Promise<unknown>]>([
+    ['command', (asking) => asking.propose(2, new Uint8Array(CATALOG_COMMAND_BYTES_MAX + 1), WITHIN_MS)],
+    ['leads', (asking) => report(asking, { leads: Array(CATALOG_PARTITIONS_MAX + 2).fill({ group: 1, term: 1 }) })],
+    ['leads.group', (asking) => report(asking, { leads: [{ group: 0, term: 1 }] })],
+    ['leads.term', (asking) => report(asking, { leads: [{ group: 1, term: BIG }] })],
+    ['wall_ms', (asking) => report(asking, { wallMs: BIG })],
+  ])('%s beyond its bound is a violation, and reaches nobody', async (field, ask) => {
+    violations.length = 0
+    await expect(ask(client())).rejects.toThrow('INVALID_ARGUMENT')
+    expect(violations).toEqual([[1, field]])
+    expect([handler.commands, handler.reports]).toEqual([[], []])
   })
 
   test('a node whose address is not known cannot be asked', async () => {

@@ -13,7 +13,7 @@ import type { Identity } from '../formation/identity.ts'
 import { AppliedWaiters } from './applied-waiters.ts'
 import { CatalogChanges } from './catalog-changes.ts'
 import type { CatalogHandle } from './catalog-handle.ts'
-import { CatalogLeader } from './catalog-leader.ts'
+import { CatalogLeader, checkProposer } from './catalog-leader.ts'
 import { CatalogRequests } from './catalog-requests.ts'
 import { LeaderBalancer } from './leader-balancer.ts'
 import { LocalReplicas, type ReplicaList } from './local-replicas.ts'
@@ -87,7 +87,7 @@ class NodeDirectory implements CatalogDirectory {
     this.#view = catalog.view
     this.#revision = catalog.view.revision
     this.#replicas = new LocalReplicas(options.replicas)
-    this.#reports = new PeerReports(env)
+    this.#reports = new PeerReports(env, (group, node) => this.#carries(group, node))
     const peers = () => this.raftAddresses().keys()
     this.#sender = new ReportSender({ env, control, peers, report: () => this.#report() })
     this.#balancer = new LeaderBalancer({
@@ -103,7 +103,10 @@ class NodeDirectory implements CatalogDirectory {
     this.#changes = new CatalogChanges({ env, self: this.self, control, leader, waiters, leaderOf })
     this.#requests = new CatalogRequests({ env, members: identity.members, view: this.#view, changes: this.#changes })
     this.control = {
-      propose: (command) => leader.propose(command),
+      propose: async (from, command) => {
+        checkProposer(from, command)
+        return leader.propose(command)
+      },
       readIndex: () => leader.readIndex(),
       report: (report) => this.#heard(report),
     }
@@ -244,6 +247,12 @@ class NodeDirectory implements CatalogDirectory {
   #heard(report: LeaderReport): void {
     if (!this.raftAddresses().has(report.node)) return
     if (this.#reports.take(report)) this.#tell()
+  }
+
+  /** Whether the node has a replica of the group, and may lead it. */
+  #carries(group: GroupId, node: NodeId): boolean {
+    if (group === CATALOG_GROUP) return this.#options.identity.members.some(({ id }) => id === node)
+    return this.#view.partitionOfGroup(group)?.replicas.some((replica) => replica.node === node) ?? false
   }
 
   #changed(): void {

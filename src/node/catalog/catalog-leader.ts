@@ -1,9 +1,20 @@
 /** What this node does when it leads the catalog: proposes commands, its own and forwarded ones, and gives read points. */
+import { invalid } from '../../base/errors.ts'
 import type { NodeId } from '../../base/ids.ts'
 import type { ControlProposeOutcome, ControlReadOutcome } from '../../rpc/control/types.ts'
-import { decodeCommand, encodeReply } from '../../views/catalog/command-codec.ts'
+import { decodeCommand, encodeReply, isCommand } from '../../views/catalog/command-codec.ts'
 import { UnknownCommandError } from '../../views/view.ts'
 import type { CatalogHandle } from './catalog-handle.ts'
+
+/** A node forwards what its clients ask for, and registers itself alone. Throws INVALID with the field. */
+export function checkProposer(from: NodeId, bytes: Uint8Array): void {
+  // What cannot be read is refused by its reason, as if it had been asked for here.
+  if (!isCommand(bytes)) return
+  const command = decodeCommand(bytes)
+  if (command.type === 'registerNode' && command.node.id !== from) {
+    throw invalid('node.id', `Cannot register node ${command.node.id}: node ${from} asks for it`)
+  }
+}
 
 export class CatalogLeader {
   readonly #catalog: CatalogHandle

@@ -24,10 +24,13 @@ export interface Leader {
 
 export class PeerReports {
   readonly #env: Env
+  readonly #carries: (group: GroupId, node: NodeId) => boolean
   readonly #peers = new Map<NodeId, Peer>()
 
-  constructor(env: Env) {
+  /** `carries`: whether a node has a replica of a group. */
+  constructor(env: Env, carries: (group: GroupId, node: NodeId) => boolean) {
     this.#env = env
+    this.#carries = carries
   }
 
   /** Whether anything but the time is new. The caller has made sure that the node is one of the cluster. */
@@ -51,12 +54,12 @@ export class PeerReports {
     return peer?.accepts === true && this.#env.monoMs() - peer.sinceMs >= ms
   }
 
-  /** Of those who say that they lead the group, the one with the highest term. */
+  /** Of those who say that they lead the group, and have a replica of it, the one with the highest term. */
   leaderOf(group: GroupId): Leader {
     let best: Leader = { node: 0, term: 0 }
     for (const [node, peer] of this.#peers) {
       const term = peer.leads.get(group) ?? 0
-      if (term > best.term && this.alive(node)) best = { node, term }
+      if (term > best.term && this.alive(node) && this.#carries(group, node)) best = { node, term }
     }
     return best
   }

@@ -11,6 +11,8 @@ import type { StartReason } from '../start-error.ts'
 import type { Identity } from './identity.ts'
 
 export const FORMATION_VERSION = 1
+/** No id: in the place of one that the receiver does not know. */
+const ANOTHER = 'another'
 
 export interface FormationState {
   readonly name: string
@@ -82,6 +84,18 @@ export function say(state: FormationState, to: string, toBoot = state.heard.get(
   }
 }
 
+/**
+ * The answer to `hello`. The cluster id, which admits to the peer port, is told only to who says it, and by the first name
+ * to the members that it offers it to. Who says another hears so, and who says none hears none.
+ */
+export function answerTo(state: FormationState, hello: FormationHello): FormationHello {
+  const said = say(state, hello.from, hello.boot)
+  const isMember = state.members.some((member) => member.name === hello.from)
+  const offers = isFirst(state) && said.state === 'prepared' && isMember
+  if (offers || hello.clusterId === said.clusterId) return said
+  return { ...said, clusterId: hello.clusterId === '' || said.clusterId === '' ? '' : ANOTHER }
+}
+
 export function sameList(a: readonly FormationMember[], b: readonly FormationMember[]): boolean {
   return a.length === b.length && a.every((m, i) => m.name === b[i]?.name && m.raft === b[i]?.raft)
 }
@@ -108,18 +122,21 @@ function judge(state: FormationState, hello: FormationHello): Complaint | undefi
 
 function judgeFormed(state: FormationState, hello: FormationHello): Complaint | undefined {
   if (!hello.members.some((member) => member.name === state.name)) {
-    return mismatch(`${hello.from} belongs to cluster ${hello.clusterId}, which has no ${state.name}`)
+    return mismatch(`${hello.from} belongs to a cluster that has no ${state.name}`)
   }
   // The first name decides `formed` before anybody else: if it does not remember, its folder lost it.
   if (state.durable === undefined || (isFirst(state) && state.durable.clusterId === hello.clusterId)) {
     return history(state, hello)
   }
+  if (hello.clusterId === '') return undefined
   return state.durable.clusterId === hello.clusterId ? undefined : otherCluster(state.durable, hello)
 }
 
 function judgePrepared(state: FormationState, hello: FormationHello): Complaint | undefined {
   // Nobody is prepared before the first name is.
   if (state.durable === undefined) return isFirst(state) ? history(state, hello) : undefined
+  // It was asked before this node had an id to say.
+  if (hello.clusterId === '') return undefined
   return state.durable.clusterId === hello.clusterId ? undefined : otherCluster(state.durable, hello)
 }
 
@@ -143,7 +160,9 @@ function nextOfOther(state: FormationState): Identity | undefined {
   const { durable } = state
   if (durable === undefined) {
     const first = state.heard.get(state.members[0]?.name ?? '')
-    return first?.state === 'prepared' && first.toMe ? prepare(state, first.clusterId) : undefined
+    return first?.state === 'prepared' && first.toMe && first.clusterId !== ''
+      ? prepare(state, first.clusterId)
+      : undefined
   }
   if (durable.state === 'formed') return undefined
   const formed = [...state.heard.values()].some((h) => h.state === 'formed' && h.clusterId === durable.clusterId)
@@ -165,13 +184,11 @@ function mismatch(why: string): Complaint {
 }
 
 function otherCluster(durable: Identity, hello: FormationHello): Complaint {
-  return mismatch(
-    `this folder is ${durable.state} for cluster ${durable.clusterId}, ${hello.from} for ${hello.clusterId}`,
-  )
+  return mismatch(`this folder is ${durable.state} for cluster ${durable.clusterId}, ${hello.from} for another`)
 }
 
 function history(state: FormationState, hello: FormationHello): Complaint {
-  const what = `${hello.from} is ${hello.state} in cluster ${hello.clusterId} with ${state.name}, whose folder does not know that`
+  const what = `${hello.from} is ${hello.state} in a cluster with ${state.name}, whose folder does not know that`
   return { reason: 'NODE_HAS_HISTORY', message: `Cannot join with lost memory: ${what}` }
 }
 

@@ -12,7 +12,7 @@ import type {
   FormationTransport,
 } from '../../rpc/formation/types.ts'
 import { StartError } from '../start-error.ts'
-import { begin, type FormationState, hear, type Next, persisted, sameList, say } from './formation-state.ts'
+import { answerTo, begin, type FormationState, hear, type Next, persisted, sameList, say } from './formation-state.ts'
 import type { Identity, IdentityStore } from './identity.ts'
 
 export interface FormationOptions {
@@ -135,7 +135,7 @@ class Running implements Formation {
     return this.#serial(async () => {
       await this.#follow(() => hear(this.#state, hello))
       this.#heardFrom(hello.from)
-      return say(this.#state, hello.from, hello.boot)
+      return answerTo(this.#state, hello)
     })
   }
 

@@ -4,12 +4,12 @@
  */
 import { SandglassError } from '../../base/errors.ts'
 import type { Entry } from '../../base/log-entry.ts'
+import { violation } from '../../base/violation.ts'
 import { readConfChange } from '../../raft/conf-change.ts'
 import type { Message } from '../../raft/types.ts'
 import { UnknownCommandError, type View } from '../../views/view.ts'
 import { isEntryData } from '../entry-data.ts'
 import { isMemberChange } from '../member-change.ts'
-import { violation } from './violation.ts'
 
 /** Throws INVALID with the field at fault. */
 export function checkEntries({ term, logTerm, entries }: Message, view: Pick<View, 'isCommand'>): void {

@@ -5,12 +5,12 @@
  */
 import type { Env } from '../../base/env.ts'
 import type { NodeId, ReplicaId } from '../../base/ids.ts'
+import { violation } from '../../base/violation.ts'
 import type { RaftGroup } from '../../raft/raft.ts'
 import type { Message } from '../../raft/types.ts'
 import type { View } from '../../views/view.ts'
 import { checkEntries } from './entries.ts'
 import { TermGuard } from './term-guard.ts'
-import { violation } from './violation.ts'
 
 export interface GateParts {
   readonly env: Env

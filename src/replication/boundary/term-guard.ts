@@ -5,9 +5,9 @@
  */
 import type { Env } from '../../base/env.ts'
 import { TERM_LEAP_EVERY_MS, TERM_LEAP_MAX, TERM_STEP_MAX } from '../../base/limits.ts'
+import { violation } from '../../base/violation.ts'
 import type { RaftGroup } from '../../raft/raft.ts'
 import type { Message } from '../../raft/types.ts'
-import { violation } from './violation.ts'
 
 export class TermGuard {
   readonly #env: Env

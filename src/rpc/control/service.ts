@@ -1,25 +1,27 @@
 /** The receiving side of the service `sandglass.v1.Control` on the peer port. */
 import { type Server, type ServerUnaryCall, type sendUnaryData, status } from '@grpc/grpc-js'
+import { SandglassError } from '../../base/errors.ts'
 import type { NodeId } from '../../base/ids.ts'
-import { checkHandshake } from '../peer/wire.ts'
+import { CATALOG_COMMAND_BYTES_MAX, CATALOG_PARTITIONS_MAX, DUE_MS_MAX, ID_MAX, TERM_MAX } from '../../base/limits.ts'
+import { violation } from '../../base/violation.ts'
+import { type Admission, admit, note } from '../peer/admission.ts'
 import { controlMethods, OUTCOME } from './proto.ts'
 import type { ControlHandler, ControlProposeOutcome, ControlReadOutcome } from './types.ts'
 
-export interface ControlServiceOptions {
-  /** Read on every call: the port opens before the cluster is formed. undefined: everybody is refused. */
-  readonly clusterId: () => string | undefined
-  readonly node: () => NodeId | undefined
+export interface ControlServiceOptions extends Admission {
   readonly handler: () => ControlHandler | undefined
 }
 
 /** Adds the service to the server of the peer port. */
 export function addControlService(server: Server, options: ControlServiceOptions): void {
   server.addService(controlMethods(), {
-    Propose: unary(options, async (handler, _from, { command }: { command: Uint8Array }) =>
-      proposeResponse(await handler.propose(command)),
-    ),
+    Propose: unary(options, async (handler, from, { command }: { command: Uint8Array }) => {
+      checkCommand(command)
+      return proposeResponse(await handler.propose(from, command))
+    }),
     ReadIndex: unary(options, async (handler) => readResponse(await handler.readIndex())),
     Report: unary(options, async (handler, from, report: Report) => {
+      checkReport(report)
       handler.report({ node: from, ...report })
       return {}
     }),
@@ -37,23 +39,39 @@ type Run<Q, A> = (handler: ControlHandler, from: NodeId, request: Q) => Promise<
 /** Runs a call of a peer that means this node; all others are refused. */
 function unary<Q, A>(options: ControlServiceOptions, run: Run<Q, A>) {
   return (call: ServerUnaryCall<Q, A>, answer: sendUnaryData<A>): void => {
-    const clusterId = options.clusterId()
-    const node = options.node()
+    const peer = admit(call, options)
     const handler = options.handler()
-    if (clusterId === undefined || node === undefined || handler === undefined) {
-      answer({ code: status.UNAVAILABLE, details: 'Cannot take the call: this node has no cluster yet' })
+    if ('code' in peer) {
+      answer(peer)
       return
     }
-    const peer = checkHandshake(call.metadata, { clusterId, node })
-    if ('refused' in peer) {
-      answer({ code: status.FAILED_PRECONDITION, details: `Cannot take the call: ${peer.refused}` })
+    if (handler === undefined) {
+      answer({ code: status.UNAVAILABLE, details: 'Cannot take the call: this node does not serve yet' })
       return
     }
     run(handler, peer.from, call.request).then(
       (response) => answer(null, response),
-      (error: unknown) => answer({ code: status.INTERNAL, details: error instanceof Error ? error.message : 'failed' }),
+      (error: unknown) => {
+        note(error, peer.from, options)
+        const code = error instanceof SandglassError ? error.code : status.INTERNAL
+        answer({ code, details: error instanceof Error ? error.message : 'failed' })
+      },
     )
   }
+}
+
+function checkCommand(command: Uint8Array): void {
+  const { byteLength } = command
+  if (byteLength > CATALOG_COMMAND_BYTES_MAX) throw violation('command', `it has ${byteLength} bytes`)
+}
+
+function checkReport({ leads, wallMs }: Report): void {
+  if (leads.length > CATALOG_PARTITIONS_MAX + 1) throw violation('leads', `they are ${leads.length}`)
+  for (const { group, term } of leads) {
+    if (group < 1 || group > ID_MAX) throw violation('leads.group', `there is no group ${group}`)
+    if (term < 1 || term > TERM_MAX) throw violation('leads.term', `nobody leads in term ${term}`)
+  }
+  if (wallMs > DUE_MS_MAX) throw violation('wall_ms', `no clock shows ${wallMs}`)
 }
 
 function proposeResponse(outcome: ControlProposeOutcome) {

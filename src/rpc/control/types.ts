@@ -24,9 +24,10 @@ export interface LeaderReport {
   readonly wallMs: number
 }
 
-/** The receiving side: implemented by the node. None of the methods throws for a peer's mistake. */
+/** The receiving side: implemented by the node. */
 export interface ControlHandler {
-  propose(command: Uint8Array): Promise<ControlProposeOutcome>
+  /** Rejects with INVALID and the field for what the node `from` has no business to ask for. */
+  propose(from: NodeId, command: Uint8Array): Promise<ControlProposeOutcome>
   readIndex(): Promise<ControlReadOutcome>
   report(report: LeaderReport): void
 }

@@ -27,6 +27,8 @@ const BACKOFF_MIN_MS = 50
 const BACKOFF_MAX_MS = 1000
 /** A try younger than this is left to come about. */
 const YOUNG_MS = 100
+/** A stream that ends as a violation within this time did not mend what was wrong with the one before. */
+const SOUND_MS = 10_000
 
 /** A connection shared with nobody, which a healed network finds again within a second. */
 export const CHANNEL_OPTIONS = {
@@ -56,6 +58,8 @@ export class PeerLink {
   #backoffMs = BACKOFF_MIN_MS
   #retryAtMs = 0
   #openedAtMs = 0
+  /** The last stream was not ended as a violation: a peer that takes the next one is a peer that is there again. */
+  #sound = true
   #closed = false
 
   constructor(options: LinkOptions) {
@@ -82,7 +86,7 @@ export class PeerLink {
   /** The peer was heard from: what kept it from being reached is over, and no backoff is worth waiting for. */
   hurry(): void {
     const { env, address } = this.#options
-    if (this.#closed || this.#state === 'accepted') return
+    if (this.#closed || this.#state === 'accepted' || !this.#sound) return
     const stream = this.#stream
     if (stream !== undefined && env.monoMs() - this.#openedAtMs < YOUNG_MS) return
     this.#stream = undefined
@@ -146,20 +150,23 @@ export class PeerLink {
   #accepted(stream: Stream): void {
     if (stream !== this.#stream) return
     this.#state = 'accepted'
-    this.#backoffMs = BACKOFF_MIN_MS
+    if (this.#sound) this.#backoffMs = BACKOFF_MIN_MS
   }
 
   #ended(stream: Stream, error: ServiceError | undefined): void {
     if (stream !== this.#stream || this.#closed) return
     this.#stream = undefined
     this.#queuedBytes = 0
-    if (this.#state === 'accepted') {
+    const { env, onError, onGone } = this.#options
+    const isViolation = error?.code === status.INVALID_ARGUMENT
+    if (!isViolation && env.monoMs() - this.#openedAtMs > SOUND_MS) this.#sound = true
+    if (isViolation) this.#sound = false
+    if (this.#state === 'accepted' && !isViolation) {
       this.#state = 'reset'
       // Whether the process is gone or only the connection, the next try tells.
       this.#open()
       return
     }
-    const { env, onError, onGone } = this.#options
     const backoffMs = this.#backoffMs
     this.#retryAtMs = env.monoMs() + backoffMs
     this.#backoffMs = Math.min(2 * backoffMs, BACKOFF_MAX_MS)

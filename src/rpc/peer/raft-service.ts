@@ -14,20 +14,13 @@ import {
 import { SandglassError } from '../../base/errors.ts'
 import type { NodeId } from '../../base/ids.ts'
 import type { PeerReceiver } from '../../replication/transport.ts'
-import { checkHandshake, EXCHANGE, INSTALL_SNAPSHOT } from './wire.ts'
+import { type Admission, admit, note, type Refusal } from './admission.ts'
+import { decodeBody, EXCHANGE, INSTALL_SNAPSHOT } from './wire.ts'
 
-export interface RaftServiceOptions {
-  /** Read on every handshake: a node may learn its cluster after its port opened. undefined: refuse everybody. */
-  readonly clusterId: () => string | undefined
-  readonly node: () => NodeId | undefined
+export interface RaftServiceOptions extends Admission {
   readonly receiver: () => PeerReceiver | undefined
   /** A peer's stream was accepted. */
   readonly onPeer?: (node: NodeId) => void
-}
-
-interface Refusal {
-  readonly code: status
-  readonly details: string
 }
 
 interface Peer {
@@ -48,7 +41,7 @@ export function addRaftService(server: Server, options: RaftServiceOptions): voi
 }
 
 function serveExchange(call: ServerDuplexStream<Uint8Array, Uint8Array>, options: RaftServiceOptions): void {
-  const peer = accept(call.metadata, options)
+  const peer = accept(call, options)
   if ('code' in peer) {
     call.emit('error', peer)
     return
@@ -60,9 +53,10 @@ function serveExchange(call: ServerDuplexStream<Uint8Array, Uint8Array>, options
   call.on('data', (body: Uint8Array) => {
     if (!open) return
     try {
-      peer.receiver.frame(peer.from, body)
+      peer.receiver.frame(peer.from, decodeBody(body))
     } catch (error) {
       open = false
+      note(error, peer.from, options)
       call.emit('error', toStatus(error))
     }
   })
@@ -74,12 +68,17 @@ async function takeSnapshot(
   call: ServerReadableStream<Uint8Array, Uint8Array>,
   options: RaftServiceOptions,
 ): Promise<void> {
-  const peer = accept(call.metadata, options)
+  const peer = accept(call, options)
   if ('code' in peer) throw peer
   const bodies: AsyncIterator<Uint8Array> = call[Symbol.asyncIterator]()
-  const header = await bodies.next()
-  if (header.done) throw new SandglassError('INVALID', 'Cannot install a snapshot: its header is missing')
-  await peer.receiver.snapshot(peer.from, header.value, chunksOf(bodies))
+  try {
+    const header = await bodies.next()
+    if (header.done) throw new SandglassError('INVALID', 'Cannot install a snapshot: its header is missing')
+    await peer.receiver.snapshot(peer.from, decodeBody(header.value), chunksOf(bodies))
+  } catch (error) {
+    note(error, peer.from, options)
+    throw error
+  }
 }
 
 /** An empty chunk is the end; a stream that ends without one was cut short. */
@@ -87,23 +86,18 @@ async function* chunksOf(bodies: AsyncIterator<Uint8Array>): AsyncGenerator<Uint
   for (;;) {
     const next = await bodies.next()
     if (next.done) throw new SandglassError('INVALID', 'Cannot install a snapshot: it was cut short')
-    if (next.value.byteLength === 0) return
-    yield next.value
+    const chunk = decodeBody(next.value)
+    if (chunk.byteLength === 0) return
+    yield chunk
   }
 }
 
-function accept(metadata: Metadata, options: RaftServiceOptions): Peer | Refusal {
-  const clusterId = options.clusterId()
-  const node = options.node()
+function accept(call: { readonly metadata: Metadata }, options: RaftServiceOptions): Peer | Refusal {
+  const admitted = admit(call, options)
   const receiver = options.receiver()
-  if (clusterId === undefined || node === undefined || receiver === undefined) {
-    return { code: status.UNAVAILABLE, details: 'Cannot accept the peer: this node is of no cluster yet' }
-  }
-  const checked = checkHandshake(metadata, { clusterId, node })
-  if ('refused' in checked) {
-    return { code: status.FAILED_PRECONDITION, details: `Cannot accept the peer: ${checked.refused}` }
-  }
-  return { from: checked.from, receiver }
+  if ('code' in admitted) return admitted
+  if (receiver !== undefined) return { from: admitted.from, receiver }
+  return { code: status.UNAVAILABLE, details: 'Cannot take the call: this node does not serve yet' }
 }
 
 /** A refusal stays what it is; of a bug the peer learns no more than that there is one. */

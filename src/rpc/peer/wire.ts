@@ -26,7 +26,8 @@ export const EXCHANGE: MethodDefinition<Uint8Array, Uint8Array> = {
   requestStream: true,
   responseStream: true,
   requestSerialize: encodeBody,
-  requestDeserialize: decodeBody,
+  // Read by the service, which knows whose it is.
+  requestDeserialize: (bytes) => bytes,
   responseSerialize: encodeBody,
   responseDeserialize: decodeBody,
 }
@@ -36,7 +37,7 @@ export const INSTALL_SNAPSHOT: MethodDefinition<Uint8Array, Uint8Array> = {
   requestStream: true,
   responseStream: false,
   requestSerialize: encodeBody,
-  requestDeserialize: decodeBody,
+  requestDeserialize: (bytes) => bytes,
   // The answer has no fields.
   responseSerialize: () => Buffer.alloc(0),
   responseDeserialize: (bytes) => bytes,
@@ -58,7 +59,7 @@ export function encodeBody(body: Uint8Array): Buffer {
 }
 
 /** The body, a view into `bytes`. Throws INVALID for another version or anything that is not such a message. */
-export function decodeBody(bytes: Buffer): Uint8Array {
+export function decodeBody(bytes: Uint8Array): Uint8Array {
   if (bytes[0] !== TAG_VERSION || bytes[1] !== VERSION || bytes[2] !== TAG_BODY) {
     throw invalid('version', 'Cannot read a peer message: its version is unknown')
   }
@@ -83,7 +84,7 @@ export function encodeHandshake({ clusterId, from, to }: PeerIdentity): Metadata
   return metadata
 }
 
-const OTHER_CLUSTER = 'it is of cluster'
+const OTHER_CLUSTER = 'it is of another cluster'
 
 /** Whether a refusal says that the two nodes are of different clusters. */
 export function saysOtherCluster(message: string): boolean {
@@ -101,7 +102,7 @@ export function checkHandshake(
     return { refused: `its protocol is ${protocol || 'missing'}, ours is ${PEER_PROTOCOL}` }
   }
   const clusterId = read('cluster')
-  if (clusterId !== own.clusterId) return { refused: `${OTHER_CLUSTER} ${clusterId}, this is ${own.clusterId}` }
+  if (clusterId !== own.clusterId) return { refused: OTHER_CLUSTER }
   const to = read('to')
   if (to !== String(own.node)) return { refused: `it looks for node ${to}, this is node ${own.node}` }
   const from = Number(read('from'))

@@ -1,11 +1,9 @@
 /** What the catalog refuses, and why: the one place that judges a command's fields. */
 import type { ErrorReason } from '../../base/errors.ts'
 import type { NodeId } from '../../base/ids.ts'
-import { NAME_CHARS_MAX, PARTITIONS_MAX, REPLICATION_FACTOR_MAX } from '../../base/limits.ts'
+import { CATALOG_PARTITIONS_MAX, NAME_CHARS_MAX, PARTITIONS_MAX, REPLICATION_FACTOR_MAX } from '../../base/limits.ts'
 import type { CatalogReply, CreateTopicCommand, NodeRecord } from './commands.ts'
 
-/** Partitions of all topics together: each is a Raft group with its memory on every node that carries it. */
-const CATALOG_PARTITIONS_MAX = 16_384
 const NODES_MAX = 1_000
 const ADDRESS_CHARS_MAX = 300
 const NAME = new RegExp(`^[A-Za-z0-9._-]{1,${NAME_CHARS_MAX}}$`)

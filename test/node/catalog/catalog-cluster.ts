@@ -173,7 +173,7 @@ export class CatalogCluster {
   client(from: NodeId): ControlClient {
     return {
       propose: async (to, command) => {
-        const answer = await this.#call(from, to, (handler) => handler.propose(command))
+        const answer = await this.#call(from, to, (handler) => handler.propose(from, command))
         if (this.answersToLose-- > 0) throw new Error('the connection broke')
         return answer
       },

@@ -4,6 +4,7 @@
  */
 import { describe, expect, test } from 'vitest'
 import {
+  answerTo,
   begin,
   type FormationState,
   type Heard,
@@ -94,7 +95,7 @@ function exchange(world: World, from: number, to: number, bounds: Bounds): World
   return after.flatMap((asked) => {
     const answerer = asked.nodes[to]?.state
     if (answerer === undefined) return [asked]
-    const answer = say(answerer, asker.name, asker.boot)
+    const answer = answerTo(answerer, question)
     // With late words, a word that never comes is a late one: it may stay on its way for ever.
     const lost = bounds.lates === 0 ? [asked] : []
     if (asked.lates < bounds.lates) lost.push({ ...asked, lates: asked.lates + 1, late: { to: from, hello: answer } })

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import {
+  answerTo,
   begin,
   FORMATION_VERSION,
   type FormationState,
@@ -109,5 +110,19 @@ describe('formation', () => {
     const next = hear(formed, hello('n1', 'n2', { state: 'formed', clusterId: 'c2', members: [] }))
     expect(next.type).toBe('wait')
     expect(say(next.state, 'n1')).toMatchObject({ state: 'formed', clusterId: 'c1' })
+  })
+
+  test('tells the cluster id to who says it and, while it is offered, to the members; to nobody else', () => {
+    const asks = (from: string, told: Partial<FormationHello> = {}) => hello(from, 'n1', told)
+    const told = (of: FormationState, by: FormationHello) => answerTo(of, by).clusterId
+    for (const durable of ['prepared', 'formed'] as const) {
+      expect(told(state('n2', durable), asks('stranger'))).toBe('')
+      expect(told(state('n2', durable), asks('n3'))).toBe('')
+      expect(told(state('n2', durable), asks('n3', { state: 'prepared', clusterId: 'c2' }))).toBe('another')
+      expect(told(state('n2', durable), asks('n3', { state: 'prepared', clusterId: 'c1' }))).toBe('c1')
+    }
+    expect(told(state('n1', 'prepared'), asks('n2'))).toBe('c1')
+    expect(told(state('n1', 'prepared'), asks('stranger'))).toBe('')
+    expect(told(state('n1', 'formed'), asks('n2'))).toBe('')
   })
 })

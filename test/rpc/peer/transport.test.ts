@@ -66,7 +66,10 @@ interface Peer {
 async function listen(node: NodeId, clusterId = 'c1', port = 0): Promise<Peer> {
   const inbox = new Inbox()
   const server = createPeerServer()
-  addRaftService(server.services, { clusterId: () => clusterId, node: () => node, receiver: () => inbox })
+  addRaftService(server.services, {
+    ...{ clusterId: () => clusterId, node: () => node, knows: (of) => of < 5, receiver: () => inbox },
+    onViolation: (from, field) => inbox.emit('violation', from, field),
+  })
   const bound = await server.listen(`127.0.0.1:${port}`)
   closers.push(() => server.close())
   return { inbox, server, address: `127.0.0.1:${bound}` }
@@ -126,7 +129,9 @@ describe('the peer port', () => {
     peer.inbox.on('frame', () => expect.unreachable('a frame got through'))
     const refused = once(errors, 'link')
     transport.send(2, 'control', bytes(1))
-    expect(String(await refused)).toContain('it is of cluster c1, this is c2')
+    const told = String(await refused)
+    expect(told).toContain('it is of another cluster')
+    expect(told).not.toContain('c2')
   })
 
   test('refuses a caller that means another node or speaks another protocol', async () => {
@@ -141,14 +146,54 @@ describe('the peer port', () => {
     expect((await call(peer.address, metadata)).details).toContain('its protocol is 99, ours is 2')
   })
 
+  test('refuses a caller that the cluster does not know', async () => {
+    const peer = await listen(2)
+    const metadata = encodeHandshake({ clusterId: 'c1', from: 9, to: 2 })
+    expect((await call(peer.address, metadata)).details).toContain('no node of this cluster has its id')
+  })
+
+  test('comes back ever more slowly to a peer that ends each stream as a violation', async () => {
+    const peer = await listen(2)
+    peer.inbox.onFrame = () => {
+      throw invalid('term', 'Cannot take a message: its term is too far away')
+    }
+    const waits: number[] = []
+    const patient: Env = {
+      ...env,
+      // Waiting costs nothing here, and time stands still for whoever looks at it.
+      monoMs: () => 0,
+      after: (ms, run) => {
+        if (ms < 2000) waits.push(ms)
+        return env.after(ms < 2000 ? 0 : ms, run)
+      },
+    }
+    const peers = () => new Map([[2, peer.address]])
+    const transport = createPeerTransport({ env: patient, clusterId: 'c1', node: 1, peers })
+    closers.push(() => transport.close())
+    let told = 0
+    const enough = new Promise<void>((resolve) => {
+      peer.inbox.on('violation', () => {
+        // A peer that is heard from is no reason to hurry either.
+        transport.heard(2)
+        if (++told === 5) resolve()
+      })
+    })
+    const timer = setInterval(() => transport.send(2, 'control', bytes(1)), 5)
+    closers.push(() => clearInterval(timer))
+    await enough
+    expect(waits.slice(0, 4)).toEqual([50, 100, 200, 400])
+  })
+
   test('drops the connection of a peer whose frame is damaged, and takes a new one', async () => {
     const peer = await listen(2)
     peer.inbox.onFrame = (frame) => {
       if (frame[0] === 66) throw invalid('frame', 'Cannot read a frame: the checksum differs')
     }
     const metadata = encodeHandshake({ clusterId: 'c1', from: 1, to: 2 })
+    const told = once(peer.inbox, 'violation')
     const error = await call(peer.address, metadata, bytes(66))
     expect(error.details).toContain('the checksum differs')
+    expect(await told).toEqual([1, 'frame'])
 
     const { transport } = connect(peer.address)
     const heard = once(peer.inbox, 'frame')
@@ -210,7 +255,9 @@ describe('the peer port', () => {
     const inbox = new Inbox()
     const server = createPeerServer()
     const onPeer = (node: NodeId) => inbox.emit('peer', node)
-    addRaftService(server.services, { clusterId: () => 'c1', node: () => 2, receiver: () => inbox, onPeer })
+    addRaftService(server.services, {
+      ...{ clusterId: () => 'c1', node: () => 2, knows: () => true, receiver: () => inbox, onPeer },
+    })
     closers.push(() => server.close())
     const { transport } = connect(`127.0.0.1:${await server.listen('127.0.0.1:0')}`)
     const connected = once(inbox, 'peer')
