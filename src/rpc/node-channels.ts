@@ -25,17 +25,15 @@ interface PassingCall extends Passing {
   readonly onCancel: (listener: () => void) => void
 }
 
-interface RunningCall {
-  cancel(): void
-  once(event: 'status', listener: () => void): unknown
-}
-
 export interface NodeChannels {
   /** Sends an encoded request, resolves the encoded response. Rejects UNREACHABLE when it never left, else a gRPC ServiceError. */
   unary(node: NodeInfo, path: string, request: Buffer, about: PassingCall): Promise<Buffer>
   /** Opens a stream of encoded messages over a standing connection. Rejects UNREACHABLE. */
   stream(node: NodeInfo, path: string, about: Passing): Promise<RawStream>
-  /** Ends, as if their connections had broken, the calls and streams to nodes that are not alive any more. */
+  /**
+   * Ends, as if their connections had broken, the streams to nodes that are not alive any more. A single call has a deadline
+   * and is left to it: a node that is only slow may answer yet, and its caller would take what was stored for unknown.
+   */
   keepTo(alive: (node: NodeId) => boolean): void
   close(): void
 }
@@ -57,17 +55,17 @@ const CHANNEL_OPTIONS = {
 
 export function createNodeChannels(env: Env): NodeChannels {
   const clients = new Map<string, Client>()
-  const running = new Map<NodeId, Set<RunningCall>>()
+  const streams = new Map<NodeId, Set<RawStream>>()
 
   /** Keepalive would take 15 s to find that a node is silent. */
-  function track<C extends RunningCall>(node: NodeId, call: C): C {
-    const calls = running.get(node) ?? new Set()
-    running.set(node, calls.add(call))
-    call.once('status', () => {
-      calls.delete(call)
-      if (calls.size === 0 && running.get(node) === calls) running.delete(node)
+  function track(node: NodeId, stream: RawStream): RawStream {
+    const open = streams.get(node) ?? new Set()
+    streams.set(node, open.add(stream))
+    stream.once('status', () => {
+      open.delete(stream)
+      if (open.size === 0 && streams.get(node) === open) streams.delete(node)
     })
-    return call
+    return stream
   }
 
   function clientFor(address: string): Client {
@@ -114,7 +112,6 @@ export function createNodeChannels(env: Env): NodeChannels {
             else resolve(response ?? EMPTY)
           },
         )
-        track(node.id, call)
         onCancel(() => call.cancel())
       })
     },
@@ -123,8 +120,8 @@ export function createNodeChannels(env: Env): NodeChannels {
       return track(node.id, client.makeBidiStreamRequest(path, same, same, forwardedMark(partition)))
     },
     keepTo(alive) {
-      for (const [node, calls] of running) {
-        if (!alive(node)) for (const call of [...calls]) call.cancel()
+      for (const [node, open] of streams) {
+        if (!alive(node)) for (const stream of [...open]) stream.cancel()
       }
     },
     close() {
