@@ -6,6 +6,8 @@ interface Status {
   readonly nodes: readonly { readonly name: string; readonly alive: boolean }[]
   readonly partitions: readonly {
     readonly topic: string
+    readonly leader: string
+    readonly term: number
     readonly commit: number
     /** By node. */
     readonly applied: Readonly<Record<string, number>>

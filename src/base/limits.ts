@@ -20,7 +20,7 @@ export const SIDE_CONNECTIONS_MAX = 256
 export const PEER_CONNECTIONS_MAX = 1024
 export const STREAMS_PER_CONNECTION_MAX = 10_000
 export const STREAMS_MAX = 20_000
-export const UNFINISHED_BYTES_MAX = 256 * MIB
+export const UNFINISHED_BYTES_MAX = 128 * MIB
 /** Below this a few large requests would be more than the node takes. */
 export const UNFINISHED_BYTES_MIN = 4 * RECEIVE_BYTES_MAX
 export const FRAME_MS_MAX = 30_000

@@ -1,5 +1,6 @@
 /** Things that must be over within the same time: one timer for all of them, since the first to begin is the first to be late. */
 import type { Env, Timer } from '../../base/env.ts'
+import { SLICE_MS } from '../../base/limits.ts'
 
 export class Overdue<T> {
   readonly #env: Env
@@ -31,12 +32,14 @@ export class Overdue<T> {
     this.#due.clear()
   }
 
+  /** Many may be late at once: those for whom there is no time go with the next turns. */
   #fire(): void {
     this.#timer = undefined
-    const now = this.#env.monoMs()
+    const began = this.#env.monoMs()
     for (const [item, due] of this.#due) {
-      if (due > now) {
-        this.#timer = this.#env.after(due - now, () => this.#fire())
+      const now = this.#env.monoMs()
+      if (due > now || now - began >= SLICE_MS) {
+        this.#timer = this.#env.after(Math.max(0, due - now), () => this.#fire())
         return
       }
       this.#due.delete(item)
