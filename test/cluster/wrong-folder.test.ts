@@ -54,6 +54,8 @@ test('the folder of another node: DATA_FOREIGN', async () => {
     code: 1,
     reason: 'DATA_FOREIGN',
     message: 'Cannot start n2: the data folder is of node n1',
+    field: 'data',
+    action: expect.stringContaining('data folder of this node'),
   })
 })
 
@@ -61,7 +63,7 @@ test('the folder of another node: DATA_FOREIGN', async () => {
 const NEWER: Readonly<Record<string, (data: string) => void>> = {
   'identity.json': (data) => {
     const path = join(data, 'identity.json')
-    writeFileSync(path, readFileSync(path, 'utf8').replace('"format": 1', '"format": 2'))
+    writeFileSync(path, readFileSync(path, 'utf8').replace(/"format": \d+/, '"format": 99'))
   },
   'a segment of the log': (data) => {
     const wal = join(data, 'shard-0', 'wal')
