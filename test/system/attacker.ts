@@ -88,24 +88,19 @@ async function main([kind = '', ...numbers]: readonly string[]): Promise<void> {
     )
     await Promise.all(first)
   } else if (kind === 'streams') {
-    const streams = new Map<ClientHttp2Session, ClientHttp2Stream[]>()
-    keep(
-      count,
-      () => {
-        const one = session(port)
-        streams.set(
-          one,
-          keep(
-            size,
-            () => stream(one),
-            (opened) => !opened.closed,
-          ),
-        )
-        return one
-      },
-      (one) => !one.closed && !one.destroyed,
-    )
-    await new Promise((resolve) => setTimeout(resolve, AGAIN_MS))
+    for (let i = 0; i < count; i++) {
+      let one = session(port)
+      keep(
+        size,
+        () => {
+          if (one.closed || one.destroyed) one = session(port)
+          return stream(one)
+        },
+        (opened) => !opened.closed,
+      )
+      // What was asked for leaves before the next connection.
+      await new Promise((resolve) => setImmediate(resolve))
+    }
   } else {
     const first = keep(
       count,
