@@ -1,7 +1,7 @@
 /**
  * The turn of a shard (architecture §8): everything that happened in one turn of the event loop becomes one frame per
- * peer and one batch of the log, as far as a slice goes. Messages leave first, the log writes meanwhile, then committed
- * entries are applied for at most one slice over all groups. Ticks follow the monotonic clock; what a stall swallowed is never made up.
+ * peer and one batch of the log. Messages leave first, the log writes meanwhile, then committed entries are applied for
+ * at most one slice over all groups. Ticks follow the monotonic clock; what a stall swallowed is never made up.
  */
 import type { Env, Timer } from '../base/env.ts'
 import type { Outbox } from './outbox.ts'
@@ -20,9 +20,6 @@ interface TurnLoopParts {
   readonly onTick: (ticks: number) => void
   readonly fatal: (error: unknown) => void
 }
-
-/** Of replicas: reading the clock for each would cost a good part of the visit. */
-const VISITS_PER_LOOK = 16
 
 export class TurnLoop {
   readonly #parts: TurnLoopParts
@@ -73,35 +70,12 @@ export class TurnLoop {
     const replicas = this.#dirty
     this.#dirty = new Set()
     try {
-      const left = this.#collect(replicas)
+      for (const replica of replicas) replica.collect()
       this.#parts.outbox.flush()
       this.#apply(replicas)
-      this.#postpone(left)
     } catch (error) {
       this.#parts.fatal(error)
     }
-  }
-
-  /** Those for which the slice was too short; they are taken out of `replicas`. */
-  #collect(replicas: Set<Turnable>): readonly Turnable[] {
-    const { env, sliceMs } = this.#parts
-    const endMs = env.monoMs() + sliceMs
-    const left: Turnable[] = []
-    let visited = 0
-    for (const replica of replicas) {
-      if (left.length > 0 || (++visited % VISITS_PER_LOOK === 0 && env.monoMs() >= endMs)) {
-        left.push(replica)
-        replicas.delete(replica)
-      } else replica.collect()
-    }
-    return left
-  }
-
-  /** They come first in the next turn; those that had one may have asked for another already. */
-  #postpone(left: readonly Turnable[]): void {
-    if (left.length === 0) return
-    this.#dirty = new Set([...left, ...this.#dirty])
-    this.#schedule()
   }
 
   /** When the slice is used up, those that had no turn come first in the next one. */
@@ -120,7 +94,10 @@ export class TurnLoop {
       replica.apply(enough)
       spent = enough()
     }
-    this.#postpone(left)
+    if (left.length === 0) return
+    // Those that had a turn may have asked for another already.
+    this.#dirty = new Set([...left, ...this.#dirty])
+    this.#schedule()
   }
 
   #stateIsBusy(replicas: ReadonlySet<Turnable>): boolean {

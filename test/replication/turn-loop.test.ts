@@ -116,35 +116,6 @@ describe('a turn', () => {
     expect(applied).toEqual(['1 a', '1 a', '2 b', '2 b', '3 a', '3 a', '4 b', '4 b'])
   })
 
-  test('visits as many replicas as a slice allows, and the others in the next one, each once', async () => {
-    const time = new VirtualTime()
-    const env = time.env()
-    let nowMs = 0
-    let turns = 0
-    const visited: number[] = []
-    const loop: TurnLoop = loopOf(time, env, { env: { ...boundEnv(env), monoMs: () => nowMs } })
-    const replica = (): Turnable => ({
-      collect: () => {
-        nowMs += 0.1
-        visited.push(turns)
-      },
-      tick: () => undefined,
-      apply: () => undefined,
-    })
-    for (let i = 0; i < 200; i++) loop.mark(replica())
-    for (turns = 1; turns <= 6; turns++) {
-      await new Promise<void>((resolve) => {
-        env.endOfTurn(resolve)
-        void time.run(0)
-      })
-    }
-    loop.stop()
-    expect(visited).toHaveLength(200)
-    const most = Math.max(...[1, 2, 3, 4, 5, 6].map((turn) => visited.filter((at) => at === turn).length))
-    // Five milliseconds are fifty visits; the clock is looked at now and then.
-    expect(most).toBeLessThanOrEqual(64)
-  })
-
   test('applies nothing while the state store cannot be read, and goes on afterwards', async () => {
     const cluster = await Cluster.start({ nodes: 1 })
     const leader = await cluster.leader()
