@@ -4,7 +4,7 @@
  * entry goes alone.
  */
 import { Budget } from '../base/budget.ts'
-import type { SandglassError } from '../base/errors.ts'
+import { SandglassError } from '../base/errors.ts'
 import { Fifo } from '../base/fifo.ts'
 import { ENTRY_BYTES_MAX, ENTRY_MESSAGES_MAX, NODE_PRODUCE_BYTES_MAX, NODE_SETTLE_BYTES_MAX } from '../base/limits.ts'
 import { pinnedBytes } from '../base/pinned.ts'
@@ -19,6 +19,8 @@ export interface WaitingCommand {
   /** Messages it names: bounds the time apply takes. */
   readonly weight: number
   readonly done: (answer: Answer) => void
+  /** Whether its caller still waits; asked when its turn comes. Default: yes. */
+  readonly wanted?: (() => boolean) | undefined
 }
 
 /** What a waiting command costs beside its bytes: the record and its callback. */
@@ -90,12 +92,23 @@ export class Lane {
   /** Moves what fits; returns the cost, which `answered` gives back once the entry is answered. */
   moveTo(batch: EntryBatch): number {
     let cost = 0
-    for (let item = this.#queue.first; item !== undefined && batch.add(item); item = this.#queue.first) {
+    for (let item = this.#queue.first; item !== undefined; item = this.#queue.first) {
+      const wanted = item.wanted?.() ?? true
+      if (wanted && !batch.add(item)) break
       this.#queue.shift()
       this.#weight -= item.weight
-      cost += costOf(item)
+      if (wanted) cost += costOf(item)
+      else this.#drop(item)
     }
     return cost
+  }
+
+  #drop(item: WaitingCommand): void {
+    this.answered(costOf(item))
+    item.done({
+      type: 'failed',
+      error: new SandglassError('DEADLINE', 'Cannot store it: nobody waits for it any more'),
+    })
   }
 
   answered(cost: number): void {

@@ -96,14 +96,18 @@ export class Partition {
     return this.#proposer.counts
   }
 
-  /** `done` is called exactly once, at the earliest when the outcome is decided. */
-  produce(command: ProduceCommand, done: (answer: Answer) => void): void {
-    this.#submit(command, (answer) => {
+  /**
+   * `done` is called exactly once, at the earliest when the outcome is decided. `wanted`: whether the caller still waits;
+   * what nobody waits for when its turn comes is not stored, and `done` gets DEADLINE.
+   */
+  produce(command: ProduceCommand, done: (answer: Answer) => void, wanted?: () => boolean): void {
+    const stored = (answer: Answer) => {
       if (answer.type === 'reply' && answer.reply.type === 'produced') {
         this.#options.counters.produced += answer.reply.positions.length - answer.reply.duplicates
       }
       done(answer)
-    })
+    }
+    this.#submit(command, stored, wanted)
   }
 
   /** A consumer's stream begins. Throws NOT_LEADER when this node does not lead or is not ready; `ready` waits for that. */
@@ -183,12 +187,12 @@ export class Partition {
     }
   }
 
-  #submit(command: TimerCommand, done: (answer: Answer) => void): void {
+  #submit(command: TimerCommand, done: (answer: Answer) => void, wanted?: () => boolean): void {
     if (!this.leads) {
       done({ type: 'failed', error: this.notLeader() })
       return
     }
-    this.#proposer.submit(command, done)
+    this.#proposer.submit(command, done, wanted)
     if (this.#leadership === undefined) this.#awaitReady()
   }
 

@@ -60,7 +60,7 @@ export class Proposer {
   }
 
   /** Encodes at once (bodies may lie in a frame that does not outlive the turn); `done` is called exactly once. */
-  submit(command: TimerCommand, done: (answer: Answer) => void): void {
+  submit(command: TimerCommand, done: (answer: Answer) => void, wanted?: () => boolean): void {
     const lane = command.type === 'produce' ? this.#produce : this.#settle
     if (lane.full) {
       done({ type: 'failed', error: this.#options.refusal('OVERLOADED') })
@@ -71,7 +71,7 @@ export class Proposer {
       done({ type: 'failed', error: tooLarge(command, bytes.length) })
       return
     }
-    lane.push({ bytes, weight: weightOf(command), done })
+    lane.push({ bytes, weight: weightOf(command), done, wanted })
     this.#options.schedule()
   }
 
@@ -113,6 +113,8 @@ export class Proposer {
     const settleCost = this.#settle.moveTo(batch)
     const alone = this.#crowded && settleCost > 0
     const produceCost = alone ? 0 : this.#produce.moveTo(batch)
+    // Nobody waits for any of it any more.
+    if (batch.commands.length === 0) return
     const entry = produceCost > 0 ? { at, open: true } : undefined
     if (entry) this.#openEntries.push(entry)
     this.#underWay += 1

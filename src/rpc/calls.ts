@@ -107,6 +107,7 @@ function unary(handler: Unary<unknown, unknown>, row: MethodRow, context: Servic
       raw: call.request,
       path: row.path,
       onCancel: (listener) => onCancel(call, listener),
+      wanted: () => !call.cancelled && env.monoMs() < deadline,
     }
     const answer = async () => {
       const answered = await handler(decoded(request, call.request), about)

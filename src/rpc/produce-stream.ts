@@ -4,6 +4,7 @@
  */
 import { invalid, type SandglassError } from '../base/errors.ts'
 import { FRAME_BYTES_MAX } from '../base/limits.ts'
+import type { Answer } from '../broker/lane.ts'
 import type { Partition } from '../broker/partition.ts'
 import type { Route } from '../broker/router.ts'
 import type { ProduceAnswer, ProduceFrame, ProduceRequest } from '../wire/messages.ts'
@@ -142,14 +143,15 @@ class ProduceCall implements OpenStream {
 
   /** The broker has copied the frame when this returns: what waits for the answer refers to nothing of it. */
   #store(partition: Partition, pending: Pending, command: ReturnType<typeof produceCommand>): void {
-    partition.produce(command, (answer) => {
+    const done = (answer: Answer) => {
       try {
         const response = produceResponse(answer)
         this.#answered(pending, this.#answers.encode({ id: pending.id, response }))
       } catch (error) {
         this.#refuse(pending, error)
       }
-    })
+    }
+    partition.produce(command, done, () => !this.#over)
   }
 
   /** It is kept whole from here on to its answer. */

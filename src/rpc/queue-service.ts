@@ -1,5 +1,6 @@
 /** Service Queue: the unary methods. The streams have files of their own. */
 import { decodeOffset } from '../base/offset.ts'
+import type { Answer } from '../broker/lane.ts'
 import { fetchMessages, getMessage } from '../broker/reads.ts'
 import { type FetchRequest, type GetMessageRequest, MessageState } from '../wire/messages.ts'
 import { checkProduce } from '../wire/queue-requests.ts'
@@ -36,13 +37,14 @@ function produce(context: ServiceContext): Queue['Produce'] {
     const target = { topic: request.topic, partition: request.partition, mutating: true }
     return atLeader(context, call, target, (partition) => {
       return new Promise((resolve, reject) => {
-        partition.produce(produceCommand(request), (answer) => {
+        const done = (answer: Answer) => {
           try {
             resolve(produceResponse(answer))
           } catch (error) {
             reject(error)
           }
-        })
+        }
+        partition.produce(produceCommand(request), done, call.wanted)
       })
     })
   }

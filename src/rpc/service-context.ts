@@ -36,6 +36,8 @@ export interface CallContext {
   readonly raw: Buffer
   /** `listener` is called when nobody waits for the answer any more: cancelled, disconnected, or past its deadline. */
   readonly onCancel: (listener: () => void) => void
+  /** Whether anybody still waits for the answer. */
+  readonly wanted: () => boolean
   /** Path of the method, `/package.Service/Method`. */
   readonly path: string
 }

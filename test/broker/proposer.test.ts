@@ -6,9 +6,8 @@ import { Proposer } from '../../src/broker/proposer.ts'
 import type { NewMessage } from '../../src/views/timer/commands.ts'
 import { MemoryHandle } from './memory-handle.ts'
 
-test('a command that is too large once encoded is refused by its field and never proposed; the next one is', () => {
-  const handle = new MemoryHandle()
-  const proposer = new Proposer({
+function proposerOf(handle: MemoryHandle): Proposer {
+  return new Proposer({
     handle,
     budgets: createLaneBudgets(),
     now: () => 0,
@@ -16,6 +15,35 @@ test('a command that is too large once encoded is refused by its field and never
     schedule: () => undefined,
     horizonMoved: () => undefined,
   })
+}
+
+test('what nobody waits for any more when its turn comes is not proposed, and holds up nothing', () => {
+  const handle = new MemoryHandle()
+  const proposer = proposerOf(handle)
+  const answers: string[] = []
+  let here = true
+  const produce = (name: string, wanted?: () => boolean) => {
+    const messages = [{ channel: 'master', body: new Uint8Array(10) }]
+    const done = (answer: Answer) =>
+      answers.push(`${name} ${answer.type === 'failed' ? answer.error.reason : 'stored'}`)
+    proposer.submit({ type: 'produce', messages }, done, wanted)
+  }
+  produce('gone', () => here)
+  produce('other')
+  produce('gone too', () => here)
+  here = false
+  proposer.flush()
+  expect(answers.sort()).toEqual(['gone DEADLINE', 'gone too DEADLINE', 'other stored'])
+  expect(handle.proposed.map(({ commands }) => commands.length)).toEqual([1])
+  produce('alone', () => here)
+  proposer.flush()
+  expect(answers).toContain('alone DEADLINE')
+  expect([handle.proposed.length, proposer.waiting]).toEqual([1, false])
+})
+
+test('a command that is too large once encoded is refused by its field and never proposed; the next one is', () => {
+  const handle = new MemoryHandle()
+  const proposer = proposerOf(handle)
   const answers: Answer[] = []
   const message = (bytes: number): NewMessage => ({ channel: 'master', body: new Uint8Array(bytes) })
   const produce = (bytes: number) =>
