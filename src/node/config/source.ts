@@ -20,8 +20,9 @@ export async function readSource(source: string, withinMs = WITHIN_MS): Promise<
   // A pipe that nobody writes to would hold a thread, and with it the end of the process, for ever.
   const descriptor = await openAsync(source, constants.O_RDONLY | constants.O_NONBLOCK)
   try {
-    refuseOther(await fstatAsync(descriptor))
-    return textOf([await readSome(descriptor, withinMs)])
+    const about = await fstatAsync(descriptor)
+    refuseOther(about)
+    return textOf([await readSome(descriptor, { isPipe: about.isFIFO(), withinMs })])
   } finally {
     await closeAsync(descriptor)
   }
@@ -43,17 +44,23 @@ function refuseOther(about: Stats): void {
   throw new Error(about.isDirectory() ? 'it is a folder' : 'it is neither a file nor a pipe')
 }
 
-/** To its end, not by its size: what /proc holds has none. A pipe without a writer is at its end. */
-async function readSome(descriptor: number, withinMs: number): Promise<Buffer> {
+interface Reading {
+  readonly isPipe: boolean
+  readonly withinMs: number
+}
+
+/** To its end, not by its size: what /proc holds has none. A pipe seems to be at its end until somebody writes to it. */
+async function readSome(descriptor: number, { isPipe, withinMs }: Reading): Promise<Buffer> {
   const bytes = Buffer.alloc(SOURCE_BYTES_MAX + 1)
   const late = performance.now() + withinMs
   let length = 0
   while (length < bytes.length) {
     const read = await readAsync(descriptor, bytes, length, bytes.length - length, null).catch(ifNothingYet)
-    if (read?.bytesRead === 0) break
+    const unwritten = isPipe && length === 0
+    if (read?.bytesRead === 0 && !unwritten) break
     length += read?.bytesRead ?? 0
-    if (read === undefined) await pause(LOOK_MS)
-    if (performance.now() > late) throw new Error(`nobody ends it within ${withinMs} ms`)
+    if (performance.now() > late) throw new Error(`nobody ${unwritten ? 'writes to' : 'ends'} it within ${withinMs} ms`)
+    if (read === undefined || read.bytesRead === 0) await pause(LOOK_MS)
   }
   return bytes.subarray(0, length)
 }
