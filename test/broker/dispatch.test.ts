@@ -152,12 +152,16 @@ test('a redelivery is proposed once, however long its command takes', async () =
   // Few would wait for those under way in any case.
   await h.produced(100)
   await h.time.run(1)
+  h.handle.manual = true
   consumer.session.nack(
     1,
     consumer.held.map((held) => ({ ...held, delayMs: 0, keepPlace: true, reason: '' })),
   )
   await h.time.run(0)
-  h.handle.manual = true
+  // The nack and no more: what it leads to stays under way.
+  h.handle.applyNext()
+  await h.time.run(1)
+  expect(h.handle.waiting).toHaveLength(1)
   void h.produce(1)
   await h.time.run(50)
   const again: number[] = []

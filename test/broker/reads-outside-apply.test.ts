@@ -49,9 +49,14 @@ describe('a redelivery', () => {
   test('is leased only once its body has been read, and goes before what is new', async () => {
     const scene = await givenBack(10)
     const { h, reader } = scene
-    reader.hold()
     const consumer = h.consumer('second')
+    consumer.full = true
+    await h.time.run(10)
+    // What is new is at hand from now on, what is given back is not.
+    reader.hold()
     await h.produced(5)
+    consumer.full = false
+    consumer.session.drained()
     await h.time.run(1000)
     expect(reader.asked).toEqual([10])
     expect([proposedAgain(scene), consumer.got, h.handle.view.group(NAME)?.leased]).toEqual([[], [], 0])

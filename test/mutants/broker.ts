@@ -12,6 +12,14 @@ const work = testsOf('broker/work.test.ts')
 
 export const BROKER_MUTANTS: readonly Mutant[] = [
   {
+    name: 'new-ones-before-redeliveries-that-are-read',
+    breaks: 'P6: nothing new goes out before redeliveries whose bodies are being read',
+    file: 'broker/dispatcher/groups/deliveries.ts',
+    find: 'const to = toCome ? look.after : this',
+    replace: 'const to = this',
+    killers: outside('is leased only once its body has been read, and goes before what is new'),
+  },
+  {
     name: 'unreadable-row-holds-up-the-others',
     breaks: 'a message whose body cannot be read holds up no other',
     file: 'broker/dispatcher/groups/redeliveries.ts',
@@ -44,6 +52,14 @@ export const BROKER_MUTANTS: readonly Mutant[] = [
     find: 'if (by > 0) this.#relieve(window)',
     replace: '',
     killers: windows('stay within one bound together: those not used for longest give up what lies furthest ahead'),
+  },
+  {
+    name: 'window-forgets-when-to-look',
+    breaks: 'P3: a window that gave up knowing still knows when to look again',
+    file: 'broker/dispatcher/windows/window.ts',
+    find: 'if (dropped !== undefined) this.#beyond',
+    replace: 'if (dropped === undefined) this.#beyond',
+    killers: windows('hear of an earlier message though they gave up knowing'),
   },
   {
     name: 'refused-names-kept',
@@ -109,6 +125,14 @@ export const BROKER_MUTANTS: readonly Mutant[] = [
     find: 'if (this.waiting) this.#options.schedule()',
     replace: '',
     killers: dispatch('few settling commands wait for two entries on their way, and none for ever'),
+  },
+  {
+    name: 'redelivery-proposed-twice',
+    breaks: 'a redelivery whose command is under way is not proposed again',
+    file: 'broker/dispatcher/groups/redeliveries.ts',
+    find: 'this.#flying.has(waiting.index) || ',
+    replace: '',
+    killers: dispatch('a redelivery is proposed once, however long its command takes'),
   },
   {
     name: 'credit-exceeded',

@@ -214,6 +214,10 @@ describe('windows of a node', () => {
     const store = new SlowStore()
     store.messages.push({ due: 1000, index: 1, body })
     const window = await full(store)
+    // One more read shows that there is nothing behind it.
+    void window.fill(START)
+    await store.endReads()
+    expect(window.complete).toBe(true)
     window.shrink()
     expect([known(window, START), window.nextDue(START)]).toEqual([[], 1000])
     expect(window.minds(500)).toBe(true)
