@@ -1,8 +1,11 @@
 import { expect, test } from 'vitest'
 import { ForeignFolder } from '../../src/node/foreign-folder.ts'
 import type { StartError } from '../../src/node/start-error.ts'
+import { checkHandshake, encodeHandshake } from '../../src/rpc/peer/wire.ts'
 
-const OTHER = 'Cannot accept the peer: it is of cluster b, this is a'
+/** As a node of another cluster says it. */
+const checked = checkHandshake(encodeHandshake({ clusterId: 'a', from: 1, to: 2 }), { clusterId: 'b', node: 2 })
+const OTHER = `Cannot accept the peer: ${'refused' in checked ? checked.refused : ''}`
 
 function watched(members: number): { folder: ForeignFolder; errors: StartError[] } {
   const errors: StartError[] = []
