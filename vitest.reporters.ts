@@ -4,6 +4,5 @@ import { join } from 'node:path'
 export function reporters(name: string) {
   const folder = process.env.SANDGLASS_REPORTS
   if (folder === undefined) return { reporters: ['default'] }
-  // `npm run ok` and `npm test` both run the unit tests: the second report replaces the first, so they count once.
   return { reporters: ['default', 'json'], outputFile: { json: join(folder, `${name}.json`) } }
 }
