@@ -60,7 +60,7 @@ export const LOG_INDEX_MAX = 2 ** 50
 /** Replicas of a group in one list: the catalog has one on each node. */
 export const GROUP_MEMBERS_MAX = 1024
 /**
- * Terms (docs/decisions/011-terms-of-peers.md). A message may raise the term by a step at any time, by a leap now and then.
+ * Terms (docs/decisions/013-terms-of-peers.md). A message may raise the term by a step at any time, by a leap now and then.
  * At the last term there is no election any more.
  */
 export const TERM_MAX = 2 ** 52

@@ -1,5 +1,5 @@
 /**
- * How far a message may raise a replica's term (docs/decisions/011-terms-of-peers.md): by a step at any time, as elections
+ * How far a message may raise a replica's term (docs/decisions/013-terms-of-peers.md): by a step at any time, as elections
  * do; by a leap now and then, as for a replica that was away. So no message, and no flood of them, brings a group near the last
  * term, in which nobody can be elected any more.
  */
