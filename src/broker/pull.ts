@@ -150,11 +150,10 @@ export class Pull implements LiveSession {
   }
 
   #attached(answer: Answer): void {
+    this.#host.group.answered(this.id)
     const attached = answer.type === 'reply' && answer.reply.type === 'attached'
-    if (!attached) {
-      this.#host.group.refused(this.id)
-      this.end(attachRefusal(answer))
-    } else if (!this.#host.current()) this.end(this.#host.notLeader())
+    if (!attached) this.end(attachRefusal(answer))
+    else if (!this.#host.current()) this.end(this.#host.notLeader())
     else if (this.#state === 'ended') this.#host.group.removePull(this, false)
     else {
       this.#state = 'live'

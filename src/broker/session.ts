@@ -154,6 +154,7 @@ export class Session implements LiveSession, MarkReceiver {
 
   #attached(answer: Answer): void {
     const { group } = this.#host
+    group.answered(this.id)
     const attached = answer.type === 'reply' && answer.reply.type === 'attached' ? answer.reply : undefined
     if (attached === undefined) {
       // Whatever it held from before keeps its grace; the sink may be told in this very turn.

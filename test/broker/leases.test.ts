@@ -266,3 +266,93 @@ test('a delivery names the newest mark echoed when its lease was stamped, not wh
   expect(consumer.marks).toEqual([1, 2])
   expect(consumer.batches.map(({ mark }) => mark)).toEqual([1])
 })
+
+test('a session that comes back while its detachment is refused stays attached', async () => {
+  const { h, consumer } = await leased()
+  await h.time.run(10)
+  consumer.session.close(false)
+  await h.time.run(4980)
+  h.handle.refuse = 'OVERLOADED'
+  const { length } = h.handle.proposed
+  await h.time.until(() => h.handle.proposed.length > length)
+  h.handle.refuse = undefined
+  const back = h.consumer('a', { ...spec, holds: consumer.held })
+  await h.time.run(200)
+  await h.produced(1)
+  await h.time.run(10)
+  expect(h.handle.view.group(group)?.sessions()).toHaveLength(1)
+  expect(back.indexes).toEqual([2])
+})
+
+test('a refused detachment is not tried again behind an attachment that is on its way', async () => {
+  const { h, consumer } = await leased()
+  h.consumer('other', spec)
+  await h.time.run(10)
+  consumer.session.close(false)
+  await h.time.run(4980)
+  h.handle.manual = true
+  await h.time.until(() => h.handle.waiting.length === 1)
+  const back = h.consumer('a', { ...spec, holds: consumer.held })
+  await h.time.run(1)
+  h.handle.waiting.shift()?.done({ type: 'refused', reason: 'OVERLOADED' })
+  await h.time.run(100)
+  h.handle.manual = false
+  h.handle.applyNext()
+  await h.time.run(100)
+  expect(back.attached?.kept).toMatchObject(consumer.held)
+  expect(h.handle.view.group(group)?.sessions()).toHaveLength(2)
+})
+
+test('what falls due while a newer stream of the session is being attached reaches that stream', async () => {
+  const h = new Harness()
+  const endless = { leaseMs: Number.POSITIVE_INFINITY }
+  const first = h.consumer('a', endless)
+  await h.produced(1, { delayMs: 100 })
+  await h.time.run(50)
+  h.handle.manual = true
+  const second = h.consumer('a', endless)
+  await h.time.run(1)
+  const third = h.consumer('a', endless)
+  await h.time.run(1)
+  h.handle.applyNext(1)
+  await h.time.run(100)
+  h.handle.manual = false
+  h.handle.applyNext()
+  await h.time.run(10)
+  expect([first, second].map(({ ended }) => ended?.reason)).toEqual(['SESSION_REPLACED', 'SESSION_REPLACED'])
+  expect(third.indexes).toEqual([1])
+})
+
+test.each([[true], [false]])(
+  'an older stream that ends while a newer one of its session is being attached takes nothing from it (clean: %s)',
+  async (clean) => {
+    const { h, consumer } = await leased()
+    await h.time.run(10)
+    h.handle.manual = true
+    const second = h.consumer('a', { ...spec, holds: consumer.held })
+    await h.time.run(1)
+    consumer.session.close(clean)
+    await h.time.run(6000)
+    h.handle.manual = false
+    h.handle.applyNext()
+    await h.time.run(10)
+    expect(second.attached?.kept).toMatchObject(consumer.held)
+    expect(h.handle.view.group(group)?.sessions()).toMatchObject([{ consumer: 'a', leased: 1 }])
+  },
+)
+
+test('the older stream goes on when the newer one of its session is not attached', async () => {
+  const h = new Harness()
+  const first = h.consumer('a', spec)
+  await h.produced(1, { delayMs: 100 })
+  await h.time.run(50)
+  h.handle.manual = true
+  const second = h.consumer('a', spec)
+  await h.time.run(100)
+  h.handle.manual = false
+  h.handle.waiting.shift()?.done({ type: 'refused', reason: 'OVERLOADED' })
+  h.handle.applyNext()
+  await h.time.run(10)
+  expect(second.ended?.reason).toBe('OVERLOADED')
+  expect(first.indexes).toEqual([1])
+})

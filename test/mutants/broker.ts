@@ -7,6 +7,8 @@ const leases = testsOf('broker/leases.test.ts')
 const partition = testsOf('broker/partition.test.ts')
 const refused = testsOf('broker/refused-names.test.ts')
 const outside = testsOf('broker/reads-outside-apply.test.ts')
+const atHand = testsOf('broker/dispatcher/at-hand.test.ts')
+const retries = testsOf('broker/dispatcher/retries.test.ts')
 const windows = testsOf('broker/dispatcher/window.test.ts')
 const work = testsOf('broker/work.test.ts')
 
@@ -239,6 +241,46 @@ export const BROKER_MUTANTS: readonly Mutant[] = [
     find: 'returned(session: string): void {\n    this.#absent.delete(session)',
     replace: 'returned(session: string): void {\n    this.#absent.has(session)',
     killers: leases('a session that comes back within the grace is not detached later'),
+  },
+  {
+    name: 'refused-detachment-tried-behind-an-attachment',
+    breaks: 'a session that has come back is not detached by a retry',
+    file: 'broker/dispatcher/groups/group-leases.ts',
+    find: "if (away && answer.type === 'failed')",
+    replace: "if (answer.type === 'failed')",
+    killers: leases('a refused detachment is not tried again behind an attachment that is on its way'),
+  },
+  {
+    name: 'group-forgotten-while-it-detaches',
+    breaks: 'who retries for a group is known, so that a session which comes back is taken from it',
+    file: 'broker/dispatcher/groups/group-leases.ts',
+    find: ' && this.#detaching.size === 0',
+    replace: '',
+    killers: leases('a session that comes back while its detachment is refused stays attached'),
+  },
+  {
+    name: 'dealt-to-the-older-stream',
+    breaks: 'what is proposed behind an attachment goes to the stream that it opens',
+    file: 'broker/dispatcher/groups/group-sessions.ts',
+    find: ' || this.#attaching.has(session.id)',
+    replace: '',
+    killers: leases('what falls due while a newer stream of the session is being attached reaches that stream'),
+  },
+  {
+    name: 'retry-slept-through',
+    breaks: 'what was refused is tried again',
+    file: 'broker/dispatcher/groups/deliveries.ts',
+    find: 'if (mono < this.#retryAt) return true',
+    replace: 'if (mono - 0.5 < this.#retryAt) return true',
+    killers: retries('a delivery whose time to be tried again passes while the leader looks is not forgotten'),
+  },
+  {
+    name: 'redeliveries-at-hand-without-bound',
+    breaks: 'what all groups of a node have at hand stays within its bound',
+    file: 'broker/dispatcher/groups/redeliveries.ts',
+    find: 'shrink(): void {\n    this.drop()',
+    replace: 'shrink(): void {\n    this.#charged = 0',
+    killers: atHand('what many groups have at hand while deliveries are under way stays within the bound of the node'),
   },
   {
     name: 'mark-echoed-without-quorum',

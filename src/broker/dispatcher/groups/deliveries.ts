@@ -34,6 +34,7 @@ interface Look {
   readonly window: Window
   readonly after: Position
   readonly now: number
+  readonly mono: number
   readonly horizon: number
 }
 
@@ -74,12 +75,12 @@ export class Deliveries {
   }
 
   /** Proposes what can be handed out now. */
-  serve(group: GroupView, now: number): void {
+  serve(group: GroupView, now: number, mono: number): void {
     this.#small = false
-    while (this.#deliverSome(group, now));
+    while (this.#deliverSome(group, now, mono));
     if (!this.#small) this.#redeliveries.drop()
-    if (this.#retryAt === undefined) this.#redeliveries.foresee(this.#group.outlook)
-    else if (this.#retryAt > this.#context.env.monoMs()) this.#group.outlook.atMono(this.#retryAt)
+    if (this.#retryAt === undefined) this.#redeliveries.foresee(mono, this.#group.outlook)
+    else if (this.#retryAt > mono) this.#group.outlook.atMono(this.#retryAt)
   }
 
   /** Nobody takes anything. */
@@ -88,12 +89,12 @@ export class Deliveries {
     this.#context.memory.flights.forget(this.#wake)
   }
 
-  #deliverSome(group: GroupView, now: number): boolean {
-    if (this.#blocked()) return false
+  #deliverSome(group: GroupView, now: number, mono: number): boolean {
+    if (this.#blocked(mono)) return false
     const horizon = this.#context.horizon(now)
     const after = this.#ahead ?? group.cursor
     const { channel } = this.#group.name
-    const look = { window: this.#context.windows(channel).use(this.#group, after), after, now, horizon }
+    const look = { window: this.#context.windows(channel).use(this.#group, after), after, now, mono, horizon }
     const again = (group.nextReadyAt() ?? NEVER) <= now
     if (!again && look.window.nextDue(after) > horizon) {
       this.#readAhead(look.window, after, horizon)
@@ -108,16 +109,16 @@ export class Deliveries {
     return false
   }
 
-  #blocked(): boolean {
+  #blocked(mono: number): boolean {
     if (this.#flights >= FLIGHTS_MAX || this.#recovering) return true
     if (this.#retryAt === undefined) return false
-    if (this.#context.env.monoMs() < this.#retryAt) return true
+    if (mono < this.#retryAt) return true
     this.#retryAt = undefined
     return false
   }
 
   #dealTo(deal: Deal<LiveSession>, group: GroupView, look: Look): boolean {
-    const toCome = this.#redeliveries.deal(group, look.now, deal)
+    const toCome = this.#redeliveries.deal(group, look, deal)
     const to = toCome ? look.after : this.#dealFresh(group, deal, look)
     if (deal.count === 0) {
       if (!toCome) this.#foresee(group, to, look)

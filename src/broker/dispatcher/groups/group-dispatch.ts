@@ -18,9 +18,9 @@ export class GroupDispatch implements DispatchedGroup {
   readonly outlook = new Outlook()
   readonly #context: DispatchContext
   readonly #wake: () => void
-  readonly #sessions = new GroupSessions()
-  /** Sessions whose attach command is on its way. */
-  readonly #attaching = new Set<string>()
+  /** Sessions of which attach commands are on their way, and how many. */
+  readonly #attaching = new Map<string, number>()
+  readonly #sessions = new GroupSessions(this.#attaching)
   readonly #leases: GroupLeases
   readonly #deliveries: Deliveries
   #seats = 0
@@ -50,19 +50,20 @@ export class GroupDispatch implements DispatchedGroup {
 
   /** Its attach command is on its way: no grace may end it behind that. */
   attaching(session: string): void {
-    this.#attaching.add(session)
+    this.#attaching.set(session, 1 + (this.#attaching.get(session) ?? 0))
     this.#leases.returned(session)
   }
 
-  /** A Pull was not attached. */
-  refused(session: string): void {
-    this.#attaching.delete(session)
+  /** An attach command was answered, whichever way: an older stream that was to give way may go on. */
+  answered(session: string): void {
+    const others = (this.#attaching.get(session) ?? 0) - 1
+    if (others > 0) this.#attaching.set(session, others)
+    else this.#attaching.delete(session)
     this.#wake()
   }
 
   /** The session is attached and its stream open. An older stream of the same session gives way. */
   add(session: LiveSession): LiveSession | undefined {
-    this.#attaching.delete(session.id)
     const older = this.#sessions.add(session)
     this.#leases.returned(session.id)
     this.#wake()
@@ -71,17 +72,16 @@ export class GroupDispatch implements DispatchedGroup {
 
   /** Its stream is gone. `clean`: it gave everything back, so that its leases end now. */
   remove(session: Pick<LiveSession, 'id'>, clean: boolean): void {
-    this.#attaching.delete(session.id)
     const other = this.#sessions.get(session.id)
     if (other !== undefined && other !== session) return
     this.#sessions.delete(session.id)
-    this.#leases.gone(session.id, clean ? 0 : this.#context.config.reattachMs)
+    // What the session holds is that of the stream which is being attached.
+    if (!this.#attaching.has(session.id)) this.#leases.gone(session.id, clean ? 0 : this.#context.config.reattachMs)
     this.#wake()
   }
 
   /** A Pull is over. `kept`: it was answered, and its leases run to their end. */
   removePull(session: Pick<LiveSession, 'id'>, kept: boolean): void {
-    this.#attaching.delete(session.id)
     this.#sessions.delete(session.id)
     if (kept) this.#leases.outlives(session.id)
     else this.#leases.gone(session.id, 0)
@@ -109,22 +109,24 @@ export class GroupDispatch implements DispatchedGroup {
 
   /** Looks at everything that can be done for the group now. */
   run(now: number): void {
-    const { handle, windows } = this.#context
+    const { env, handle, windows } = this.#context
     const group = handle.view.group(this.name)
+    // Read once: what is too early for one part of the look would be too late for another to wait for.
+    const mono = env.monoMs()
     this.outlook.reset()
     if (group === undefined) {
       this.#leases.clear()
       return
     }
-    this.#leases.run(group, now)
+    this.#leases.run(group, now, mono)
     if (this.#sessions.size > 0) {
-      this.#deliveries.serve(group, now)
+      this.#deliveries.serve(group, now, mono)
       this.#noteCaughtUp(group, now)
     } else {
       this.#deliveries.rest()
       if (!this.#deliveries.inFlight) windows(this.name.channel).leave(this)
     }
-    this.#leases.foresee(group, now, this.outlook)
+    this.#leases.foresee(group, now, mono, this.outlook)
   }
 
   #noteCaughtUp(group: GroupView, now: number): void {

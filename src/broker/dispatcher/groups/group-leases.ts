@@ -26,6 +26,8 @@ export class GroupLeases {
   #nextAbsent = NEVER
   /** Sessions of Pulls that were answered: they are detached when their last lease has ended. */
   readonly #pulls = new Set<string>()
+  /** Sessions whose detach command is on its way, and that have not come back meanwhile. */
+  readonly #detaching = new Set<string>()
   #expiring = false
   #retryAt = 0
   /** Monotonic time at which the first lease past its deadline may end. */
@@ -54,11 +56,13 @@ export class GroupLeases {
 
   returned(session: string): void {
     this.#absent.delete(session)
+    this.#detaching.delete(session)
   }
 
   /** No session is left whose end it watches. */
   get idle(): boolean {
-    return this.#absent.size === 0 && this.#pulls.size === 0 && !this.#expiring
+    const none = this.#absent.size === 0 && this.#detaching.size === 0 && this.#pulls.size === 0
+    return none && !this.#expiring
   }
 
   /** The group does not exist, and so none of its sessions. */
@@ -67,8 +71,7 @@ export class GroupLeases {
     this.#pulls.clear()
   }
 
-  run(group: GroupView, now: number): void {
-    const mono = this.#context.env.monoMs()
+  run(group: GroupView, now: number, mono: number): void {
     this.#endPulls(group)
     if (mono >= this.#nextAbsent) this.#detachAbsent(mono)
     this.#heldUntil = NEVER
@@ -84,12 +87,12 @@ export class GroupLeases {
   }
 
   /** When a lease or a grace may end by time. */
-  foresee(group: GroupView, now: number, outlook: Outlook): void {
+  foresee(group: GroupView, now: number, mono: number, outlook: Outlook): void {
     if (this.#absent.size > 0) outlook.atMono(this.#nextAbsent)
     if (this.#expiring) return
     outlook.at(group.nextDeadline(), now)
     outlook.atMono(this.#heldUntil)
-    if (this.#context.env.monoMs() < this.#retryAt) outlook.atMono(this.#retryAt)
+    if (mono < this.#retryAt) outlook.atMono(this.#retryAt)
   }
 
   #expire(items: readonly (Held & { deadline: number })[]): void {
@@ -118,8 +121,10 @@ export class GroupLeases {
         continue
       }
       this.#absent.delete(session)
+      this.#detaching.add(session)
       this.#context.submit({ type: 'detach', ...this.#name, session }, (answer) => {
-        if (answer.type === 'failed') this.#awayUntil(session, this.#context.env.monoMs() + RETRY_MS)
+        const away = this.#detaching.delete(session)
+        if (away && answer.type === 'failed') this.#awayUntil(session, this.#context.env.monoMs() + RETRY_MS)
         this.#wake()
       })
     }

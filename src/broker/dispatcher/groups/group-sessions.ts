@@ -12,8 +12,14 @@ export class GroupSessions {
   readonly #byId = new Map<string, LiveSession>()
   /** Ascending by seat. */
   readonly #ring: LiveSession[] = []
+  /** Sessions that are being attached: what is proposed behind that belongs to a stream that is not open yet. */
+  readonly #attaching: ReadonlyMap<string, unknown>
   /** Those that know that the group has caught up since it last had something. */
   #told = new Set<LiveSession>()
+
+  constructor(attaching: ReadonlyMap<string, unknown>) {
+    this.#attaching = attaching
+  }
 
   get size(): number {
     return this.#ring.length
@@ -69,7 +75,7 @@ export class GroupSessions {
     const from = this.#placeBehind(lastSeat)
     for (let i = 0; i < this.#ring.length && takers.length < count; i++) {
       const session = this.#ring[(from + i) % this.#ring.length]
-      if (session === undefined || !session.writable()) continue
+      if (session === undefined || !session.writable() || this.#attaching.has(session.id)) continue
       const leased = group.leasedBy(session.id)
       if (leased === undefined) continue
       const room = session.credit - leased - session.proposed

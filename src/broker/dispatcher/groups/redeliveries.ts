@@ -8,6 +8,7 @@ import { MESSAGE_BYTES_MAX } from '../../../base/limits.ts'
 import type { GroupView, Waiting } from '../../../views/timer/queries.ts'
 import { type DispatchContext, type DispatchedGroup, READ_RETRY_MS } from '../context.ts'
 import type { Deal } from '../deals/deal.ts'
+import type { Shrinkable } from '../memory/look-ahead-budget.ts'
 import type { Outlook } from '../outlook.ts'
 import { Pins } from '../windows/pins.ts'
 import type { LiveSession } from './live-session.ts'
@@ -19,7 +20,7 @@ const RESERVED_BYTES = READ_BYTES + MESSAGE_BYTES_MAX
 /** Messages passed over: each run looks past all of them. */
 const UNREADABLE_MAX = 4096
 
-export class Redeliveries {
+export class Redeliveries implements Shrinkable {
   readonly #group: DispatchedGroup
   readonly #context: DispatchContext
   /** Named by commands that are on their way. */
@@ -38,13 +39,17 @@ export class Redeliveries {
     this.#context = context
   }
 
+  /** Of the bodies at hand. */
+  get cost(): number {
+    return this.#charged
+  }
+
   get reading(): boolean {
     return this.#reading
   }
 
   /** When what could not be read is looked past again: nothing else may tell of what is due behind it. */
-  foresee(outlook: Outlook): void {
-    const mono = this.#context.env.monoMs()
+  foresee(mono: number, outlook: Outlook): void {
     if (mono < this.#pausedUntil) outlook.atMono(this.#pausedUntil)
     else if (this.#unreadable.size > 0) outlook.atMono(mono + READ_RETRY_MS)
   }
@@ -52,8 +57,8 @@ export class Redeliveries {
   /**
    * Deals what is due and at hand, and has the rest read. True: some are still to come, and nothing new goes before them.
    */
-  deal(group: GroupView, now: number, deal: Deal<LiveSession>): boolean {
-    if (this.#context.env.monoMs() < this.#pausedUntil) return false
+  deal(group: GroupView, { now, mono }: { now: number; mono: number }, deal: Deal<LiveSession>): boolean {
+    if (mono < this.#pausedUntil) return false
     if (group.thaws(now)) {
       this.#read(() => this.#thaw(group, now))
       return true
@@ -87,6 +92,11 @@ export class Redeliveries {
   drop(): void {
     for (const index of this.#bodies.keys()) this.#forget(index)
     this.#charge()
+  }
+
+  /** Memory is wanted for others: the flight that these wait for will have them read again. */
+  shrink(): void {
+    this.drop()
   }
 
   /** One read at a time; the group looks again when it has ended. */
@@ -142,11 +152,10 @@ export class Redeliveries {
   }
 
   #charge(): void {
-    const { lookAhead } = this.#context.memory
-    const { bytes } = this.#pins
-    if (bytes > this.#charged) lookAhead.reserve(bytes - this.#charged)
-    else lookAhead.release(this.#charged - bytes)
-    this.#charged = bytes
+    const by = this.#pins.bytes - this.#charged
+    if (by === 0) return
+    this.#charged += by
+    this.#context.memory.lookAhead.changed(this, by)
   }
 
   #failed(error: unknown): void {

@@ -1,9 +1,10 @@
 /**
- * Bytes that the windows of a node pin together, with what is being read for them. Beyond the bound the windows that were
- * not used for longest shrink first. Invariant: `bytes` is what all windows cost and what reads have reserved.
+ * Bytes that the windows of a node pin together, with redeliveries at hand and what is being read for both. Beyond the
+ * bound those that were not used for longest shrink first. Invariant: `bytes` is what all of them cost and what reads have
+ * reserved.
  */
 
-/** A window as the budget sees it. */
+/** A window, or the redeliveries at hand of a group, as the budget sees them. */
 export interface Shrinkable {
   /** Bytes that it pins. */
   readonly cost: number
@@ -45,7 +46,7 @@ export class LookAheadBudget {
     if (this.#windows.delete(window)) this.#windows.add(window)
   }
 
-  /** So much is held, or may be brought by a read; {@link release} gives it back. */
+  /** So much may be brought by a read; {@link release} gives it back. */
   reserve(bytes: number): void {
     this.#bytes += bytes
     this.#relieve(undefined)
