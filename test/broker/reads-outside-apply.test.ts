@@ -198,3 +198,15 @@ describe('of the read methods', () => {
     expect((await getMessage(h.partition, second)).state).toBe('due')
   })
 })
+
+test('a window that is full of large messages is not read on until some of them have gone', async () => {
+  const h = new Harness()
+  const reader = h.slowReader()
+  const consumer = h.consumer('a', { credit: 1000, leaseMs: 600_000 })
+  for (let i = 0; i < 40; i++) await h.produced(1, { body: new Uint8Array(1_000_000), delayMs: 10_000 + i })
+  const { length } = reader.scans
+  for (let i = 0; i < 200; i++) await h.time.run(1)
+  expect(reader.scans.length - length).toBeLessThanOrEqual(20)
+  await h.time.run(11_000)
+  expect(consumer.indexes).toEqual(numbers(1, 40))
+})

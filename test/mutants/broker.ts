@@ -56,6 +56,14 @@ export const BROKER_MUTANTS: readonly Mutant[] = [
     killers: windows('stay within one bound together: those not used for longest give up what lies furthest ahead'),
   },
   {
+    name: 'full-window-read-on',
+    breaks: 'what would be given up at once is not read over and over',
+    file: 'broker/dispatcher/windows/window.ts',
+    find: ' && !this.#crowded)',
+    replace: ')',
+    killers: windows('a window that is half full is read on only for a reader who has nothing left'),
+  },
+  {
     name: 'window-forgets-when-to-look',
     breaks: 'P3: a window that gave up knowing still knows when to look again',
     file: 'broker/dispatcher/windows/window.ts',

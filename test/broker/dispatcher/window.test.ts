@@ -135,6 +135,20 @@ test('a full window keeps the nearest messages and reads the others again', asyn
   expect(known(window, START)[0]).toBe(1)
 })
 
+test('a window that is half full is read on only for a reader who has nothing left', async () => {
+  const store = new SlowStore(LOOK_AHEAD_BYTES_MAX, SIX)
+  store.limit = 4
+  for (let i = 1; i <= 12; i++) store.messages.push({ due: i, index: i, body: new Uint8Array(MESSAGE) })
+  const window = await full(store)
+  expect(known(window, START)).toEqual([1, 2, 3, 4])
+  expect(window.wantsFill(START, 0)).toBe(false)
+  const cursor = { due: 4, index: 4 }
+  expect(window.wantsFill(cursor, 0)).toBe(true)
+  void window.fill(cursor)
+  await store.endReads()
+  expect(known(window, cursor)).toEqual([5, 6, 7, 8])
+})
+
 describe('bytes are counted by what is held', () => {
   test('a message that waits does not hold the batch that it came with, one that is due at once does', async () => {
     const store = new SlowStore()

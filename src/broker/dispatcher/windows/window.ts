@@ -121,11 +121,15 @@ export class Window implements Shrinkable {
     return this.#arrivals !== undefined
   }
 
-  /** Whether a reader at `cursor` should have more read: ahead of need, or once the node's memory is scarce only what it needs by `until`. */
+  /**
+   * Whether a reader at `cursor` should have more read: ahead of need while there is room, else when nothing is left (what is
+   * read into a full window is given up at once); once the node's memory is scarce only what it needs by `until`.
+   */
   wantsFill(cursor: Position, until: number): boolean {
     if (this.complete || this.filling || this.paused) return false
     const ahead = this.#messages.countAfter(cursor)
-    return this.#source.budget.tight ? ahead === 0 && this.#beyond <= until : ahead < REFILL_BELOW
+    if (this.#source.budget.tight) return ahead === 0 && this.#beyond <= until
+    return ahead === 0 || (ahead < REFILL_BELOW && !this.#crowded)
   }
 
   /**
@@ -133,9 +137,7 @@ export class Window implements Shrinkable {
    * they get a window of their own. Rejects when the store cannot be read.
    */
   async fill(cursor: Position): Promise<void> {
-    const { budget } = this.#source
-    const crowded = this.#messages.count * 2 > WINDOW_MESSAGES_MAX || this.#cost * 2 > budget.windowBytesMax
-    if (crowded) this.release(cursor)
+    if (this.#crowded) this.release(cursor)
     const from = this.#high
     const arrivals = new Window(from, this.#source, END)
     this.#arrivals = arrivals
@@ -155,6 +157,11 @@ export class Window implements Shrinkable {
       arrivals.close()
       this.#arrivals = undefined
     }
+  }
+
+  /** Half full: what is read for one reader finds room. */
+  get #crowded(): boolean {
+    return this.#messages.count * 2 > WINDOW_MESSAGES_MAX || this.#cost * 2 > this.#source.budget.windowBytesMax
   }
 
   /** Gives up buffers that are hardly used, else the later half of its messages. */
