@@ -120,12 +120,12 @@ export class Partition {
     return new Pull(spec, this.#host(spec), done)
   }
 
-  /** An ack, nack or extend that comes without a stream. `done` is called exactly once. */
-  settle(command: SettleCommand, done: (answer: Answer) => void): void {
+  /** An ack, nack or extend that comes without a stream. `done` is called exactly once; `wanted` as for `produce`. */
+  settle(command: SettleCommand, done: (answer: Answer) => void, wanted?: () => boolean): void {
     // Who waits for the answer keeps the names, not the thousand places that may be in it.
     const { type, channel, group } = command
     const leaseMs = command.type === 'extend' ? command.leaseMs : undefined
-    this.#submit(command, (answer) => {
+    const settled = (answer: Answer) => {
       if (answer.type === 'reply' && answer.reply.type === 'settled') {
         const counters = groupCounters(this.#options.counters, group)
         if (type === 'ack') counters.acked += answer.reply.done
@@ -136,7 +136,8 @@ export class Partition {
         }
       }
       done(answer)
-    })
+    }
+    this.#submit(command, settled, wanted)
   }
 
   /** NOT_LEADER with the leader's address if it is known. */
@@ -147,13 +148,7 @@ export class Partition {
   /** Resolves when what was committed at the call is applied here; rejects NOT_LEADER or NO_QUORUM. */
   read(): Promise<void> {
     return new Promise((resolve, reject) => {
-      if (this.#closed !== undefined) reject(this.#refusal(this.#closed))
-      else {
-        this.handle.read((outcome) => {
-          if (outcome.type === 'ok') resolve()
-          else reject(this.#refusal(outcome.reason))
-        })
-      }
+      this.#read((refusal) => (refusal === undefined ? resolve() : reject(refusal)))
     })
   }
 
@@ -176,7 +171,9 @@ export class Partition {
       marks: leadership.marks,
       current: () => this.#leadership === leadership,
       notLeader: () => this.notLeader(),
-      submit: (command, done) => this.#submit(command, done),
+      known: () => this.handle.view.group(spec) !== undefined,
+      read: (done) => this.#read(done),
+      submit: (command, done, wanted) => this.#submit(command, done, wanted),
       wake: () => leadership.dispatcher.wake(group),
       acked: (count) => {
         counters().acked += count
@@ -185,6 +182,14 @@ export class Partition {
         counters().nacked += count
       },
     }
+  }
+
+  #read(done: (refusal: SandglassError | undefined) => void): void {
+    if (this.#closed !== undefined) {
+      done(this.#refusal(this.#closed))
+      return
+    }
+    this.handle.read((outcome) => done(outcome.type === 'ok' ? undefined : this.#refusal(outcome.reason)))
   }
 
   #submit(command: TimerCommand, done: (answer: Answer) => void, wanted?: () => boolean): void {

@@ -1,7 +1,9 @@
 /**
- * One Pull on one partition of this leader: a session of a consumer that takes one handful of messages and goes. Its
- * leases run to their end; the session goes with the last of them. Invariant: what is leased to it is handed to `done`,
- * or returns at once. `done` is called exactly once.
+ * One Pull on one partition of this leader: a session of a consumer that takes one handful of messages and goes. It joins
+ * a group that exists by a confirmed read, so that it knows what was committed before it, and is attached right before
+ * its first deliver command: one that finds nothing stores nothing. A group that does not exist is attached to at once,
+ * which fixes its start. Its leases run to their end; the session goes with the last of them. Invariant: what is leased
+ * to it is handed to `done`, or returns at once. `done` is called exactly once.
  */
 import type { SandglassError } from '../base/errors.ts'
 import type { GroupName, GroupStart, TimerCommand } from '../views/timer/commands.ts'
@@ -54,7 +56,8 @@ export class PullTurn {
   }
 
   /** Nothing came of it: the others may. */
-  giveBack(): void {
+  giveBack(pull: Pull): void {
+    if (this.#holder !== pull) return
     this.#holder = undefined
     for (const pull of this.#pulls) pull.wake()
   }
@@ -76,11 +79,12 @@ export class Pull implements LiveSession {
   readonly #host: SessionHost
   readonly #turn: PullTurn
   readonly #done: (outcome: PullOutcome) => void
-  #state: 'attaching' | 'live' | 'ended' = 'attaching'
+  #state: 'joining' | 'live' | 'ended' = 'joining'
+  /** `asked`: its attach command is on its way, `made`: that was applied. */
+  #attachment: 'none' | 'asked' | 'made' = 'none'
   #proposed = 0
   #finishing = false
 
-  /** Proposes the attachment at once. */
   constructor(spec: PullSpec, host: SessionHost, done: (outcome: PullOutcome) => void) {
     this.id = spec.session
     this.leaseMs = spec.leaseMs
@@ -91,16 +95,31 @@ export class Pull implements LiveSession {
     this.#turn = spec.turn ?? new PullTurn()
     this.#turn.join(this)
     this.seat = host.group.nextSeat()
-    host.group.attaching(this.id)
-    const { channel, group, session, start } = spec
-    const consumer = pullConsumer(spec.consumer, session)
-    const command: TimerCommand = { type: 'attach', channel, group, consumer, session, start }
-    host.submit(command, (answer) => this.#attached(answer))
+    if (host.known()) {
+      host.group.attaching(this.id)
+      host.read((refusal) => this.#confirmed(refusal))
+    } else this.attach()
   }
 
   /** `done` has been called. */
   get over(): boolean {
     return this.#state === 'ended'
+  }
+
+  get attached(): boolean {
+    return this.#attachment !== 'none'
+  }
+
+  attach(): void {
+    if (this.attached) return
+    this.#attachment = 'asked'
+    const { channel, group, session, start } = this.#spec
+    const consumer = pullConsumer(this.#spec.consumer, session)
+    this.#host.group.attaching(session)
+    const command: TimerCommand = { type: 'attach', channel, group, consumer, session, start }
+    // One that waits for a new group fixes where that begins, whatever becomes of it.
+    const wanted = this.#state === 'live' ? () => this.#state === 'live' : undefined
+    this.#host.submit(command, (answer) => this.#attachAnswered(answer), wanted)
   }
 
   get proposed(): number {
@@ -110,9 +129,10 @@ export class Pull implements LiveSession {
   /** Falls to 0 when a command has landed, after what it delivered was handed out. */
   set proposed(count: number) {
     this.#proposed = count
+    if (this.#state !== 'live') return
     if (count > 0) this.#turn.take(this)
-    else if (this.#state === 'live') {
-      this.#turn.giveBack()
+    else {
+      this.#turn.giveBack(this)
       if (this.#finishing) this.#end(NOTHING, false)
     }
   }
@@ -123,7 +143,7 @@ export class Pull implements LiveSession {
   }
 
   deliver(deliveredMs: number, _mark: number, messages: readonly DeliveredMessage[]): void {
-    // Nobody waits any more: its session is being detached, and these return with it.
+    // Nobody waits any more: its session is detached, and these return with it.
     if (this.#state !== 'live') return
     this.#end({ type: 'pulled', deliveredMs, leaseMs: this.leaseMs, messages }, true)
     this.#turn.over()
@@ -149,25 +169,46 @@ export class Pull implements LiveSession {
     this.#end({ type: 'failed', error }, false)
   }
 
-  #attached(answer: Answer): void {
+  /** What was committed before it came is applied. */
+  #confirmed(refusal: SandglassError | undefined): void {
+    this.#host.group.answered(this.id)
+    if (this.#state === 'ended') return
+    if (refusal !== undefined) this.end(refusal)
+    else if (!this.#host.current()) this.end(this.#host.notLeader())
+    else if (this.#host.known()) this.#join()
+    else this.attach()
+  }
+
+  #attachAnswered(answer: Answer): void {
     this.#host.group.answered(this.id)
     const attached = answer.type === 'reply' && answer.reply.type === 'attached'
-    if (!attached) this.end(attachRefusal(answer))
-    else if (!this.#host.current()) this.end(this.#host.notLeader())
-    else if (this.#state === 'ended') this.#host.group.removePull(this, false)
-    else {
-      this.#state = 'live'
-      this.#host.group.add(this)
-    }
+    this.#attachment = attached ? 'made' : 'none'
+    // It ended meanwhile: what was leased to it returns now, and nobody looks after what was not attached.
+    if (this.#state === 'ended') this.#leave(false)
+    else if (!attached) this.end(attachRefusal(answer))
+    else if (this.#host.current()) this.#join()
+    else this.end(this.#host.notLeader())
+  }
+
+  #join(): void {
+    this.#state = 'live'
+    this.#host.group.add(this)
   }
 
   /** `kept`: it has leases, which outlive it. */
   #end(outcome: PullOutcome, kept: boolean): void {
     if (this.#state === 'ended') return
-    const live = this.#state === 'live'
     this.#state = 'ended'
-    if (live) this.#host.group.removePull(this, kept)
+    this.#leave(kept)
+    if (!kept) this.#turn.giveBack(this)
     this.#done(outcome)
+  }
+
+  #leave(kept: boolean): void {
+    const { group } = this.#host
+    if (this.#attachment === 'none') group.forgetPull(this)
+    else if (this.#attachment === 'made') group.removePull(this, kept)
+    // Else the answer to its attach command is waited for: no detach may go before it is known to be needed.
   }
 }
 

@@ -10,7 +10,12 @@ export interface SessionHost {
   readonly marks: QuorumMarks
   /** False once the leadership that made this session is over. */
   current(): boolean
-  submit(command: TimerCommand, done: (answer: Answer) => void): void
+  /** The group exists in the applied state. */
+  known(): boolean
+  /** Calls back, maybe before it returns, when what was committed at the call is applied, or with why that is not known. */
+  read(done: (refusal: SandglassError | undefined) => void): void
+  /** `wanted`: see Partition.produce. */
+  submit(command: TimerCommand, done: (answer: Answer) => void, wanted?: () => boolean): void
   /** Credit or room in the stream came back. */
   wake(): void
   acked(count: number): void

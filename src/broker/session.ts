@@ -48,6 +48,7 @@ export class Session implements LiveSession, MarkReceiver {
   readonly id: string
   readonly leaseMs: number
   readonly seat: number
+  readonly attached = true
   readonly #spec: SessionSpec
   readonly #sink: SessionSink
   readonly #host: SessionHost
@@ -126,6 +127,10 @@ export class Session implements LiveSession, MarkReceiver {
     this.#host.marks.forget(this)
     if (attached) this.#host.group.remove(this, clean)
     else this.#cleanWhenAttached = clean
+  }
+
+  attach(): void {
+    // It began with that.
   }
 
   deliver(deliveredMs: number, mark: number, messages: readonly DeliveredMessage[]): void {

@@ -1,5 +1,6 @@
 /** Ack, Nack and Extend as single calls, for clients without a stream; they settle what any delivery of the group gave. */
 import { SandglassError } from '../base/errors.ts'
+import type { Answer } from '../broker/lane.ts'
 import type { SettleCommand } from '../broker/partition.ts'
 import { settleRefusal } from '../broker/session.ts'
 import type { AckRequest, SettleResponse } from '../wire/messages.ts'
@@ -45,12 +46,15 @@ function settle(
 ): Promise<Init<SettleResponse> | Buffer> {
   return atLeader(context, call, { topic, partition, mutating: true }, (leader) => {
     return new Promise((resolve, reject) => {
-      leader.settle(command, (answer) => {
+      const done = (answer: Answer) => {
         const settled = answer.type === 'reply' && answer.reply.type === 'settled' ? answer.reply : undefined
         if (settled === undefined) reject(settleRefusal(answer))
         else if (settled.lost.length === command.items.length) reject(leaseLost(command))
         else resolve({ lost: settled.lost })
-      })
+      }
+      // Who acked or gave back was done with the messages, whether or not it still waits: that spares a delivery or a wait.
+      // An extend that nobody heard of would only keep them from the others.
+      leader.settle(command, done, command.type === 'extend' ? call.wanted : undefined)
     })
   })
 }

@@ -191,6 +191,19 @@ test('a session that comes back within the grace is not detached later', async (
   expect(h.handle.view.group(group)?.sessions()).toMatchObject([{ consumer: 'a', leased: 1 }])
 })
 
+test('a session that was refused is not detached after its grace', async () => {
+  const { h, consumer } = await leased()
+  await h.time.run(1)
+  h.handle.refuse = 'OVERLOADED'
+  const refused = h.consumer('b', spec)
+  await h.time.run(1)
+  expect([consumer.got.length, refused.ended?.reason]).toEqual([1, 'OVERLOADED'])
+  h.handle.refuse = undefined
+  const before = h.handle.proposed.length
+  await h.time.run(9000)
+  expect(h.handle.proposed.length).toBe(before)
+})
+
 test('a session whose attachment is on its way when its grace ends is not detached behind it', async () => {
   const { h, consumer } = await leased()
   await h.time.run(10)

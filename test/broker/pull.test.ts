@@ -1,39 +1,15 @@
 /** A Pull takes one handful of messages; its leases outlive it, also across a take-over, and nothing is leased to nobody. */
 import { expect, test } from 'vitest'
 import type { SandglassError } from '../../src/base/errors.ts'
-import type { DeliveredMessage } from '../../src/broker/dispatcher/groups/live-session.ts'
 import type { Answer } from '../../src/broker/lane.ts'
 import type { SettleCommand } from '../../src/broker/partition.ts'
-import { type Pull, type PullOutcome, type PullSpec, PullTurn } from '../../src/broker/pull.ts'
+import { PullTurn } from '../../src/broker/pull.ts'
 import { Harness } from './harness.ts'
-
-const group = { channel: 'master', group: 'g' }
-let pulls = 0
-
-interface Pulling {
-  readonly pull: Pull
-  readonly outcome: () => PullOutcome | undefined
-  readonly got: () => readonly DeliveredMessage[]
-}
-
-function pull(h: Harness, spec: Partial<PullSpec> = {}): Pulling {
-  let outcome: PullOutcome | undefined
-  let times = 0
-  const session = Buffer.from(`pull${++pulls}`.padEnd(16, '.')).toString('hex')
-  const base = { ...group, consumer: 'c', session, leaseMs: 10_000, max: 10, impatient: false }
-  const pull = h.partition.pull({ ...base, start: { type: 'earliest' }, ...spec }, (given) => {
-    times += 1
-    expect(times).toBe(1)
-    outcome = given
-  })
-  return { pull, outcome: () => outcome, got: () => (outcome?.type === 'pulled' ? outcome.messages : []) }
-}
+import { begun, group, pull, view } from './pulling.ts'
 
 async function settle(h: Harness, command: SettleCommand): Promise<Answer> {
   return h.time.during(new Promise((resolve) => h.partition.settle(command, resolve)))
 }
-
-const view = (h: Harness) => h.handle.view.group(group)
 
 test('a pull takes what is due, at most its number, and an ack ends message and session', async () => {
   const h = new Harness()
@@ -133,13 +109,17 @@ test('an extend without a stream keeps the lease, a nack gives it back', async (
   })
 })
 
-test('what is leased to a pull that nobody waits for any more returns at once', async () => {
+test.each([
+  ['new', false],
+  ['known', true],
+])('what is leased to a pull of a %s group that nobody waits for any more returns at once', async (_, known) => {
   const h = new Harness()
+  if (known) await begun(h)
   await h.produced(1)
   h.handle.manual = true
   const gone = pull(h)
   await h.time.run(1)
-  h.handle.applyNext()
+  if (!known) h.handle.applyNext()
   await h.time.run(1)
   // The deliver command is on its way.
   expect(gone.pull.proposed).toBe(1)
@@ -154,13 +134,17 @@ test('what is leased to a pull that nobody waits for any more returns at once', 
   expect(next.got()).toHaveLength(1)
 })
 
-test('a wait that ends while messages are on their way is answered with them', async () => {
+test.each([
+  ['new', false],
+  ['known', true],
+])('a wait of a %s group that ends while messages are on their way is answered with them', async (_, known) => {
   const h = new Harness()
+  if (known) await begun(h)
   await h.produced(1)
   h.handle.manual = true
   const late = pull(h)
   await h.time.run(1)
-  h.handle.applyNext()
+  if (!known) h.handle.applyNext()
   await h.time.run(1)
   late.pull.finish()
   expect(late.outcome()).toBeUndefined()

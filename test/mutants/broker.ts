@@ -5,6 +5,7 @@ const clock = testsOf('broker/leader-clock.test.ts')
 const dispatch = testsOf('broker/dispatch.test.ts')
 const leases = testsOf('broker/leases.test.ts')
 const partition = testsOf('broker/partition.test.ts')
+const pullCost = testsOf('broker/pull-cost.test.ts')
 const refused = testsOf('broker/refused-names.test.ts')
 const outside = testsOf('broker/reads-outside-apply.test.ts')
 const atHand = testsOf('broker/dispatcher/at-hand.test.ts')
@@ -78,6 +79,30 @@ export const BROKER_MUTANTS: readonly Mutant[] = [
     find: 'if (group.idle) {',
     replace: 'if (group.idle && outlook.heldBack) {',
     killers: refused('thirty thousand refused group names leave nothing: no counters, no labels, nobody to look after'),
+  },
+  {
+    name: 'idle-pull-stored',
+    breaks: 'a Pull that finds nothing in a group that exists stores nothing',
+    file: 'broker/pull.ts',
+    find: 'if (host.known()) {',
+    replace: 'if (!host.known()) {',
+    killers: pullCost('a pull that finds nothing in a group that exists proposes nothing: %s'),
+  },
+  {
+    name: 'empty-pull-unconfirmed',
+    breaks: 'a Pull that finds nothing knows what was committed before it',
+    file: 'broker/pull.ts',
+    find: 'host.read((refusal) => this.#confirmed(refusal))',
+    replace: 'this.#confirmed(undefined)',
+    killers: pullCost('it is confirmed that this node knows what was stored before it'),
+  },
+  {
+    name: 'pull-attached-behind-its-delivery',
+    breaks: 'a Pull is attached before anything is delivered to it',
+    file: 'broker/dispatcher/groups/deliveries.ts',
+    find: 'session.attach()',
+    replace: 'this.#context.env.endOfTurn(() => session.attach())',
+    killers: pullCost('a pull that finds something is attached and delivered to by one entry, at once or after a wait'),
   },
   {
     name: 'dispatch-past-the-horizon',

@@ -1,11 +1,13 @@
 /** Pull, Ack, Nack and Extend over real sockets: three partitions, two led by the asked node, one by another. */
-import { afterEach, beforeEach, expect, test } from 'vitest'
+import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { realEnv } from '../../src/base/real-env.ts'
 import { createBroker } from '../../src/broker/broker.ts'
 import type { PartitionInfo } from '../../src/broker/directory.ts'
+import { Partition } from '../../src/broker/partition.ts'
 import type { Broker } from '../../src/broker/types.ts'
 import { createApiServer } from '../../src/rpc/api-server.ts'
 import type { ApiServer } from '../../src/rpc/api-types.ts'
+import { decodeTimerCommand } from '../../src/views/timer/codec.ts'
 import { SERVICES } from '../../src/wire/messages.ts'
 import { FakeDirectory } from '../broker/fake-directory.ts'
 import { MemoryHandle } from '../broker/memory-handle.ts'
@@ -186,6 +188,67 @@ test.each([0, 2])('a pull from partition %i that is cancelled takes nothing', as
   await until(() => sessions() === 0)
   await produce(partition, 'a')
   expect(await leased(partition)).toBe(0)
+})
+
+test.each([0, 2])(
+  'a pull that waits on partition %i of a known group and is cancelled stores nothing',
+  async (partition) => {
+    await client.call(Queue.Pull, { ...pull, partition })
+    const { broker, handles } = node(LEADERS[partition] ?? 0)
+    const { proposed } = handles.get(partition) ?? new MemoryHandle()
+    const [leader] = [...broker.partitions()].filter(({ info }) => info.id === partition)
+    const waiters = () => leader?.leadership?.dispatcher.size
+    await until(() => waiters() === 0)
+    const before = proposed.length
+    const cancel = new AbortController()
+    const { signal: cancelled } = cancel
+    const waiting = client.call(Queue.Pull, { ...pull, partition, waitMs: 20_000 }, { deadlineMs: 20_000, cancelled })
+    const ended = expect(waiting).rejects.toMatchObject({ reason: 'COMMIT_UNKNOWN' })
+    await until(() => waiters() === 1)
+    cancel.abort()
+    await ended
+    await until(() => waiters() === 0)
+    expect(proposed.length).toBe(before)
+    await produce(partition, 'a')
+    expect(await leased(partition)).toBe(0)
+  },
+)
+
+test('an ack and a nack are stored though their callers have gone before they are proposed, an extend is not', async () => {
+  await produce(0, 'a', 'b', 'c')
+  const { deliveries } = await client.call(Queue.Pull, { ...pull, partition: 0 })
+  const leader = node(1).handles.get(0) ?? new MemoryHandle()
+  leader.manual = true
+  // Two entries are on their way: what settles little waits for one of them.
+  const stored: Promise<unknown>[] = []
+  for (let i = 1; i <= 2; i++) {
+    stored.push(produce(0, 'x'))
+    await until(() => leader.waiting.length === i)
+  }
+  const asked = vi.spyOn(Partition.prototype, 'settle')
+  const cancel = new AbortController()
+  const options = { deadlineMs: 20_000, cancelled: cancel.signal }
+  const [a, b, c] = deliveries.map(({ index, fence }) => ({ ...group, partition: 0, index: [index], fence: [fence] }))
+  const calls = [
+    client.call(Queue.Ack, { ...a }, options),
+    client.call(Queue.Nack, { ...b }, options),
+    client.call(Queue.Extend, { ...c, leaseMs: 60_000 }, options),
+  ]
+  const ended = Promise.all(calls.map((call) => expect(call).rejects.toMatchObject({ reason: 'COMMIT_UNKNOWN' })))
+  await until(() => asked.mock.calls.length === 3)
+  cancel.abort()
+  await ended
+  const extend = asked.mock.calls.find(([{ type }]) => type === 'extend')
+  // The last of them by one connection: the others have gone too.
+  await until(() => extend?.[2]?.() === false)
+  asked.mockRestore()
+  leader.manual = false
+  const before = leader.proposed.length
+  leader.applyNext()
+  await Promise.all(stored)
+  await until(() => leader.proposed.length > before)
+  const commands = leader.proposed.slice(before).flatMap((entry) => entry.commands)
+  expect(commands.map((bytes) => decodeTimerCommand(bytes).type).sort()).toEqual(['ack', 'nack'])
 })
 
 test('streams passed on to a node end when that node is gone, and need not wait for its connection; a call waits on', async () => {

@@ -171,7 +171,11 @@ export class Deliveries {
     this.#freshFlying += flight.freshCount
     this.#context.memory.flights.take(flight.bytes)
     this.#redeliveries.flies(flight.againIndexes())
-    for (const { session, count } of flight.shares()) session.proposed += count
+    for (const { session, count } of flight.shares()) {
+      // Commands that settle keep their order: it lands before what is delivered to it.
+      session.attach()
+      session.proposed += count
+    }
     this.#lastSeat = flight.lastSeat
     this.#sessions.behind()
     this.#context.submit(flight.command(), (answer) => this.#landed(flight, answer))

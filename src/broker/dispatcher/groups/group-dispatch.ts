@@ -18,7 +18,7 @@ export class GroupDispatch implements DispatchedGroup {
   readonly outlook = new Outlook()
   readonly #context: DispatchContext
   readonly #wake: () => void
-  /** Sessions of which attach commands are on their way, and how many. */
+  /** Sessions that are about to join or of which attach commands are on their way, and how often. */
   readonly #attaching = new Map<string, number>()
   readonly #sessions = new GroupSessions(this.#attaching)
   readonly #leases: GroupLeases
@@ -48,13 +48,13 @@ export class GroupDispatch implements DispatchedGroup {
     this.#leases.granted(deadline, leaseMs)
   }
 
-  /** Its attach command is on its way: no grace may end it behind that. */
+  /** It is about to join, or its attach command is on its way: no grace may end it behind that. `answered` follows. */
   attaching(session: string): void {
     this.#attaching.set(session, 1 + (this.#attaching.get(session) ?? 0))
     this.#leases.returned(session)
   }
 
-  /** An attach command was answered, whichever way: an older stream that was to give way may go on. */
+  /** What `attaching` was called for was answered, whichever way: an older stream that was to give way may go on. */
   answered(session: string): void {
     const others = (this.#attaching.get(session) ?? 0) - 1
     if (others > 0) this.#attaching.set(session, others)
@@ -62,7 +62,7 @@ export class GroupDispatch implements DispatchedGroup {
     this.#wake()
   }
 
-  /** The session is attached and its stream open. An older stream of the same session gives way. */
+  /** The session is attached and its stream open, or it is a Pull that waits. An older stream of the same session gives way. */
   add(session: LiveSession): LiveSession | undefined {
     const older = this.#sessions.add(session)
     this.#leases.returned(session.id)
@@ -80,7 +80,13 @@ export class GroupDispatch implements DispatchedGroup {
     this.#wake()
   }
 
-  /** A Pull is over. `kept`: it was answered, and its leases run to their end. */
+  /** A Pull that is not attached is over: nothing is left of it to be ended. */
+  forgetPull(session: Pick<LiveSession, 'id'>): void {
+    this.#sessions.delete(session.id)
+    this.#wake()
+  }
+
+  /** A Pull that was attached is over. `kept`: it was answered, and its leases run to their end. */
   removePull(session: Pick<LiveSession, 'id'>, kept: boolean): void {
     this.#sessions.delete(session.id)
     if (kept) this.#leases.outlives(session.id)

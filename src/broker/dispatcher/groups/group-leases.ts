@@ -73,7 +73,7 @@ export class GroupLeases {
 
   run(group: GroupView, now: number, mono: number): void {
     this.#endPulls(group)
-    if (mono >= this.#nextAbsent) this.#detachAbsent(mono)
+    if (mono >= this.#nextAbsent) this.#detachAbsent(group, mono)
     this.#heldUntil = NEVER
     this.#clock.forgetBefore(group.nextDeadline())
     if (this.#expiring || mono < this.#retryAt) return
@@ -113,7 +113,7 @@ export class GroupLeases {
     }
   }
 
-  #detachAbsent(mono: number): void {
+  #detachAbsent(group: GroupView, mono: number): void {
     this.#nextAbsent = NEVER
     for (const [session, at] of this.#absent) {
       if (at > mono) {
@@ -121,6 +121,8 @@ export class GroupLeases {
         continue
       }
       this.#absent.delete(session)
+      // It was refused when it came: there is nothing to end.
+      if (group.leasedBy(session) === undefined) continue
       this.#detaching.add(session)
       this.#context.submit({ type: 'detach', ...this.#name, session }, (answer) => {
         const away = this.#detaching.delete(session)

@@ -76,7 +76,7 @@ export class GroupSessions {
     for (let i = 0; i < this.#ring.length && takers.length < count; i++) {
       const session = this.#ring[(from + i) % this.#ring.length]
       if (session === undefined || !session.writable() || this.#attaching.has(session.id)) continue
-      const leased = group.leasedBy(session.id)
+      const leased = session.attached ? group.leasedBy(session.id) : 0
       if (leased === undefined) continue
       const room = session.credit - leased - session.proposed
       if (room > 0) takers.push({ session, room })

@@ -24,6 +24,10 @@ export interface LiveSession {
   readonly credit: number
   /** Part of `credit` taken by deliveries that are proposed and not applied. Kept by the dispatcher. */
   proposed: number
+  /** Its attach command was submitted; without that nothing is leased to it. */
+  readonly attached: boolean
+  /** Submits its attach command unless that was done. To be called before a deliver command for it is submitted. */
+  attach(): void
   /** False while its stream takes no more. */
   writable(): boolean
   /** Does nothing once its stream has ended. `mark`: the newest one echoed when the leases were proposed. */
