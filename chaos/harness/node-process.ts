@@ -128,8 +128,8 @@ export class NodeProcess {
   }
 }
 
-/** Without what configures nodes, and would do so to all of them. */
-function inherited(): NodeJS.ProcessEnv {
+/** The environment without what configures nodes, and would do so to all of them. */
+export function inherited(): NodeJS.ProcessEnv {
   return Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('SANDGLASS_')))
 }
 

@@ -2,6 +2,7 @@
 import { spawnSync } from 'node:child_process'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
+import { inherited } from '../../chaos/harness/node-process.ts'
 import { projectFolder } from '../../chaos/harness/project-folder.ts'
 
 const SANDGLASS = join(projectFolder(import.meta.dirname), 'bin/sandglass')
@@ -18,7 +19,7 @@ test.each([
   ['heartbeat_ms', ['--heartbeat_ms', 'NaN']],
   ['memory_max_bytes', ['--memory_max_bytes', '9007199254740992']],
 ])('%s: %j', (field, args) => {
-  const ran = spawnSync(SANDGLASS, args, { encoding: 'utf8', timeout: 60_000 })
+  const ran = spawnSync(SANDGLASS, args, { encoding: 'utf8', timeout: 60_000, env: inherited() })
   const [line = '', ...more] = ran.stderr.trim().split('\n')
   const { error } = JSON.parse(line)
   expect({ status: ran.status, reason: error.reason, more }, ran.stderr).toEqual({
