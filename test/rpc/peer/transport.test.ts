@@ -92,6 +92,17 @@ function connect(address: string, connectMs?: number): { transport: PeerTranspor
   return { transport, own, errors }
 }
 
+/** Connects to `peer`, is heard by it, closes it, and waits for the word that it is gone. */
+async function lose(peer: Peer): Promise<{ transport: PeerTransport; gone: unknown[] }> {
+  const { transport, own } = connect(peer.address)
+  const heard = once(peer.inbox, 'frame')
+  transport.send(2, 'control', bytes(1))
+  await heard
+  const gone = once(own, 'down')
+  peer.server.close()
+  return { transport, gone: await gone }
+}
+
 function streamOf(header: Uint8Array, chunks: Uint8Array[]): SnapshotStream {
   return { header, next: async () => chunks.shift(), close: async () => undefined }
 }
@@ -202,25 +213,13 @@ describe('the peer port', () => {
   })
 
   test('says that a peer is gone once its connection was reset and the next one refused', async () => {
-    const peer = await listen(2)
-    const { transport, own } = connect(peer.address)
-    const heard = once(peer.inbox, 'frame')
-    transport.send(2, 'control', bytes(1))
-    await heard
-    const gone = once(own, 'down')
-    peer.server.close()
-    expect(await gone).toEqual([2])
+    const { gone } = await lose(await listen(2))
+    expect(gone).toEqual([2])
   })
 
   test('finds a peer again that came back', async () => {
     const first = await listen(2)
-    const { transport, own } = connect(first.address)
-    const heard = once(first.inbox, 'frame')
-    transport.send(2, 'control', bytes(1))
-    await heard
-    const gone = once(own, 'down')
-    first.server.close()
-    await gone
+    const { transport } = await lose(first)
     const second = await listen(2, 'c1', Number(first.address.split(':')[1]))
     const again = once(second.inbox, 'frame')
     const timer = setInterval(() => transport.send(2, 'control', bytes(9)), 20)
