@@ -174,7 +174,6 @@ export class Partition {
       known: () => this.handle.view.group(spec) !== undefined,
       read: (done) => this.#read(done),
       submit: (command, done, wanted) => this.#submit(command, done, wanted),
-      wake: () => leadership.dispatcher.wake(group),
       acked: (count) => {
         counters().acked += count
       },

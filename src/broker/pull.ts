@@ -155,7 +155,7 @@ export class Pull implements LiveSession {
 
   /** It may be given messages again. */
   wake(): void {
-    if (this.#state === 'live') this.#host.wake()
+    if (this.#state === 'live') this.#host.group.roomMade(this.id)
   }
 
   /** The wait is over: `done` gets what is on its way, or nothing. */

@@ -16,8 +16,6 @@ export interface SessionHost {
   read(done: (refusal: SandglassError | undefined) => void): void
   /** `wanted`: see Partition.produce. */
   submit(command: TimerCommand, done: (answer: Answer) => void, wanted?: () => boolean): void
-  /** Credit or room in the stream came back. */
-  wake(): void
   acked(count: number): void
   nacked(count: number): void
   notLeader(): SandglassError

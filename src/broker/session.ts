@@ -100,7 +100,7 @@ export class Session implements LiveSession, MarkReceiver {
 
   addCredit(more: number): void {
     this.#credit = Math.min(this.#credit + more, CREDIT_MAX)
-    this.#host.wake()
+    this.#host.group.roomMade(this.id)
   }
 
   /** A sign of life to be echoed once a quorum confirmed this leader. */
@@ -116,7 +116,7 @@ export class Session implements LiveSession, MarkReceiver {
 
   /** The stream takes more again. */
   drained(): void {
-    this.#host.wake()
+    this.#host.group.roomMade(this.id)
   }
 
   /** The stream is gone. `clean`: the consumer ended it and gives back what it holds. Idempotent. */

@@ -31,8 +31,10 @@ export class Outflow {
     const own = this.#bytes
     // Whose peer takes everything has room, however little others take.
     const crowded = own > 0 && this.#budget.fullFor(own)
-    this.#awaited = this.#stream.writableNeedDrain || own >= OUTFLOW_BYTES_MAX || crowded
-    return !this.#awaited
+    const hasRoom = !this.#stream.writableNeedDrain && own < OUTFLOW_BYTES_MAX && !crowded
+    // Who was told that there is none hears when there is, whoever asked meanwhile.
+    if (!hasRoom) this.#awaited = true
+    return hasRoom
   }
 
   /** Also without room: what must be said is said. */
@@ -56,6 +58,8 @@ export class Outflow {
   }
 
   #look(): void {
-    if (this.#awaited && !this.#over && this.hasRoom()) this.#onRoom()
+    if (!this.#awaited || this.#over || !this.hasRoom()) return
+    this.#awaited = false
+    this.#onRoom()
   }
 }

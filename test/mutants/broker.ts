@@ -4,6 +4,7 @@ import { type Mutant, testsOf } from './mutant.ts'
 const clock = testsOf('broker/leader-clock.test.ts')
 const dispatch = testsOf('broker/dispatch.test.ts')
 const leases = testsOf('broker/leases.test.ts')
+const manySessions = testsOf('broker/many-sessions.test.ts')
 const partition = testsOf('broker/partition.test.ts')
 const pullCost = testsOf('broker/pull-cost.test.ts')
 const refused = testsOf('broker/refused-names.test.ts')
@@ -39,6 +40,22 @@ export const BROKER_MUTANTS: readonly Mutant[] = [
     killers: work(
       'a message that is due later than what a group waits for does not wake it, one that is due earlier does',
     ),
+  },
+  {
+    name: 'room-made-unheard',
+    breaks: 'a consumer who could take no more is looked at again once leases of his have ended',
+    file: 'broker/dispatcher/groups/group-dispatch.ts',
+    find: 'this.#leases.ended(session)\n    this.roomMade(session)',
+    replace: 'this.#leases.ended(session)\n    this.#wake()',
+    killers: manySessions('when somebody acknowledges without a stream'),
+  },
+  {
+    name: 'caught-up-told-to-all',
+    breaks: 'cost follows work: a delivery tells nobody who was given nothing',
+    file: 'broker/dispatcher/groups/group-sessions.ts',
+    find: 'if (this.#byId.get(session.id) === session) this.#curious.add(session)',
+    replace: 'for (const other of this.all()) this.#curious.add(other)',
+    killers: manySessions('that the group has caught up again is told to those who were given something meanwhile'),
   },
   {
     name: 'window-counts-bodies-not-buffers',

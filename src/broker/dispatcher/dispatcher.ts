@@ -96,6 +96,7 @@ export class Dispatcher {
       const group = this.#groups.get(keyOf(effect))
       if (group === undefined) continue
       if (effect.type === 'groupChanged') this.wake(group)
+      else if (effect.type === 'leasesEnded') group.leasesEnded(effect.session)
       else group.replaced(effect.session)
     }
     if (stored) this.#channels.stored((group) => this.wake(group))

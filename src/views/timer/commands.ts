@@ -176,5 +176,7 @@ export type TimerEffect =
     }
   /** Something of the group may be deliverable again, or its credit, cursor or sessions changed. */
   | ({ readonly type: 'groupChanged' } & GroupName)
+  /** The same, because leases of the session ended: it may be given more. */
+  | ({ readonly type: 'leasesEnded'; readonly session: string } & GroupName)
   /** A session was replaced by a newer one of the same name: its stream ends with SESSION_REPLACED. */
   | ({ readonly type: 'sessionReplaced'; readonly session: string } & GroupName)

@@ -82,6 +82,11 @@ export class GroupQuery implements GroupView {
     }))
   }
 
+  readyCount(until: number, limit: number): number {
+    this.#settle()
+    return this.#group.outstanding.readyCount(until, limit)
+  }
+
   cold(until: number): number {
     return this.#group.outstanding.cold.countFrom(until)
   }

@@ -18,7 +18,7 @@ export interface Channel {
   readonly groups: Map<string, Group>
 }
 
-const SESSION_BYTES = 400
+const SESSION_BYTES = 500
 const GROUP_BYTES = 1_000
 
 export class Group {
@@ -68,7 +68,8 @@ export class Group {
 
   /** As a row tells it. */
   restoreSession(id: string, consumer: string, number: number): Session {
-    const session: Session = { id, consumer, number, leased: 0, head: NONE }
+    const leasesEnded: TimerEffect = { type: 'leasesEnded', channel: this.channel.name, group: this.name, session: id }
+    const session: Session = { id, consumer, number, leased: 0, head: NONE, leasesEnded: [leasesEnded] }
     this.sessions.set(id, session)
     this.consumers.set(consumer, session)
     return session

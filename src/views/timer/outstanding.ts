@@ -187,6 +187,12 @@ export class Outstanding {
     return due.length === limit ? due : due.concat(this.#later.firsts(until, limit - due.length))
   }
 
+  /** How many {@link ready} would give. */
+  readyCount(until: number, limit: number): number {
+    const due = this.#due.countUntil(until, limit)
+    return due + this.#later.countUntil(until, limit - due)
+  }
+
   nextReadyAt(): number {
     return Math.min(this.#due.firstTime(), this.#later.firstTime(), this.cold.firstTime())
   }

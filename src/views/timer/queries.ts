@@ -52,6 +52,8 @@ export interface GroupView extends GroupName {
    * redeliveries far ahead lie in the store; `cold` says whether some of those may be due, and `thaw` reads them back.
    */
   ready(until: number, limit: number): readonly Waiting[]
+  /** How many `ready` would give. */
+  readyCount(until: number, limit: number): number
   /** Of the redeliveries in the store, how many may be due by `until` (at least those that are). */
   cold(until: number): number
   /** Whether `thaw` would read anything: some may be due, and there is room. */

@@ -2,10 +2,11 @@
  * What becomes of leases: acknowledged, given back, extended, run out. Each item names its lease by fence; one that is
  * not the current one is lost, and the others of the command take effect all the same.
  */
-import type { AckCommand, ExpireCommand, ExtendCommand, Held, NackCommand, NackItem } from './commands.ts'
+import type { AckCommand, ExpireCommand, ExtendCommand, Held, NackCommand, NackItem, TimerEffect } from './commands.ts'
 import type { Group } from './group.ts'
 import { reasonKey } from './keys.ts'
 import type { Moment, Partition, TimerApplied } from './partition.ts'
+import type { Session } from './session.ts'
 import { NONE } from './slots.ts'
 
 const utf8 = new TextEncoder()
@@ -66,19 +67,45 @@ function settle<I extends Held>(
   const group = partition.group(command)
   if (group === undefined) return { reply: { type: 'groupNotFound' }, effects: [] }
   group.willChange()
+  const { slots } = group.outstanding
   const lost: number[] = []
+  const released = new Released()
   let place = 0
   let done = 0
   for (const item of command.items) {
     const slot = group.outstanding.held(item.index, item.fence)
-    if (slot !== NONE && end(group, slot, item)) done++
-    else if (!repeats(group, item)) lost.push(place)
+    const holder = slots.holder[slot]
+    if (slot !== NONE && end(group, slot, item)) {
+      done++
+      if (slots.holder[slot] !== holder) released.add(holder)
+    } else if (!repeats(group, item)) lost.push(place)
     place++
   }
   const reply = { type: 'settled', lost, done } as const
   if (done === 0) return { reply, effects: [] }
   partition.dirtyGroups.add(group)
-  return { reply, effects: group.changed }
+  return { reply, effects: released.effects ?? group.changed }
+}
+
+/** Whose leases a command has ended: nearly always one session's. */
+class Released {
+  #first: Session | undefined
+  #others: Set<Session> | undefined
+
+  add(session: Session | undefined): void {
+    if (session === undefined || session === this.#first) return
+    if (this.#first === undefined) this.#first = session
+    else {
+      this.#others ??= new Set()
+      this.#others.add(session)
+    }
+  }
+
+  get effects(): readonly TimerEffect[] | undefined {
+    const first = this.#first?.leasesEnded
+    if (first === undefined || this.#others === undefined) return first
+    return [...first, ...Array.from(this.#others, ({ leasesEnded }) => leasesEnded).flat()]
+  }
 }
 
 /** Its own place is its due time: then it comes before everything that was given back later than it was due. */

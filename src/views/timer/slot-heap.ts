@@ -62,9 +62,20 @@ export class SlotHeap {
     return found
   }
 
+  /** How many have time <= until, counted up to `limit`. Looks at those and their neighbours, and moves none. */
+  countUntil(until: number, limit: number): number {
+    return this.#countBelow(0, until, limit)
+  }
+
   /** All slots, latest first. */
   descending(): Int32Array {
     return this.#heap.slice(0, this.#size).sort((a, b) => (this.#before(a, b) ? 1 : -1))
+  }
+
+  #countBelow(at: number, until: number, limit: number): number {
+    if (limit <= 0 || at >= this.#size || (this.#slots.time[this.#heap[at] as number] as number) > until) return 0
+    const left = 1 + this.#countBelow(at * 2 + 1, until, limit - 1)
+    return left + this.#countBelow(at * 2 + 2, until, limit - left)
   }
 
   #up(from: number, slot: number): void {

@@ -9,6 +9,20 @@ function leased(n: number): { p: PartitionDriver; items: readonly Granted[] } {
   return { p, items: p.deliver('s', p.produce(...Array<number>(n).fill(0))) }
 }
 
+test('the effects of a command name the sessions whose leases it ended, and no others', () => {
+  const { p, items } = leased(4)
+  p.attach('t')
+  p.nack(items.slice(0, 1))
+  expect(p.effects).toEqual([{ type: 'leasesEnded', ...G, session: 's' }])
+  const others = p.again('t', [1])
+  p.apply({ type: 'extend', ...G, leaseMs: 100, items })
+  expect(p.effects).toEqual([{ type: 'groupChanged', ...G }])
+  p.ack([...items.slice(1, 3), ...others, { index: 9, fence: 99 }])
+  expect(p.effects).toEqual(['s', 't'].map((session) => ({ type: 'leasesEnded', ...G, session })))
+  p.ack(others)
+  expect(p.effects).toEqual([])
+})
+
 describe('ack', () => {
   test('an acknowledged message is done and never waits again', async () => {
     const { p, items } = leased(2)

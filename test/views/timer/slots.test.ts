@@ -62,3 +62,19 @@ test('a heap gives slots by time and index, whichever were removed from its mids
     }),
   )
 })
+
+test('a heap counts those up to a time, as far as it is asked to', () => {
+  fc.assert(
+    fc.property(fc.array(fc.nat(9), { maxLength: 60 }), fc.nat(9), fc.nat(30), (times, until, limit) => {
+      const slots = new Slots()
+      const heap = new SlotHeap(slots)
+      for (const [index, time] of times.entries()) {
+        const slot = slots.add(1, index)
+        slots.time[slot] = time
+        heap.push(slot)
+      }
+      const count = times.filter((time) => time <= until).length
+      expect(heap.countUntil(until, limit)).toBe(Math.min(count, limit))
+    }),
+  )
+})

@@ -101,7 +101,9 @@ export class Deliveries {
       this.#foresee(group, after, look)
       return false
     }
-    const count = again ? ENTRY_MESSAGES_MAX : Math.max(1, look.window.count(after, horizon).due)
+    const waiting = again ? group.readyCount(now, ENTRY_MESSAGES_MAX) : 0
+    const due = waiting + look.window.count(after, horizon).due
+    const count = Math.min(ENTRY_MESSAGES_MAX, Math.max(1, due))
     const takers = this.#sessions.takers(group, count, this.#lastSeat)
     if (takers.length === 0) return false
     if (!this.#context.memory.flights.full) return this.#dealTo(new Deal(takers), group, look)
@@ -175,9 +177,9 @@ export class Deliveries {
       // Commands that settle keep their order: it lands before what is delivered to it.
       session.attach()
       session.proposed += count
+      this.#sessions.behind(session)
     }
     this.#lastSeat = flight.lastSeat
-    this.#sessions.behind()
     this.#context.submit(flight.command(), (answer) => this.#landed(flight, answer))
   }
 
@@ -190,7 +192,10 @@ export class Deliveries {
       this.#recovering = true
       this.#retryAt = this.#context.env.monoMs() + RETRY_MS
     }
-    for (const { session, count } of flight.shares()) session.proposed -= count
+    for (const { session, count } of flight.shares()) {
+      session.proposed -= count
+      this.#sessions.roomMade(session.id)
+    }
     if (this.#flights === 0) {
       this.#ahead = undefined
       this.#recovering = false

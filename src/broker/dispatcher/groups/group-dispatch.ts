@@ -13,6 +13,9 @@ import { GroupSessions } from './group-sessions.ts'
 import type { LiveSession } from './live-session.ts'
 import { isPullConsumer } from './pull-name.ts'
 
+/** Sessions that hear in one look that the group has caught up: each is a frame. */
+const TOLD_AT_ONCE = 128
+
 export class GroupDispatch implements DispatchedGroup {
   readonly name: GroupName
   readonly outlook = new Outlook()
@@ -43,6 +46,18 @@ export class GroupDispatch implements DispatchedGroup {
     return this.#seats
   }
 
+  /** The session may be given more than before. */
+  roomMade(session: string): void {
+    this.#sessions.roomMade(session)
+    this.#wake()
+  }
+
+  /** Leases of the session ended in what was applied. */
+  leasesEnded(session: string): void {
+    this.#leases.ended(session)
+    this.roomMade(session)
+  }
+
   /** An extend was applied. */
   extended(deadline: number, leaseMs: number): void {
     this.#leases.granted(deadline, leaseMs)
@@ -59,7 +74,7 @@ export class GroupDispatch implements DispatchedGroup {
     const others = (this.#attaching.get(session) ?? 0) - 1
     if (others > 0) this.#attaching.set(session, others)
     else this.#attaching.delete(session)
-    this.#wake()
+    this.roomMade(session)
   }
 
   /** The session is attached and its stream open, or it is a Pull that waits. An older stream of the same session gives way. */
@@ -145,6 +160,7 @@ export class GroupDispatch implements DispatchedGroup {
     if (reads && window.wantsFill(cursor, now)) fill(this.name.channel, window, cursor)
     const nextReady = group.nextReadyAt()
     if (window.nextDue(cursor) <= now || (nextReady !== undefined && nextReady <= now)) return
-    this.#sessions.caughtUp(horizon(now))
+    this.#sessions.caughtUp(horizon(now), TOLD_AT_ONCE)
+    if (this.#sessions.curious) this.#wake()
   }
 }

@@ -6,11 +6,14 @@
 import type { GroupName, Held } from '../../../views/timer/commands.ts'
 import type { GroupView } from '../../../views/timer/queries.ts'
 import type { DispatchContext } from '../context.ts'
+import { KeyedHeap } from '../keyed-heap.ts'
 import type { Outlook } from '../outlook.ts'
 import { LeaseClock } from './lease-clock.ts'
 
 /** One `expire` command; what is left is seen when it has landed. */
 const EXPIRE_MAX = 1024
+/** Sessions that are detached in one look; the others at the next. */
+const DETACH_MAX = 128
 /** After a refused command, ms. */
 const RETRY_MS = 50
 const NEVER = Number.POSITIVE_INFINITY
@@ -21,11 +24,11 @@ export class GroupLeases {
   readonly #wake: () => void
   readonly #clock: LeaseClock
   /** Sessions without a stream, and the monotonic time at which they are detached. */
-  readonly #absent = new Map<string, number>()
-  /** The earliest of those times, or one before it. */
-  #nextAbsent = NEVER
+  #absent = new KeyedHeap<string, number>(isLess)
   /** Sessions of Pulls that were answered: they are detached when their last lease has ended. */
   readonly #pulls = new Set<string>()
+  /** Those of them of which leases have ended since the last look, or that are new. */
+  readonly #lessLeased = new Set<string>()
   /** Sessions whose detach command is on its way, and that have not come back meanwhile. */
   readonly #detaching = new Set<string>()
   #expiring = false
@@ -52,6 +55,12 @@ export class GroupLeases {
   /** The session of a Pull whose leases run to their end, whoever leads. */
   outlives(session: string): void {
     this.#pulls.add(session)
+    this.#lessLeased.add(session)
+  }
+
+  /** Leases of the session ended in what was applied. */
+  ended(session: string): void {
+    if (this.#pulls.has(session)) this.#lessLeased.add(session)
   }
 
   returned(session: string): void {
@@ -67,13 +76,14 @@ export class GroupLeases {
 
   /** The group does not exist, and so none of its sessions. */
   clear(): void {
-    this.#absent.clear()
+    this.#absent = new KeyedHeap(isLess)
     this.#pulls.clear()
+    this.#lessLeased.clear()
   }
 
   run(group: GroupView, now: number, mono: number): void {
     this.#endPulls(group)
-    if (mono >= this.#nextAbsent) this.#detachAbsent(group, mono)
+    this.#detachAbsent(group, mono)
     this.#heldUntil = NEVER
     this.#clock.forgetBefore(group.nextDeadline())
     if (this.#expiring || mono < this.#retryAt) return
@@ -88,7 +98,7 @@ export class GroupLeases {
 
   /** When a lease or a grace may end by time. */
   foresee(group: GroupView, now: number, mono: number, outlook: Outlook): void {
-    if (this.#absent.size > 0) outlook.atMono(this.#nextAbsent)
+    outlook.atMono(this.#absent.firstKey ?? NEVER)
     if (this.#expiring) return
     outlook.at(group.nextDeadline(), now)
     outlook.atMono(this.#heldUntil)
@@ -105,21 +115,19 @@ export class GroupLeases {
   }
 
   #endPulls(group: GroupView): void {
-    for (const session of this.#pulls) {
+    for (const session of this.#lessLeased) {
       const leased = group.leasedBy(session)
       if (leased !== undefined && leased > 0) continue
       this.#pulls.delete(session)
       if (leased !== undefined) this.gone(session, 0)
     }
+    this.#lessLeased.clear()
   }
 
   #detachAbsent(group: GroupView, mono: number): void {
-    this.#nextAbsent = NEVER
-    for (const [session, at] of this.#absent) {
-      if (at > mono) {
-        this.#nextAbsent = Math.min(at, this.#nextAbsent)
-        continue
-      }
+    for (let left = DETACH_MAX; left > 0; left--) {
+      const { first: session, firstKey: at = NEVER } = this.#absent
+      if (session === undefined || at > mono) return
       this.#absent.delete(session)
       // It was refused when it came: there is nothing to end.
       if (group.leasedBy(session) === undefined) continue
@@ -134,6 +142,9 @@ export class GroupLeases {
 
   #awayUntil(session: string, mono: number): void {
     this.#absent.set(session, mono)
-    this.#nextAbsent = Math.min(mono, this.#nextAbsent)
   }
+}
+
+function isLess(a: number, b: number): boolean {
+  return a < b
 }

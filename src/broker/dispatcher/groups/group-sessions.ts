@@ -1,6 +1,11 @@
-/** The open streams and Pulls of one group, in the order of their seats: whose turn it is goes round. */
+/**
+ * The open streams and Pulls of one group. Invariant: whoever may have room is in the ring. A look takes out of it who has
+ * none, and what gives room back puts him in again: so a look meets those who have been given something since the last one,
+ * and nobody who waits for his consumer.
+ */
 import type { GroupView } from '../../../views/timer/queries.ts'
 import type { LiveSession } from './live-session.ts'
+import { SeatRing } from './seat-ring.ts'
 
 export interface Taker {
   readonly session: LiveSession
@@ -10,19 +15,18 @@ export interface Taker {
 
 export class GroupSessions {
   readonly #byId = new Map<string, LiveSession>()
-  /** Ascending by seat. */
-  readonly #ring: LiveSession[] = []
+  readonly #roomy = new SeatRing()
   /** Sessions that are being attached: what is proposed behind that belongs to a stream that is not open yet. */
   readonly #attaching: ReadonlyMap<string, unknown>
-  /** Those that know that the group has caught up since it last had something. */
-  #told = new Set<LiveSession>()
+  /** Those that are to hear when the group has caught up: they have just come, or have been given something. */
+  readonly #curious = new Set<LiveSession>()
 
   constructor(attaching: ReadonlyMap<string, unknown>) {
     this.#attaching = attaching
   }
 
   get size(): number {
-    return this.#ring.length
+    return this.#byId.size
   }
 
   get(id: string): LiveSession | undefined {
@@ -33,7 +37,8 @@ export class GroupSessions {
   add(session: LiveSession): LiveSession | undefined {
     const older = this.delete(session.id)
     this.#byId.set(session.id, session)
-    this.#ring.splice(this.#placeBehind(session.seat), 0, session)
+    this.#roomy.add(session)
+    this.#curious.add(session)
     return older === session ? undefined : older
   }
 
@@ -41,30 +46,37 @@ export class GroupSessions {
     const session = this.#byId.get(id)
     if (session === undefined) return undefined
     this.#byId.delete(id)
-    this.#ring.splice(this.#ring.indexOf(session), 1)
-    this.#told.delete(session)
+    this.#roomy.delete(session)
+    this.#curious.delete(session)
     return session
   }
 
   all(): readonly LiveSession[] {
-    return [...this.#ring]
+    return [...this.#byId.values()]
+  }
+
+  /** The session may take more than before: credit, leases or its stream have room again. */
+  roomMade(id: string): void {
+    const session = this.#byId.get(id)
+    if (session !== undefined) this.#roomy.add(session)
+  }
+
+  /** The session is given something. */
+  behind(session: LiveSession): void {
+    if (this.#byId.get(session.id) === session) this.#curious.add(session)
   }
 
   /** Whether somebody is to hear when the group has caught up. */
   get curious(): boolean {
-    return this.#told.size < this.#ring.length
+    return this.#curious.size > 0
   }
 
-  /** The group has something again. */
-  behind(): void {
-    if (this.#told.size > 0) this.#told = new Set()
-  }
-
-  /** Each session hears it once. */
-  caughtUp(at: number): void {
-    for (const session of this.all()) {
-      if (this.#told.has(session)) continue
-      this.#told.add(session)
+  /** At most `count` of the curious hear it, each once. */
+  caughtUp(at: number, count: number): void {
+    let left = count
+    for (const session of this.#curious) {
+      if (left-- === 0) return
+      this.#curious.delete(session)
       session.caughtUp(at)
     }
   }
@@ -72,27 +84,23 @@ export class GroupSessions {
   /** Up to `count` sessions with room, in order of their turn: the first is the one behind `lastSeat`. */
   takers(group: GroupView, count: number, lastSeat: number): Taker[] {
     const takers: Taker[] = []
-    const from = this.#placeBehind(lastSeat)
-    for (let i = 0; i < this.#ring.length && takers.length < count; i++) {
-      const session = this.#ring[(from + i) % this.#ring.length]
-      if (session === undefined || !session.writable() || this.#attaching.has(session.id)) continue
-      const leased = session.attached ? group.leasedBy(session.id) : 0
-      if (leased === undefined) continue
-      const room = session.credit - leased - session.proposed
+    const full: LiveSession[] = []
+    const { size } = this.#roomy
+    const from = this.#roomy.placeBehind(lastSeat)
+    for (let i = 0; i < size && takers.length < count; i++) {
+      const session = this.#roomy.at(from + i)
+      if (session === undefined) continue
+      const room = this.#roomOf(session, group)
       if (room > 0) takers.push({ session, room })
+      else full.push(session)
     }
+    this.#roomy.deleteAll(full)
     return takers
   }
 
-  /** Place of the first whose seat comes after `seat`. */
-  #placeBehind(seat: number): number {
-    let low = 0
-    let high = this.#ring.length
-    while (low < high) {
-      const middle = (low + high) >> 1
-      if ((this.#ring[middle]?.seat ?? 0) <= seat) low = middle + 1
-      else high = middle
-    }
-    return low
+  #roomOf(session: LiveSession, group: GroupView): number {
+    if (!session.writable() || this.#attaching.has(session.id)) return 0
+    const leased = session.attached ? group.leasedBy(session.id) : 0
+    return leased === undefined ? 0 : session.credit - leased - session.proposed
   }
 }
