@@ -3,10 +3,11 @@
  * It says `attacking` once everything has been sent for the first time. KIND:
  * - `unfinished MESSAGES BYTES`: messages that lack their last byte, on streams of one connection;
  * - `streams CONNECTIONS STREAMS`: streams that say nothing;
+ * - `resets CONNECTIONS STREAMS`: streams that are taken back at once, many times what a connection may have;
  * - `connections CONNECTIONS`: connections that say nothing.
  * What is refused or ended is begun again with the next turn of `AGAIN_MS`.
  */
-import { type ClientHttp2Session, type ClientHttp2Stream, connect as connectHttp2 } from 'node:http2'
+import { type ClientHttp2Session, type ClientHttp2Stream, connect as connectHttp2, constants } from 'node:http2'
 import { connect } from 'node:net'
 
 const AGAIN_MS = 1000
@@ -52,6 +53,18 @@ function unfinished(opened: ClientHttp2Stream, bytes: number): Promise<void> {
       opened.write(piece, more)
     }
     opened.write(prefix, more)
+  })
+}
+
+/** What waits in the session takes the place of each stream that goes, so that all of them leave in a few writes. */
+function takenBack(port: number, streams: number): void {
+  const one = session(port)
+  one.once('remoteSettings', () => {
+    const opened = Array.from({ length: streams }, () => stream(one))
+    setImmediate(() => {
+      for (const each of opened) each?.close(constants.NGHTTP2_CANCEL)
+      setImmediate(() => one.destroy())
+    })
   })
 }
 
@@ -101,6 +114,12 @@ async function main([kind = '', ...numbers]: readonly string[]): Promise<void> {
       // What was asked for leaves before the next connection.
       await new Promise((resolve) => setImmediate(resolve))
     }
+  } else if (kind === 'resets') {
+    const reset = (): void => {
+      for (let i = 0; i < count; i++) takenBack(port, size)
+    }
+    reset()
+    setInterval(reset, AGAIN_MS)
   } else {
     const first = keep(
       count,

@@ -19,8 +19,8 @@ const ATTACKER = join(projectFolder(import.meta.dirname), 'dist/test/system/atta
 const FLAGS = EXTENDED ? {} : { unfinished_bytes_max: '64MiB', connections_max: 64 }
 const PRODUCES = EXTENDED ? 500 : 100
 const RATIO_MAX = 5
-/** A machine with other work on it holds anybody up for so long. */
-const FLOOR_MS = 1000
+/** A machine with other work on it holds anybody up for so long; the extended sizes are for one without. */
+const FLOOR_MS = EXTENDED ? 0 : 1000
 /** What a node may keep: a collection is the engine's affair. */
 const KEPT_BYTES_MAX = 160 * MIB
 
@@ -29,11 +29,13 @@ const ATTACKS: readonly (readonly [string, readonly number[], string])[] = EXTEN
   ? [
       ['unfinished', [70, 16 * MIB], 'bytes'],
       ['streams', [60, 9800], 'time'],
+      ['resets', [20, 3000], 'streams'],
       ['connections', [6000], 'connections'],
     ]
   : [
       ['unfinished', [20, 16 * MIB], 'bytes'],
       ['streams', [10, 1000], 'time'],
+      ['resets', [4, 1000], 'streams'],
       ['connections', [400], 'connections'],
     ]
 
@@ -44,7 +46,7 @@ const attackers: ChildProcess[] = []
 
 beforeAll(async () => {
   // Elections by delay of a busy machine are not what is looked for.
-  const timing = { election_timeout_ms: 3000, heartbeat_ms: 300 }
+  const timing = EXTENDED ? {} : { election_timeout_ms: 3000, heartbeat_ms: 300 }
   cluster = await Cluster.create({ flags: { ...FLAGS, ...timing, frame_timeout: '2s' } })
   await cluster.start()
   const client = await cluster.client()
@@ -69,7 +71,7 @@ async function latencies(count: number): Promise<number[]> {
   return took.sort((a, b) => a - b)
 }
 
-const p98 = (sorted: readonly number[]) => sorted[Math.ceil(sorted.length * 0.98) - 1] ?? 0
+const p99 = (sorted: readonly number[]) => sorted[Math.ceil(sorted.length * (EXTENDED ? 0.99 : 0.98)) - 1] ?? 0
 
 async function attack(kind: string, numbers: readonly number[]): Promise<ChildProcess> {
   const port = cluster.addrs(leader)[0]?.split(':')[1] ?? ''
@@ -98,7 +100,7 @@ async function refused(bound: string): Promise<number> {
 }
 
 test.each(ATTACKS)('an attack by %s %j reaches its bound and nobody else', async (kind, numbers, bound) => {
-  const [terms, bytes, before] = [await termsOf(), residentBytes(), p98(await latencies(PRODUCES))]
+  const [terms, bytes, before] = [await termsOf(), residentBytes(), p99(await latencies(PRODUCES))]
   const already = await refused(bound)
   const starting = attack(kind, numbers)
   const beside = await latencies(PRODUCES)
@@ -112,8 +114,8 @@ test.each(ATTACKS)('an attack by %s %j reaches its bound and nobody else', async
     await latencies(20)
     return residentBytes() - bytes < KEPT_BYTES_MAX
   })
-  const figures = { kind, numbers, before, beside: p98(beside), after: p98(after) }
+  const figures = { kind, numbers, before, beside: p99(beside), after: p99(after) }
   if (EXTENDED)
     console.log(JSON.stringify({ ...figures, rss: [bytes, peak, residentBytes()].map((b) => Math.round(b / MIB)) }))
-  for (const ms of [p98(beside), p98(after)]) expect(ms).toBeLessThan(Math.max(RATIO_MAX * before, FLOOR_MS))
+  for (const ms of [p99(beside), p99(after)]) expect(ms).toBeLessThan(Math.max(RATIO_MAX * before, FLOOR_MS))
 })

@@ -29,9 +29,6 @@ export interface CallParts {
   readonly statusOf: (error: SandglassError) => CallStatus
 }
 
-/** A connection that goes on asking though it is refused, and has nothing else. */
-const REFUSED_MAX = 100
-
 export class BoundedCall extends ServerInterceptingCall implements BookedCall, Listener {
   readonly streaming: boolean
   readonly client: ClientCalls
@@ -61,8 +58,11 @@ export class BoundedCall extends ServerInterceptingCall implements BookedCall, L
   }
 
   override start(listener: Listener): void {
-    const { book, stream } = this.#parts
-    if (stream.destroyed) return
+    const { env, book, stream } = this.#parts
+    if (stream.destroyed || stream.closed) {
+      this.client.tookBack(env.monoMs())
+      return
+    }
     if (!book.open(this)) {
       this.#refuse()
       return
@@ -71,7 +71,7 @@ export class BoundedCall extends ServerInterceptingCall implements BookedCall, L
     this.#listener = listener
     // Behind the library's own listener, which has paused the stream before.
     stream.on('data', (piece: Buffer) => this.#read(piece))
-    stream.once('close', () => this.#close())
+    stream.once('close', () => this.#gone())
     this.#inner.start(this)
   }
 
@@ -157,10 +157,13 @@ export class BoundedCall extends ServerInterceptingCall implements BookedCall, L
   }
 
   #refuse(): void {
-    const { client, stream } = this.#parts
     this.fail(overloaded('too many streams are open on this node'))
-    if (client.serving > 0 || client.refusedInARow < REFUSED_MAX) return
-    stream.session?.destroy(undefined, constants.NGHTTP2_ENHANCE_YOUR_CALM)
+    this.client.refused()
+  }
+
+  #gone(): void {
+    if (this.#state === 'open' && !this.#spoken) this.client.tookBack(this.#parts.env.monoMs())
+    this.#close()
   }
 
   #read(piece: Buffer): void {

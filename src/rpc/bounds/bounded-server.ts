@@ -1,5 +1,5 @@
 /** A gRPC server on a socket of the house, with every call within bounds. */
-import type { Http2Session } from 'node:http2'
+import { constants, type Http2Session } from 'node:http2'
 import { Server, ServerCredentials, type ServerInterceptor, type ServerOptions } from '@grpc/grpc-js'
 import type { Env } from '../../base/env.ts'
 import type { SandglassError } from '../../base/errors.ts'
@@ -72,9 +72,18 @@ export function createBoundedServer({ env, bounds, statusOf, server: options }: 
       onAllowed: (streams) => {
         if (session?.destroyed === false) session.settings({ maxConcurrentStreams: streams })
       },
+      drop: () => drop(session),
     })
     if (session !== undefined) clients.set(session, client)
     return client
+  }
+
+  function drop(session: Http2Session | undefined): void {
+    if (session === undefined || session.destroyed) return
+    onRefused('streams')
+    // Streams that came in the same read have not been told of yet: nobody needs to hear of them.
+    session.removeAllListeners('stream')
+    session.destroy(undefined, constants.NGHTTP2_ENHANCE_YOUR_CALM)
   }
 
   return {

@@ -39,7 +39,6 @@ export class CallBook {
   open(call: BookedCall): boolean {
     const { client } = call
     if (this.#streams >= this.#bounds.streams && !this.#makeRoomFor(client)) {
-      client.refusedInARow += 1
       this.#onRefused('streams')
       return false
     }

@@ -20,6 +20,8 @@ interface ClientOptions {
   readonly onServing: (calls: number) => void
   /** The client is to be told that it may have so many streams at a time. */
   readonly onAllowed: (streams: number) => void
+  /** The connection is to end: it costs and asks for nothing. */
+  readonly drop: () => void
 }
 
 /**
@@ -27,6 +29,15 @@ interface ClientOptions {
  * read take about 3 ms, and there may be as many connections with one as there are sockets to read in a turn.
  */
 export const STREAMS_UNTRIED = 32
+
+/** A connection that goes on asking though it is refused, and has nothing else. */
+const REFUSED_MAX = 100
+/**
+ * Calls taken back before they asked for anything leave room for others at once, so that no bound of streams holds them: as
+ * many in a second as twice the streams that the connection may have.
+ */
+const TAKEN_BACK_STREAMS = 2
+const TAKEN_BACK_MS = 1000
 
 export class ClientCalls {
   readonly #options: ClientOptions
@@ -38,7 +49,10 @@ export class ClientCalls {
   #allowed: number
   held = 0
   /** Calls refused since the last one that was let in. */
-  refusedInARow = 0
+  #refusedInARow = 0
+  /** Since `#takenBackFromMs`, monotonic. */
+  #takenBack = 0
+  #takenBackFromMs = Number.NEGATIVE_INFINITY
 
   constructor(options: ClientOptions) {
     this.#options = options
@@ -67,7 +81,7 @@ export class ClientCalls {
   }
 
   opened(call: BookedCall): void {
-    this.refusedInARow = 0
+    this.#refusedInARow = 0
     this.#calls.add(call)
     this.#idle.add(call)
   }
@@ -90,6 +104,22 @@ export class ClientCalls {
     this.#calls.delete(call)
     this.#idle.delete(call)
     this.#options.onServing(this.serving)
+  }
+
+  /** There was no room for a call. */
+  refused(): void {
+    this.#refusedInARow += 1
+    if (this.serving === 0 && this.#refusedInARow >= REFUSED_MAX) this.#options.drop()
+  }
+
+  /** The client took a call back before it had asked for anything. */
+  tookBack(nowMs: number): void {
+    if (nowMs - this.#takenBackFromMs >= TAKEN_BACK_MS) {
+      this.#takenBackFromMs = nowMs
+      this.#takenBack = 0
+    }
+    this.#takenBack += 1
+    if (this.#takenBack > TAKEN_BACK_STREAMS * this.#allowed) this.#options.drop()
   }
 
   hold(call: BookedCall, more: number): void {

@@ -1,9 +1,12 @@
 /** The public server on a real socket against clients that leave undone what a library would do. */
+import { randomBytes } from 'node:crypto'
+import { constants } from 'node:http2'
 import { afterEach, expect, test } from 'vitest'
 import { realEnv } from '../../../src/base/real-env.ts'
 import { createBroker } from '../../../src/broker/broker.ts'
 import { createApiServer } from '../../../src/rpc/api-server.ts'
 import type { ApiServer } from '../../../src/rpc/api-types.ts'
+import { STREAMS_UNTRIED } from '../../../src/rpc/bounds/client-calls.ts'
 import { type Bounds, DEFAULT_BOUNDS } from '../../../src/rpc/bounds/types.ts'
 import { SERVICES } from '../../../src/wire/messages.ts'
 import { createClientWire } from '../../../src/wire/wire.ts'
@@ -119,6 +122,38 @@ test('a connection that asks on and on though it is refused is closed', async ()
   for (let i = 0; i < 16 + 100; i++) greedy.call(Queue.Consume.path)
   await greedy.closed
   await until(() => server.stats().streams === 0 && server.stats().connections === 0)
+})
+
+test("a connection that opens calls and takes them back at once is closed, and the rest of them is nobody's affair", async () => {
+  const { raw, honest } = await serve({})
+  const greedy = raw()
+  await new Promise((resolve) => greedy.session.once('remoteSettings', resolve))
+  // Those that wait in the client take the place of each that is gone: what one read brings is many times the bound.
+  const calls = Array.from({ length: 2000 }, () => greedy.call(Queue.Consume.path))
+  await until(() => server.stats().streams === STREAMS_UNTRIED)
+  for (const { stream } of calls) stream.close(constants.NGHTTP2_CANCEL)
+  await greedy.closed
+  await until(() => server.stats().streams === 0 && server.stats().connections === 0)
+  expect(server.stats().refused).toMatchObject({ streams: 1, time: 0 })
+  expect((await produced(honest())).index).toHaveLength(1)
+})
+
+test('who takes back streams that have asked for something is as welcome as before', async () => {
+  const { honest } = await serve({})
+  const client = honest()
+  for (let round = 0; round < 20; round++) {
+    const streams = Array.from({ length: 10 }, (_, i) => {
+      const stream = client.consume()
+      stream.write({
+        subscribe: { topic: 'orders', group: 'g', consumer: `c${i}`, session: randomBytes(16), credit: 1 },
+      })
+      return stream
+    })
+    await Promise.all(streams.map((stream) => stream.next((m) => m.subscribed)))
+    for (const stream of streams) stream.cancel()
+    await until(() => server.stats().streams === 0)
+  }
+  expect(server.stats()).toMatchObject({ connections: 1, refused: { streams: 0 } })
 })
 
 test('unfinished messages take no more than their bound, and an honest frame goes through beside them', async () => {

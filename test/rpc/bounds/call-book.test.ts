@@ -44,6 +44,7 @@ function setUp() {
       streamsMax: BOUNDS.streamsPerConnection,
       onServing: () => undefined,
       onAllowed: (streams) => allowed.push(streams),
+      drop: () => undefined,
     })
   const open = (of: ClientCalls, count: number, streaming = true) =>
     Array.from({ length: count }, () => {
@@ -135,6 +136,7 @@ test('a connection may have more streams as it makes use of those it has', () =>
     streamsMax: 1000,
     onServing: () => undefined,
     onAllowed: (n) => allowed.push(n),
+    drop: () => undefined,
   })
   const speak = (count: number) => {
     for (let i = 0; i < count; i++) {
@@ -149,4 +151,24 @@ test('a connection may have more streams as it makes use of those it has', () =>
   expect(allowed).toEqual([64])
   speak(500)
   expect(allowed).toEqual([64, 128, 256, 512, 1000])
+})
+
+test('a connection that takes back twice as many calls as it may have, in a second and unasked, is dropped', () => {
+  let dropped = 0
+  const client = new ClientCalls({
+    streamsMax: 1000,
+    onServing: () => undefined,
+    onAllowed: () => undefined,
+    drop: () => {
+      dropped += 1
+    },
+  })
+  const takeBack = (count: number, atMs: number) => {
+    for (let i = 0; i < count; i++) client.tookBack(atMs)
+  }
+  takeBack(2 * STREAMS_UNTRIED, 5000)
+  takeBack(2 * STREAMS_UNTRIED, 6000)
+  expect(dropped).toBe(0)
+  takeBack(1, 6999)
+  expect(dropped).toBe(1)
 })
