@@ -18,6 +18,10 @@ export const CONNECTIONS_MAX = 4096
 /** Of the other ports: probes and scrapes are few, peers as many as nodes. */
 export const SIDE_CONNECTIONS_MAX = 256
 export const PEER_CONNECTIONS_MAX = 1024
+/** Of one node: two lanes, calls and snapshots, and what a cut network has left behind. */
+export const PEER_CONNECTIONS_PER_NODE_MAX = 32
+/** For a connection to the peer port to say who it is. */
+export const PEER_HANDSHAKE_MS_MAX = 10_000
 export const STREAMS_PER_CONNECTION_MAX = 10_000
 export const STREAMS_MAX = 20_000
 export const UNFINISHED_BYTES_MAX = 128 * MIB
@@ -32,6 +36,8 @@ export const PARTITIONS_MAX = 1024
 export const REPLICATION_FACTOR_MAX = 7
 /** Indexes and fences: the difference of two of them is written in twice its range, which must stay below 2^53. */
 export const COUNTER_MAX = 2 ** 52 - 1
+/** What a snapshot says of a counter that rises one by one: from here on nobody gets to the end. */
+export const COUNTER_GIVEN_MAX = 2 ** 51
 /** 48 bits of an offset hold the due time. */
 export const DUE_MS_MAX = 2 ** 48 - 1
 

@@ -2,6 +2,7 @@
  * The peer port: one gRPC server for formation, Raft and control. It opens before anything else does, so each of them
  * refuses until the parts behind it are set.
  */
+import type { Env } from '../base/env.ts'
 import type { NodeId } from '../base/ids.ts'
 import type { PeerReceiver } from '../replication/transport.ts'
 import { addControlService } from '../rpc/control/service.ts'
@@ -35,17 +36,18 @@ export interface PeerPort {
 }
 
 /** Rejects with the bind error. */
-export async function openPeerPort(address: string): Promise<PeerPort> {
+export async function openPeerPort(address: string, env: Env): Promise<PeerPort> {
   let formation: FormationHandler | undefined
   let parts: PeerParts | undefined
+  const server = createPeerServer(env)
   const admission: Admission = {
+    connections: server.connections,
     clusterId: () => parts?.identity.clusterId,
     node: () => parts?.identity.nodeId,
     knows: (node) => parts?.knows(node) ?? false,
     onViolation: (node, field, message) => parts?.lines.warn('peer_violation', node, { field, message }),
   }
-  const server = createPeerServer()
-  addFormationService(server.services, () => formation)
+  addFormationService(server.services, server.connections, () => formation)
   addRaftService(server.services, {
     ...admission,
     receiver: () => parts?.receiver,

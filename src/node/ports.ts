@@ -29,7 +29,7 @@ export async function openPorts({ config, env, log, metrics, readiness, closers 
   const probes = { metrics: () => metrics.render(), notReady: () => readiness.reasons() }
   const side = await listening(config, 'http_port', (port) => openSidePort(host, port, probes))
   closers.push(() => side.close())
-  const peers = await listening(config, 'raft_port', (port) => openPeerPort(joinHostPort(host, port)))
+  const peers = await listening(config, 'raft_port', (port) => openPeerPort(joinHostPort(host, port), env))
   closers.push(() => peers.close())
   const internal = new InternalErrors(env, log)
   closers.push(() => internal.close())

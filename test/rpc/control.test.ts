@@ -2,6 +2,7 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { NodeId } from '../../src/base/ids.ts'
 import { CATALOG_COMMAND_BYTES_MAX, CATALOG_PARTITIONS_MAX, ID_MAX } from '../../src/base/limits.ts'
+import { realEnv } from '../../src/base/real-env.ts'
 import { createControlClient, type GrpcControlClient } from '../../src/rpc/control/client.ts'
 import { addControlService } from '../../src/rpc/control/service.ts'
 import type {
@@ -71,19 +72,20 @@ describe('control and formation over gRPC', () => {
   beforeEach(async () => {
     handler = new Recorder()
     formed = true
-    server = createPeerServer()
+    server = createPeerServer(realEnv())
     const whenFormed = <T>(value: T) => (formed ? value : undefined)
     addControlService(server.services, {
       clusterId: () => whenFormed('c1'),
       node: () => whenFormed(2),
       knows: (node) => node < 5,
       onViolation: (node, field) => violations.push([node, field]),
+      connections: server.connections,
       handler: () => whenFormed(handler),
     })
     const formation: FormationHandler = {
       answer: async (said) => ({ ...said, from: 'n2', toBoot: said.boot, state: 'formed', clusterId: 'c1' }),
     }
-    addFormationService(server.services, () => whenFormed(formation))
+    addFormationService(server.services, server.connections, () => whenFormed(formation))
     port = await server.listen('127.0.0.1:0')
   })
 

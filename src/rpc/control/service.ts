@@ -52,7 +52,7 @@ function unary<Q, A>(options: ControlServiceOptions, run: Run<Q, A>) {
     run(handler, peer.from, call.request).then(
       (response) => answer(null, response),
       (error: unknown) => {
-        note(error, peer.from, options)
+        note(error, peer, options)
         const code = error instanceof SandglassError ? error.code : status.INTERNAL
         answer({ code, details: error instanceof Error ? error.message : 'failed' })
       },

@@ -7,6 +7,7 @@
 import { type Metadata, status } from '@grpc/grpc-js'
 import type { NodeId } from '../../base/ids.ts'
 import { isViolation } from '../../base/violation.ts'
+import type { PeerConnections } from './connections.ts'
 import { checkHandshake } from './wire.ts'
 
 export interface Admission {
@@ -17,6 +18,14 @@ export interface Admission {
   readonly knows: (node: NodeId) => boolean
   /** What no honest node says came in the name of `node`: what it was, for the log. */
   readonly onViolation?: (node: NodeId, field: string, message: string) => void
+  /** Where the calls come from. */
+  readonly connections: PeerConnections
+}
+
+export interface Admitted {
+  readonly from: NodeId
+  /** The other end of its connection. */
+  readonly peer: string
 }
 
 export interface Refusal {
@@ -24,23 +33,30 @@ export interface Refusal {
   readonly details: string
 }
 
-interface Call {
+export interface PeerCall {
   readonly metadata: Metadata
+  getPeer(): string
 }
 
-export function admit({ metadata }: Call, { clusterId, node, knows }: Admission): { readonly from: NodeId } | Refusal {
+export function admit(call: PeerCall, { clusterId, node, knows, connections }: Admission): Admitted | Refusal {
   const own = { clusterId: clusterId(), node: node() }
   if (own.clusterId === undefined || own.node === undefined) {
     return { code: status.UNAVAILABLE, details: 'Cannot take the call: this node has no cluster yet' }
   }
-  const checked = checkHandshake(metadata, { clusterId: own.clusterId, node: own.node })
+  const peer = call.getPeer()
+  if (connections.isDropped(peer)) return refusal('what came over its connection was a violation')
+  const checked = checkHandshake(call.metadata, { clusterId: own.clusterId, node: own.node })
   if ('refused' in checked) return refusal(checked.refused)
-  return knows(checked.from) ? checked : refusal('no node of this cluster has its id')
+  if (!knows(checked.from)) return refusal('no node of this cluster has its id')
+  connections.admitted(peer, checked.from)
+  return { from: checked.from, peer }
 }
 
-/** Tells the log if it is a violation. */
-export function note(error: unknown, from: NodeId, { onViolation }: Admission): void {
-  if (isViolation(error)) onViolation?.(from, error.field, error.message)
+/** If it is a violation the log is told, and the connection ends. */
+export function note(error: unknown, { from, peer }: Admitted, { onViolation, connections }: Admission): void {
+  if (!isViolation(error)) return
+  onViolation?.(from, error.field, error.message)
+  connections.drop(peer)
 }
 
 function refusal(why: string): Refusal {

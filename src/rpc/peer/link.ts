@@ -85,14 +85,13 @@ export class PeerLink {
 
   /** The peer was heard from: what kept it from being reached is over, and no backoff is worth waiting for. */
   hurry(): void {
-    const { env, address } = this.#options
+    const { env } = this.#options
     if (this.#closed || this.#state === 'accepted' || !this.#sound) return
     const stream = this.#stream
     if (stream !== undefined && env.monoMs() - this.#openedAtMs < YOUNG_MS) return
     this.#stream = undefined
     stream?.cancel()
-    this.#client.close()
-    this.#client = connectTo(address)
+    this.#reconnect()
     this.#backoffMs = BACKOFF_MIN_MS
     this.#retryAtMs = 0
     this.#open()
@@ -135,9 +134,14 @@ export class PeerLink {
     this.#stream = undefined
     this.#queuedBytes = 0
     stream.cancel()
+    this.#reconnect()
+    if (this.#state === 'reset') this.#open()
+  }
+
+  /** The next stream goes over a connection of its own. */
+  #reconnect(): void {
     this.#client.close()
     this.#client = connectTo(this.#options.address)
-    if (this.#state === 'reset') this.#open()
   }
 
   #retry(): void {
@@ -160,7 +164,10 @@ export class PeerLink {
     const { env, onError, onGone } = this.#options
     const isViolation = error?.code === status.INVALID_ARGUMENT
     if (!isViolation && env.monoMs() - this.#openedAtMs > SOUND_MS) this.#sound = true
-    if (isViolation) this.#sound = false
+    if (isViolation) {
+      this.#sound = false
+      this.#reconnect()
+    }
     if (this.#state === 'accepted' && !isViolation) {
       this.#state = 'reset'
       // Whether the process is gone or only the connection, the next try tells.

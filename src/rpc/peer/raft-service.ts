@@ -14,7 +14,7 @@ import {
 import { SandglassError } from '../../base/errors.ts'
 import type { NodeId } from '../../base/ids.ts'
 import type { PeerReceiver } from '../../replication/transport.ts'
-import { type Admission, admit, note, type Refusal } from './admission.ts'
+import { type Admission, type Admitted, admit, note, type PeerCall, type Refusal } from './admission.ts'
 import { decodeBody, EXCHANGE, INSTALL_SNAPSHOT } from './wire.ts'
 
 export interface RaftServiceOptions extends Admission {
@@ -23,8 +23,7 @@ export interface RaftServiceOptions extends Admission {
   readonly onPeer?: (node: NodeId) => void
 }
 
-interface Peer {
-  readonly from: NodeId
+interface Peer extends Admitted {
   readonly receiver: PeerReceiver
 }
 
@@ -51,12 +50,13 @@ function serveExchange(call: ServerDuplexStream<Uint8Array, Uint8Array>, options
   call.sendMetadata(new Metadata())
   let open = true
   call.on('data', (body: Uint8Array) => {
-    if (!open) return
+    // Of a connection that a violation ends, whichever of its streams it came over, nothing more is taken.
+    if (!open || options.connections.isDropped(peer.peer)) return
     try {
       peer.receiver.frame(peer.from, decodeBody(body))
     } catch (error) {
       open = false
-      note(error, peer.from, options)
+      note(error, peer, options)
       call.emit('error', toStatus(error))
     }
   })
@@ -76,7 +76,7 @@ async function takeSnapshot(
     if (header.done) throw new SandglassError('INVALID', 'Cannot install a snapshot: its header is missing')
     await peer.receiver.snapshot(peer.from, decodeBody(header.value), chunksOf(bodies))
   } catch (error) {
-    note(error, peer.from, options)
+    note(error, peer, options)
     throw error
   }
 }
@@ -92,11 +92,11 @@ async function* chunksOf(bodies: AsyncIterator<Uint8Array>): AsyncGenerator<Uint
   }
 }
 
-function accept(call: { readonly metadata: Metadata }, options: RaftServiceOptions): Peer | Refusal {
+function accept(call: PeerCall, options: RaftServiceOptions): Peer | Refusal {
   const admitted = admit(call, options)
   const receiver = options.receiver()
   if ('code' in admitted) return admitted
-  if (receiver !== undefined) return { from: admitted.from, receiver }
+  if (receiver !== undefined) return { ...admitted, receiver }
   return { code: status.UNAVAILABLE, details: 'Cannot take the call: this node does not serve yet' }
 }
 

@@ -65,10 +65,11 @@ interface Peer {
 
 async function listen(node: NodeId, clusterId = 'c1', port = 0): Promise<Peer> {
   const inbox = new Inbox()
-  const server = createPeerServer()
+  const server = createPeerServer(env)
   addRaftService(server.services, {
     ...{ clusterId: () => clusterId, node: () => node, knows: (of) => of < 5, receiver: () => inbox },
     onViolation: (from, field) => inbox.emit('violation', from, field),
+    connections: server.connections,
   })
   const bound = await server.listen(`127.0.0.1:${port}`)
   closers.push(() => server.close())
@@ -252,10 +253,11 @@ describe('the peer port', () => {
 
   test('tells that a peer connected', async () => {
     const inbox = new Inbox()
-    const server = createPeerServer()
+    const server = createPeerServer(env)
     const onPeer = (node: NodeId) => inbox.emit('peer', node)
     addRaftService(server.services, {
       ...{ clusterId: () => 'c1', node: () => 2, knows: () => true, receiver: () => inbox, onPeer },
+      connections: server.connections,
     })
     closers.push(() => server.close())
     const { transport } = connect(`127.0.0.1:${await server.listen('127.0.0.1:0')}`)

@@ -1,0 +1,139 @@
+/** Who may stay connected to the peer port: over real sockets, with the test's own deadline; time stands still until it is moved. */
+import { connect, type Socket } from 'node:net'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import type { NodeId } from '../../../src/base/ids.ts'
+import { PEER_CONNECTIONS_PER_NODE_MAX, PEER_HANDSHAKE_MS_MAX } from '../../../src/base/limits.ts'
+import { violation } from '../../../src/base/violation.ts'
+import { addFormationService } from '../../../src/rpc/formation/service.ts'
+import { createPeerServer, type PeerServer } from '../../../src/rpc/peer/port.ts'
+import { addRaftService } from '../../../src/rpc/peer/raft-service.ts'
+import { EXCHANGE, encodeBody, encodeHandshake } from '../../../src/rpc/peer/wire.ts'
+import { ManualEnv } from '../../storage/manual-env.ts'
+import { type RawCall, RawClient } from '../bounds/raw-client.ts'
+
+const ROOM = 4
+const LIE = 66
+let env: ManualEnv
+let server: PeerServer
+let port: number
+let frames: number[]
+const closers: (() => void)[] = []
+
+beforeEach(async () => {
+  env = new ManualEnv()
+  server = createPeerServer(env, Math.max(ROOM, PEER_CONNECTIONS_PER_NODE_MAX + ROOM))
+  closers.push(() => server.close())
+  frames = []
+  const receiver = {
+    frame: (_: NodeId, frame: Uint8Array) => {
+      if (frame[0] === LIE) throw violation('frame', 'it is a lie')
+      frames.push(frame[0] ?? 0)
+    },
+    snapshot: async () => undefined,
+    peerDown: () => undefined,
+  }
+  const options = { clusterId: () => 'c1', node: () => 2, knows: () => true, receiver: () => receiver }
+  addRaftService(server.services, { ...options, connections: server.connections })
+  addFormationService(server.services, server.connections, () => undefined)
+  port = await server.listen('127.0.0.1:0')
+})
+
+afterEach(() => {
+  for (const close of closers.splice(0).reverse()) close()
+})
+
+function guest(): RawClient {
+  const client = new RawClient(port)
+  closers.push(() => client.close())
+  return client
+}
+
+/** An exchange in the name of `from`, once it was admitted. */
+async function exchange(client: RawClient, from: NodeId): Promise<RawCall> {
+  const metadata = encodeHandshake({ clusterId: 'c1', from, to: 2 })
+  const headers = Object.entries(metadata.getMap()).map(([name, value]) => [name, String(value)])
+  const call = client.call(EXCHANGE.path, Object.fromEntries(headers))
+  await new Promise((resolve) => call.stream.once('response', resolve))
+  return call
+}
+
+function say(call: RawCall, what: number): void {
+  const body = encodeBody(Uint8Array.of(what))
+  call.begin(body.byteLength, body)
+}
+
+/** Asks without a handshake. */
+function ask(client: RawClient, path: string): Promise<string> {
+  const call = client.call(path)
+  call.begin(0, new Uint8Array(0))
+  call.stream.end()
+  return call.outcome
+}
+
+/** Connected, and says nothing. */
+async function stranger(): Promise<{ socket: Socket; closed: Promise<void> }> {
+  const socket = connect(port, '127.0.0.1')
+  closers.push(() => socket.destroy())
+  socket.on('error', () => undefined).resume()
+  const closed = new Promise<void>((resolve) => socket.once('close', () => resolve()))
+  await Promise.race([new Promise((resolve) => socket.once('connect', resolve)), closed])
+  return { socket, closed }
+}
+
+test('a violation is refused, and ends the connection with all that is open on it', async () => {
+  const liar = guest()
+  const [first, second] = [await exchange(liar, 1), await exchange(liar, 1)]
+  say(first, LIE)
+  first.stream.end()
+  expect(await first.outcome).toBe('INVALID')
+  say(second, 1)
+  expect(await ask(liar, EXCHANGE.path)).not.toBe('OK')
+  expect(frames).toEqual([])
+  env.advance(1_000)
+  await liar.closed
+  say(await exchange(guest(), 1), 3)
+  await heard(3)
+})
+
+/** `what` arrived. */
+async function heard(what: number): Promise<void> {
+  while (!frames.includes(what)) await new Promise((resolve) => setImmediate(resolve))
+}
+
+test('who does not say in time who it is is cut off, and who did stays', async () => {
+  const peer = guest()
+  const admitted = await exchange(peer, 1)
+  const [silent, refused, asking] = [await stranger(), guest(), guest()]
+  expect(await ask(refused, EXCHANGE.path)).not.toBe('OK')
+  env.advance(PEER_HANDSHAKE_MS_MAX - 1)
+  await ask(asking, '/sandglass.v1.Formation/Exchange')
+  env.advance(1)
+  await silent.closed
+  await refused.closed
+  expect(asking.session.destroyed).toBe(false)
+  env.advance(PEER_HANDSHAKE_MS_MAX - 1)
+  await asking.closed
+  say(admitted, 7)
+  await heard(7)
+})
+
+test('however many strangers connect, peers stay and new ones get in', async () => {
+  const admitted = await exchange(guest(), 1)
+  const first = await stranger()
+  for (let i = 0; i < 2 * (PEER_CONNECTIONS_PER_NODE_MAX + ROOM); i++) await stranger()
+  await first.closed
+  say(await exchange(guest(), 3), 9)
+  await heard(9)
+  say(admitted, 8)
+  await heard(8)
+})
+
+test('of one node the oldest connections give way to new ones', async () => {
+  const other = await exchange(guest(), 3)
+  const guests = Array.from({ length: PEER_CONNECTIONS_PER_NODE_MAX + 1 }, () => guest())
+  for (const client of guests) await exchange(client, 1)
+  ;(await guests[0]?.closed) ?? Promise.resolve()
+  expect(guests.slice(1).filter(({ session }) => session.destroyed)).toEqual([])
+  say(other, 5)
+  await heard(5)
+})
