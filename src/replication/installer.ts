@@ -1,9 +1,10 @@
 /**
  * A snapshot on its way into a replica (§7). Order that a crash may cut anywhere: chunks under the next generation, then
  * one synced flip of the state, then the log's mark with the hard state, then the view, then `persisted`. Before the
- * flip a restart finds the old state; after it the new one, and restarts the log behind it (recovery.ts).
+ * flip a restart finds the old state; after it the new one, and restarts the log behind it (recovery.ts). Its rows are read
+ * whole before the core hears of it, since nothing of the replica's own can be had back afterwards.
  */
-import { assert } from '../base/assert.ts'
+import { assert, InvariantError } from '../base/assert.ts'
 import { SandglassError } from '../base/errors.ts'
 import type { GroupId } from '../base/ids.ts'
 import type { SnapshotMeta } from '../base/log-entry.ts'
@@ -16,6 +17,8 @@ import type { Shard } from './shard.ts'
 interface Staged {
   readonly sink: SnapshotSink
   readonly meta: CheckpointMeta
+  /** Puts what was read of its rows in the place of the view's memory. */
+  readonly adopt: () => void
   /** Set when the core took it. */
   installed: Promise<void> | undefined
 }
@@ -56,29 +59,57 @@ export class Installer {
     this.#receiving = undefined
   }
 
-  /** Resolves when the snapshot is installed. Rejects when it is stale, damaged, superseded or cut short. */
+  /** Resolves when the snapshot is installed. Rejects when it is stale, damaged, superseded, cut short or none of its view. */
   async receive(header: SnapshotHeader, chunks: AsyncIterable<Uint8Array>): Promise<void> {
     if (this.#installing !== undefined) throw this.#refused('another snapshot is being installed')
     const mark = {}
     this.#receiving = mark
-    const sink = await this.#parts.state.beginInstall()
-    const { group } = this.#parts
-    let begun = false
+    const sink = await this.#parts.state.beginInstall(this.#parts.view.rowCheck())
+    let adopt: () => void
     try {
-      for await (const chunk of chunks) {
-        if (this.#receiving !== mark) throw this.#refused('it was superseded')
-        await this.#parts.shard.slots.run(() => sink.write(chunk))
-        if (!begun) this.#parts.shard.event({ type: 'snapshotBegun', group, index: header.snapshot.index })
-        begun = true
-      }
-      if (this.#receiving !== mark) throw this.#refused('it was superseded')
-      // Once the core has taken it there is no way back.
-      if (!sink.complete) throw violation('chunk', 'a snapshot ends without its last chunk')
+      await this.#stage(mark, header, chunks, sink)
+      adopt = await this.#read(mark, header, sink)
     } catch (error) {
       await sink.abort()
       throw error
     }
-    await this.#offer(header, sink)
+    await this.#offer(header, sink, adopt)
+  }
+
+  async #stage(
+    mark: object,
+    header: SnapshotHeader,
+    chunks: AsyncIterable<Uint8Array>,
+    sink: SnapshotSink,
+  ): Promise<void> {
+    const { group, shard } = this.#parts
+    let begun = false
+    for await (const chunk of chunks) {
+      this.#checkNewest(mark)
+      await shard.slots.run(() => sink.write(chunk))
+      if (!begun) shard.event({ type: 'snapshotBegun', group, index: header.snapshot.index })
+      begun = true
+    }
+    this.#checkNewest(mark)
+    if (!sink.complete) throw violation('chunk', 'a snapshot ends without its last chunk')
+  }
+
+  /** What the view is to be, from rows that were made by another node. */
+  async #read(mark: object, { lastAt }: SnapshotHeader, sink: SnapshotSink): Promise<() => void> {
+    const { view, shard } = this.#parts
+    let adopt: () => void
+    try {
+      const rows = await shard.slots.run(() => sink.staged())
+      adopt = await view.load(rows, lastAt)
+    } catch (error) {
+      // The rows of one that was given up meanwhile may read like anything.
+      this.#checkNewest(mark)
+      throw error instanceof InvariantError
+        ? violation('rows', `of its rows it is not true that ${error.message}`)
+        : error
+    }
+    this.#checkNewest(mark)
+    return adopt
   }
 
   /** The core accepted `snapshot`: it is the staged one, and is installed from here on. */
@@ -95,11 +126,12 @@ export class Installer {
     this.#installing = staged.installed.then(ended, ended)
   }
 
-  async #offer(header: SnapshotHeader, sink: SnapshotSink): Promise<void> {
+  async #offer(header: SnapshotHeader, sink: SnapshotSink, adopt: () => void): Promise<void> {
     const { index, term, confState } = header.snapshot
     const staged: Staged = {
       sink,
       meta: { applied: index, term, confState, lastAt: header.lastAt },
+      adopt,
       installed: undefined,
     }
     this.#staged = staged
@@ -115,20 +147,24 @@ export class Installer {
   }
 
   /** From the flip on. A failure is fatal: the core has accepted the snapshot and cannot go back. */
-  async #install({ sink, meta }: Staged): Promise<void> {
-    const { group, view, state, shard, quiet, mark, installed } = this.#parts
+  async #install({ sink, meta, adopt }: Staged): Promise<void> {
+    const { group, shard, quiet, mark, installed } = this.#parts
     const startedMs = shard.env.monoMs()
     try {
       await quiet()
       await shard.slots.run(() => sink.commit(meta))
       await new Promise<void>((resolve) => mark(resolve))
-      await view.load(state)
+      adopt()
       installed(meta)
     } catch (error) {
       shard.fatal(error)
       throw error
     }
     shard.event({ type: 'snapshotInstalled', group, index: meta.applied, ms: shard.env.monoMs() - startedMs })
+  }
+
+  #checkNewest(mark: object): void {
+    if (this.#receiving !== mark) throw this.#refused('it was superseded')
   }
 
   #refused(state: string): SandglassError {

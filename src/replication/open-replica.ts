@@ -33,7 +33,8 @@ async function tryOpen<R, E, V extends View<R, E>>(
   const view = createView()
   if (recovered.lostBefore === undefined) {
     try {
-      await view.load(state)
+      const adopt = await view.load(state, recovered.meta.lastAt)
+      adopt()
     } catch (error) {
       if (state.damage === undefined || again) throw error
       // From now on the state says so itself.

@@ -52,9 +52,23 @@ export interface Applied<R, E> {
   readonly effects: readonly E[]
 }
 
+export interface RowCheck {
+  /**
+   * Whether a row is one that `load` and `apply` read without a fault: pure, quick, and never throws. Rows come in the order
+   * of their keys, each once.
+   */
+  takes(key: string, value: Uint8Array): boolean
+}
+
 export interface View<R = unknown, E = unknown> {
-  /** Rebuilds what is kept in memory from the rows of a checkpoint or an installed snapshot. Replaces all memory. */
-  load(reader: Reader): Promise<void>
+  /**
+   * Reads what is kept in memory from the rows of a checkpoint, or of a snapshot that is not installed yet; `lastAt` is the
+   * time in ms that they stand for. Nothing changes before what it resolves with is called, which replaces all memory at
+   * once. Rejects with an InvariantError for rows that cannot be together.
+   */
+  load(reader: Reader, lastAt: number): Promise<() => void>
+  /** For the rows of one snapshot from another node, on their way in. */
+  rowCheck(): RowCheck
   /**
    * Whether the bytes are a command that `apply` takes in any state: pure, quick, and never throws. Nothing else reaches a
    * log, whoever asks for it.

@@ -3,6 +3,7 @@ import { type Mutant, testsOf } from './mutant.ts'
 
 const lies = testsOf('replication/boundary/lies.test.ts')
 const frames = testsOf('replication/frame/frame.test.ts')
+const connections = testsOf('rpc/peer/connections.test.ts')
 
 export const BOUNDARY_MUTANTS: readonly Mutant[] = [
   {
@@ -60,5 +61,50 @@ export const BOUNDARY_MUTANTS: readonly Mutant[] = [
     find: "reader.number('envelopes', PEER_ENVELOPES_MAX)",
     replace: "reader.varint('envelopes')",
     killers: frames('more messages or entries than a sender puts into a frame'),
+  },
+  {
+    name: 'rows-of-a-snapshot-not-looked-at',
+    breaks: 'a row that its view cannot have is refused before anything is given up for the snapshot',
+    file: 'storage/state/snapshot-sink.ts',
+    find: 'if (check !== undefined && !check.takes(key, value)) {',
+    replace: 'if (check !== undefined && !check.takes(key, value) && key === undefined) {',
+    killers: [
+      ...lies('of rows %s is refused before anything is given up for it'),
+      ...testsOf('storage/state/snapshot.test.ts')(
+        'rows out of order, or that are not taken, are refused with their chunk; what is staged is read before it counts',
+      ),
+    ],
+  },
+  {
+    name: 'rows-of-a-snapshot-believed-together',
+    breaks: 'rows that cannot be together are refused, and end nothing',
+    file: 'views/timer/load.ts',
+    find: "assert(slots.find(record.index) === NONE, 'a message is outstanding once')",
+    replace: '',
+    killers: testsOf('views/timer/check/rows.test.ts')('%s are refused'),
+  },
+  {
+    name: 'delivery-to-an-index-ahead',
+    breaks: 'a command that passes the check is applied without a fault in any state',
+    file: 'views/timer/deliver.ts',
+    find: 'if (to.index > partition.lastIndex) return false',
+    replace: '',
+    killers: testsOf('views/timer/deliver.test.ts')('the cursor goes neither back nor beyond the last index'),
+  },
+  {
+    name: 'violation-leaves-the-connection',
+    breaks: 'a violation closes the connection, with all that is open on it',
+    file: 'rpc/peer/connections.ts',
+    find: 'known.dropped = true',
+    replace: 'known.dropped = false',
+    killers: connections('a violation is refused, and ends the connection with all that is open on it'),
+  },
+  {
+    name: 'strangers-as-peers',
+    breaks: 'a connection counts as that of a peer once its caller is admitted, and not before',
+    file: 'rpc/peer/port.ts',
+    find: 'tracked.begin(connection)',
+    replace: 'tracked.begin(connection)\n    connection.serving = 1\n    connection.used = true',
+    killers: connections('however many strangers connect, peers stay and new ones get in'),
   },
 ]

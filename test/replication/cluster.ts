@@ -116,8 +116,8 @@ export class Node {
 
   /** Once damaged it stays so until a snapshot is installed. */
   #damageable(state: GroupState): GroupState {
-    const beginInstall = async () => {
-      const sink = await state.beginInstall()
+    const beginInstall: GroupState['beginInstall'] = async (check) => {
+      const sink = await state.beginInstall(check)
       const write = async (chunk: Uint8Array) => {
         await this.beforeChunk?.()
         await sink.write(chunk)
@@ -127,7 +127,7 @@ export class Node {
         this.#stateDamage = undefined
       }
       return {
-        ...{ write, abort: sink.abort.bind(sink), commit },
+        ...{ write, abort: sink.abort.bind(sink), staged: sink.staged.bind(sink), commit },
         get complete() {
           return sink.complete
         },

@@ -2,7 +2,8 @@
  * A view as small as one can be: every command appends a text, after a read of the first if it begins with 'look'. It keeps a count in memory and the texts as rows, so that
  * checkpoint, snapshot and replay can each be told from the others.
  */
-import type { Applied, ApplyContext, FrozenRows, Reader, View } from '../../src/views/view.ts'
+import { assert } from '../../src/base/assert.ts'
+import type { Applied, ApplyContext, FrozenRows, Reader, RowCheck, View } from '../../src/views/view.ts'
 import { UnknownCommandError } from '../../src/views/view.ts'
 
 const encoder = new TextEncoder()
@@ -16,9 +17,17 @@ export class ListView implements View<string, string> {
   /** Throws for this text: a bug in apply. */
   poison: string | undefined
 
-  async load(reader: Reader): Promise<void> {
+  async load(reader: Reader): Promise<() => void> {
     const [row] = await reader.scan({ gte: 'count', lt: 'counu' }, 1)
-    this.#count = row === undefined ? 0 : Number(decoder.decode(row.value))
+    const count = row === undefined ? 0 : Number(decoder.decode(row.value))
+    assert(row === undefined || (await this.texts(reader)).length === count, 'the texts are as many as their count')
+    return () => {
+      this.#count = count
+    }
+  }
+
+  rowCheck(): RowCheck {
+    return { takes: (key, value) => /^count$|^row\/[0-9]{9}$/.test(key) && decoder.decode(value) !== 'garbage' }
   }
 
   isCommand(command: Uint8Array): boolean {

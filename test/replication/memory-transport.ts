@@ -1,6 +1,7 @@
 /** A network in memory: frames take a while, links can be cut one way or both, and a process can be gone. */
 import { assert } from '../../src/base/assert.ts'
 import type { GroupId, NodeId } from '../../src/base/ids.ts'
+import { isViolation } from '../../src/base/violation.ts'
 import type { Lane, PeerReceiver, SnapshotStream, Transport } from '../../src/replication/transport.ts'
 import type { VirtualTime } from '../virtual-env.ts'
 
@@ -103,7 +104,9 @@ export class MemoryNetwork {
     try {
       await receiver.snapshot(from, stream.header, chunks.call(this))
       return true
-    } catch {
+    } catch (error) {
+      // Told in a turn of its own: whoever sends takes any failure for a lost connection.
+      if (isViolation(error)) this.#time.after(0, () => this.onThrow(error))
       return false
     } finally {
       await stream.close()

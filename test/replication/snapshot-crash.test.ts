@@ -1,6 +1,7 @@
 /** A snapshot comes whole or not at all: the receiver loses its power at every boundary of what it writes. */
 import { expect, test } from 'vitest'
 import { memoryStateStore } from '../../src/storage/state/store.ts'
+import { reload } from '../views/reload.ts'
 import { Cluster, GROUP, type Node } from './cluster.ts'
 import { ListView } from './list-view.ts'
 
@@ -62,8 +63,7 @@ function crashBefore(follower: Node, n: number): () => boolean {
 async function found(cluster: Cluster, { stateDisk }: Node, values: readonly string[]) {
   const store = memoryStateStore(cluster.time.env(), stateDisk)
   const state = await cluster.time.during(store.group(GROUP))
-  const view = new ListView()
-  await view.load(state)
+  const view = await reload(new ListView(), state)
   const texts = await view.texts(state)
   await cluster.time.during(store.close())
   const applied = state.meta?.applied ?? 0

@@ -1,5 +1,6 @@
 /** The network between nodes: links delay, lose, double and reorder frames, are cut one way or both, and break mid-snapshot. */
 import type { GroupId, NodeId } from '../../src/base/ids.ts'
+import { isViolation } from '../../src/base/violation.ts'
 import type { Lane, PeerReceiver, SnapshotStream, Transport } from '../../src/replication/transport.ts'
 import type { Random } from '../raft/simulation/random.ts'
 import type { VirtualTime } from '../virtual-env.ts'
@@ -130,7 +131,7 @@ export class SimNetwork {
   }
 
   async #sendSnapshot(from: NodeId, to: NodeId, stream: SnapshotStream): Promise<boolean> {
-    const { trace } = this.#parts
+    const { trace, onThrow } = this.#parts
     const end = this.#endpoints.get(to)
     if (end === undefined || !this.#open(from, to)) {
       await stream.close()
@@ -142,7 +143,8 @@ export class SimNetwork {
     try {
       await Promise.race([end.receiver.snapshot(from, stream.header, this.#chunks(from, to, stream, broken)), broken])
       return true
-    } catch {
+    } catch (error) {
+      if (isViolation(error)) onThrow(error)
       return false
     } finally {
       this.#streams.delete(entry)

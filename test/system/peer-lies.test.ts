@@ -14,8 +14,9 @@ import type { SandglassClient } from '../../src/client/index.ts'
 import type { Identity } from '../../src/node/formation/identity.ts'
 import { makeMessage } from '../../src/raft/state.ts'
 import type { Message } from '../../src/raft/types.ts'
-import { encodeFrame } from '../../src/replication/frame/frame.ts'
-import { decodeBody, EXCHANGE, encodeBody, encodeHandshake } from '../../src/rpc/peer/wire.ts'
+import { encodeFrame, encodeSnapshotHeader } from '../../src/replication/frame/frame.ts'
+import { decodeBody, EXCHANGE, encodeBody, encodeHandshake, INSTALL_SNAPSHOT } from '../../src/rpc/peer/wire.ts'
+import { encodeChunk } from '../../src/storage/state/chunk.ts'
 import { Random } from '../raft/simulation/random.ts'
 
 const SEED = Number(process.env.SANDGLASS_SEED ?? Date.now() % 1_000_000)
@@ -47,7 +48,10 @@ test('of every kind end no node, and an honest cluster goes on', async () => {
     const channel = new Client(raft, credentials.createInsecure())
     const handshake = () => encodeHandshake({ clusterId: identity.clusterId, from: LIAR, to: id })
     for (let round = 0; round < ROUNDS; round++) {
-      const field = await within(`round ${round} of seed ${SEED}`, 20_000, say(channel, handshake(), lie(random, id)))
+      const said = random.chance(0.1)
+        ? offer(channel, handshake(), snapshot(random, id))
+        : say(channel, handshake(), lie(random, id))
+      const field = await within(`round ${round} of seed ${SEED}`, 20_000, said)
       told[field === undefined ? 'taken' : 'refused']++
     }
     channel.close()
@@ -71,6 +75,18 @@ function say(channel: Client, handshake: Metadata, body: Uint8Array): Promise<st
     stream.resume()
     stream.write(body)
     stream.end()
+  })
+}
+
+/** As a whole snapshot; resolves with how it was refused. */
+function offer(channel: Client, handshake: Metadata, bodies: readonly Uint8Array[]): Promise<string | undefined> {
+  const { path, requestSerialize, responseDeserialize } = INSTALL_SNAPSHOT
+  return new Promise((resolve) => {
+    const call = channel.makeClientStreamRequest(path, requestSerialize, responseDeserialize, handshake, (error) =>
+      resolve(error?.message),
+    )
+    for (const body of bodies) call.write(body)
+    call.end()
   })
 }
 
@@ -99,6 +115,18 @@ function nobody() {
 
 function appended(type: 'normal' | 'confChange', data: Uint8Array): Partial<Message> {
   return { type: 'appendEntries', index: AHEAD, logTerm: 1, entries: [{ term: 1, index: AHEAD + 1, type, data }] }
+}
+
+/** Whole and with checksums that fit, of rows that are garbage. */
+function snapshot(random: Random, to: number): readonly Uint8Array[] {
+  const confState = { ...nobody(), voters: [1, 2, 3] }
+  const named = { from: LIAR, term: 1, snapshot: { index: AHEAD, term: 1, confState } }
+  const message = { ...makeMessage('installSnapshot', to), ...named }
+  const header = encodeSnapshotHeader({ wallMs: Date.now(), lastAt: Date.now(), group: CATALOG_GROUP, message })
+  const bytes = (count: number) => Uint8Array.from({ length: count }, () => random.below(256))
+  const rows = ['c', 'n1', 'torders', 'x'].map((key) => ({ key, value: bytes(random.below(40)) }))
+  const of = rows.filter((row) => row.key === 'x' || random.chance(0.5))
+  return [header, encodeChunk({ number: 0, before: 0, last: true, rows: of }), new Uint8Array(0)]
 }
 
 function lie(random: Random, to: number): Uint8Array {

@@ -25,6 +25,7 @@ import type {
   KeyRange,
   MoreRows,
   Row,
+  RowCheck,
   RowRead,
   SnapshotSink,
   SnapshotSource,
@@ -143,7 +144,7 @@ export class StoredGroupState implements GroupState {
     }
   }
 
-  async beginInstall(): Promise<SnapshotSink> {
+  async beginInstall(check?: RowCheck): Promise<SnapshotSink> {
     await this.#sink?.abort()
     if (this.#removed) throw this.#gone('install a snapshot')
     const { database, env, clearing } = this.#shard
@@ -152,6 +153,7 @@ export class StoredGroupState implements GroupState {
       database,
       env,
       place,
+      check,
       flip: (head) => this.#flip(head),
       discard: () => clearing.add({ group: this.group, from: place.generation, to: place.generation }),
     })

@@ -82,8 +82,16 @@ export interface GroupState extends ViewStore, StateReader {
   checkpoint(meta: CheckpointMeta, freeze?: () => MoreRows): Promise<void>
   /** Consistent view of the last completed checkpoint, to be sent to a follower. */
   openSnapshot(): Promise<SnapshotSource>
-  /** Begins a snapshot from a leader under the next generation; an earlier unfinished one is dropped. */
-  beginInstall(): Promise<SnapshotSink>
+  /**
+   * Begins a snapshot from a leader under the next generation; an earlier unfinished one is dropped. `check` is asked for
+   * each row as it comes, in the order of the keys; by default every row passes.
+   */
+  beginInstall(check?: RowCheck): Promise<SnapshotSink>
+}
+
+/** Whether a row is one that its view can read. */
+export interface RowCheck {
+  takes(key: Key, value: Uint8Array): boolean
 }
 
 export interface SnapshotSource {
@@ -94,8 +102,10 @@ export interface SnapshotSource {
 }
 
 export interface SnapshotSink {
-  /** Rejects a damaged or out-of-order chunk. */
+  /** Rejects with INVALID a chunk that is damaged or out of order, or has a row that is not in order or not taken. */
   write(chunk: Uint8Array): Promise<void>
+  /** Writes what is left once the last chunk was taken, and resolves with reads of all that came. */
+  staged(): Promise<StateReader>
   /** One synced batch flips the generation; layers are empty afterwards and `meta` is the snapshot's. */
   commit(meta: CheckpointMeta): Promise<void>
   abort(): Promise<void>

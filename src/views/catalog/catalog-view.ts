@@ -4,7 +4,7 @@
  */
 import { unreachable } from '../../base/assert.ts'
 import { FIRST_FREE_ID, type GroupId, type NodeId } from '../../base/ids.ts'
-import type { Applied, ApplyContext, FrozenRows, Reader, RowSink, View } from '../view.ts'
+import type { Applied, ApplyContext, FrozenRows, Reader, RowCheck, RowSink, View } from '../view.ts'
 import { checkCreate, checkNode } from './checks.ts'
 import { decodeCommand, isCommand } from './command-codec.ts'
 import type {
@@ -17,10 +17,11 @@ import type {
   TopicRecord,
 } from './commands.ts'
 import { type NodeLoad, placeTopic } from './placement.ts'
+import { CatalogRowCheck } from './row-check.ts'
 import {
-  ALL_ROWS,
+  type CatalogRow,
   COUNTERS_KEY,
-  decodeRow,
+  eachRow,
   encodeCounters,
   encodeNode,
   encodeTopic,
@@ -49,17 +50,16 @@ export function createCatalogView(): CatalogView {
   return new Catalog()
 }
 
-const SCAN_ROWS = 256
 /** Heap of one replica's place, and of a record beside its texts. */
 const PLACE_BYTES = 64
 const RECORD_BYTES = 512
 
 class Catalog implements CatalogView {
-  readonly #nodes = new Map<NodeId, NodeRecord>()
-  readonly #topics = new Map<string, TopicRecord>()
-  readonly #partitions = new Map<GroupId, PartitionRecord>()
+  #nodes = new Map<NodeId, NodeRecord>()
+  #topics = new Map<string, TopicRecord>()
+  #partitions = new Map<GroupId, PartitionRecord>()
   /** Keys of rows that differ from the store's. */
-  readonly #dirty = new Set<string>()
+  #dirty = new Set<string>()
   #nextId = FIRST_FREE_ID
   #revision = 0
   #replicas = 0
@@ -102,17 +102,14 @@ class Catalog implements CatalogView {
     return { reply, effects: this.#revision === before ? [] : [{ type: 'changed' }] }
   }
 
-  async load(reader: Reader): Promise<void> {
-    this.#clear()
-    let gte: string = ALL_ROWS.gte
-    for (;;) {
-      const rows = await reader.scan({ gte, lt: ALL_ROWS.lt }, SCAN_ROWS)
-      for (const { key, value } of rows) this.#restore(key, value)
-      const last = rows.at(-1)
-      if (last === undefined) break
-      gte = `${last.key}\0`
-    }
-    this.#revision++
+  async load(reader: Reader): Promise<() => void> {
+    const loaded = new Catalog()
+    await eachRow(reader, (row) => loaded.#restore(row))
+    return () => this.#become(loaded)
+  }
+
+  rowCheck(): RowCheck {
+    return new CatalogRowCheck()
   }
 
   /** Records never change, they are replaced. */
@@ -233,20 +230,20 @@ class Catalog implements CatalogView {
     return node === undefined ? undefined : () => encodeNode(node)
   }
 
-  #restore(key: string, value: Uint8Array): void {
-    const row = decodeRow(key, value)
+  #restore(row: CatalogRow): void {
     if (row.type === 'counters') this.#nextId = row.nextId
     else if (row.type === 'node') this.#nodes.set(row.node.id, row.node)
     else this.#addTopic(row.topic)
   }
 
-  #clear(): void {
-    this.#nodes.clear()
-    this.#topics.clear()
-    this.#partitions.clear()
-    this.#dirty.clear()
-    this.#nextId = FIRST_FREE_ID
-    this.#replicas = 0
+  #become(other: Catalog): void {
+    this.#nodes = other.#nodes
+    this.#topics = other.#topics
+    this.#partitions = other.#partitions
+    this.#dirty = other.#dirty
+    this.#nextId = other.#nextId
+    this.#replicas = other.#replicas
+    this.#revision++
   }
 }
 

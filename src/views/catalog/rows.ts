@@ -1,11 +1,13 @@
 /** Rows of the catalog's state (docs/formats.md, "Catalog"): one of counters, one for each node and each topic. */
 import { assert } from '../../base/assert.ts'
 import type { NodeId } from '../../base/ids.ts'
+import type { Reader } from '../view.ts'
 import { ByteReader, ByteWriter } from './bytes.ts'
 import { readKind, readNode, writeKind, writeNode } from './command-codec.ts'
 import type { NodeRecord, PartitionRecord, TopicRecord } from './commands.ts'
 
 const VERSION = 1
+const SCAN_ROWS = 256
 const COUNTERS = 'c'
 const NODE = 'n'
 const TOPIC = 't'
@@ -16,7 +18,7 @@ export type CatalogRow =
   | { readonly type: 'topic'; readonly topic: TopicRecord }
 
 /** Every row of the catalog. */
-export const ALL_ROWS = { gte: COUNTERS, lt: '\xff' } as const
+const ALL_ROWS = { gte: COUNTERS, lt: '\xff' } as const
 
 export const COUNTERS_KEY = COUNTERS
 
@@ -55,6 +57,17 @@ export function encodeTopic(topic: TopicRecord): Uint8Array {
     for (const { replica, node } of partition.replicas) out.varint(replica).varint(node)
   }
   return out.finish()
+}
+
+export async function eachRow(reader: Reader, take: (row: CatalogRow) => void): Promise<void> {
+  let gte: string = ALL_ROWS.gte
+  for (;;) {
+    const rows = await reader.scan({ gte, lt: ALL_ROWS.lt }, SCAN_ROWS)
+    for (const { key, value } of rows) take(decodeRow(key, value))
+    const last = rows.at(-1)
+    if (last === undefined) return
+    gte = `${last.key}\0`
+  }
 }
 
 export function decodeRow(key: string, value: Uint8Array): CatalogRow {

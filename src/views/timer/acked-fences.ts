@@ -8,6 +8,7 @@ import type { ByteReader, ByteWriter } from './bytes.ts'
 /** Deliveries of the partition remembered: more than all its groups' consumers can have unanswered in a failover. */
 const FENCES_KEPT = 131_072
 const BITS = 8
+export const ACKED_BYTES = FENCES_KEPT / BITS
 
 export class AckedFences {
   /** Highest fence acknowledged. Bits stand for (top - FENCES_KEPT, top]. */
@@ -21,7 +22,7 @@ export class AckedFences {
   }
 
   add(fence: number): void {
-    if (this.#bits.length === 0) this.#bits = new Uint8Array(FENCES_KEPT / BITS)
+    if (this.#bits.length === 0) this.#bits = new Uint8Array(ACKED_BYTES)
     if (fence <= this.#top - FENCES_KEPT) return
     this.#advance(fence)
     const bit = fence % FENCES_KEPT

@@ -34,6 +34,8 @@ export function applyDeliver(partition: Partition, command: DeliverCommand, mome
 
 function fits(partition: Partition, group: Group, { after, to, runs, parked }: DeliverCommand): boolean {
   if (!isSame(after, group.cursor) || isBefore(to, after) || isBefore(partition.horizon, to)) return false
+  // No message is there: the next one would sort below what the channel calls handed out.
+  if (to.index > partition.lastIndex) return false
   let more = parked.length
   for (const run of runs) more += run.positions.length
   return more === 0 || group.outstanding.counted + more <= OUTSTANDING_MAX

@@ -15,8 +15,12 @@ export function messageRow(body: Uint8Array): Uint8Array {
   return row
 }
 
+export function isMessageRow(row: Uint8Array): boolean {
+  return row[0] !== MARK || row[1] === PLAIN
+}
+
 export function bodyOfRow(row: Uint8Array): Uint8Array {
+  assert(isMessageRow(row), 'a message row is of a known kind')
   if (row[0] !== MARK) return row
-  assert(row[1] === PLAIN, 'a message row is of a known kind')
   return row.subarray(2)
 }

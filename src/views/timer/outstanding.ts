@@ -77,7 +77,7 @@ export class Outstanding {
     if (this.cold.firstTime() > at) return
     const missing = new Set(indexes.filter((index) => this.slots.find(index) === NONE))
     if (missing.size === 0) return
-    for (const record of this.cold.takeHolding(store, missing, at)) this.restore(record, undefined, at)
+    this.#warm(this.cold.takeHolding(store, missing, at), at)
   }
 
   /** Whether {@link thaw} would read anything. */
@@ -94,7 +94,7 @@ export class Outstanding {
     if (!this.thaws(until)) return
     const read = await this.cold.readFirst(reader, THAW_BLOCKS, until)
     const at = change()
-    for (const record of this.cold.takeRead(read)) this.restore(record, undefined, at)
+    this.#warm(this.cold.takeRead(read), at)
   }
 
   /** Redeliveries in memory whose time has come. */
@@ -247,7 +247,14 @@ export class Outstanding {
   }
 
   #takeCold(at: number, store: Store): void {
-    for (const record of this.cold.take(store)) this.restore(record, undefined, at)
+    this.#warm(this.cold.take(store), at)
+  }
+
+  /** A cold block that another node made up may name what is in memory: that counts, once. */
+  #warm(records: readonly OutstandingRecord[], at: number): void {
+    for (const record of records) {
+      if (this.slots.find(record.index) === NONE) this.restore(record, undefined, at)
+    }
   }
 
   #hold(slot: number, { session, fence, deadline, leaseMs }: LeaseTerms): void {

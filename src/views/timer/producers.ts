@@ -122,10 +122,18 @@ export class Producers {
       this.#runs += producer.runs.length
       producer.stored = true
     }
+    assert(
+      this.#byId.size <= PRODUCERS_MAX && this.#runs <= PRODUCER_RUNS_MAX,
+      'producers beyond the bounds are forgotten',
+    )
   }
 
-  loaded(turn: number): void {
+  /** `at`: time as of the rows. */
+  loaded(turn: number, at: number): void {
     this.#turn = turn
+    for (const { lastAt, turn: own } of this.#byId.values()) {
+      assert(lastAt <= at && own <= turn, 'a producer was heard of before now')
+    }
     const sorted = [...this.#byId.values()].sort((a, b) => a.turn - b.turn)
     this.#byId.clear()
     for (const producer of sorted) this.#byId.set(producer.id, producer)

@@ -3,11 +3,12 @@ import { assert } from '../../base/assert.ts'
 import type { Reader } from '../view.ts'
 import { ByteReader, ByteWriter } from './bytes.ts'
 import type { Channel, Group } from './group.ts'
+import { keyNumber } from './keys.ts'
 import type { Partition } from './partition.ts'
 import type { Session } from './session.ts'
 
 /** Of the rows; raised when they change, beside code that still reads the older ones. */
-const ROWS_VERSION = 1
+export const ROWS_VERSION = 1
 type Rows = Awaited<ReturnType<Reader['scan']>>
 
 export function decodeCounters(partition: Partition, row: Uint8Array): { producerTurn: number } {
@@ -25,14 +26,18 @@ export function decodeCounters(partition: Partition, row: Uint8Array): { produce
 
 /** Rows come by number, which is the order in which channels were opened. */
 export function loadChannels(partition: Partition, rows: Rows): void {
-  for (const { value } of rows) {
+  for (const { key, value } of rows) {
     const input = new ByteReader(value)
     const channel = partition.openChannel(input.latin1())
+    assert(channel.number === keyNumber(key, 0), 'channels are numbered in the order of their rows, each once')
     channel.messages = input.number()
     channel.firedUpTo = { due: input.number(), index: input.number() }
     input.end()
     partition.messages += channel.messages
+    const { due, index } = channel.firedUpTo
+    assert(due <= partition.lastAt && index <= partition.lastIndex, 'nothing was handed out ahead of time and messages')
   }
+  assert(partition.messages <= partition.lastIndex, 'every message has an index of its own')
 }
 
 export function encodeCounters(partition: Partition): Uint8Array {

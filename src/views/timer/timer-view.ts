@@ -4,9 +4,10 @@
  * mean the same, whenever each of them was frozen or loaded.
  */
 import { assert, unreachable } from '../../base/assert.ts'
-import type { ApplyContext, FrozenRows, Reader, Store, View } from '../view.ts'
+import type { ApplyContext, FrozenRows, Reader, RowCheck, Store, View } from '../view.ts'
 import { applyAttach, applyDetach } from './attach.ts'
-import { isTimerCommand } from './check.ts'
+import { isTimerCommand } from './check/command.ts'
+import { TimerRowCheck } from './check/rows.ts'
 import { decodeTimerCommand } from './codec.ts'
 import type { GroupName, Position, TimerCommand, TimerEffect, TimerReply } from './commands.ts'
 import { applyDeliver } from './deliver.ts'
@@ -38,8 +39,15 @@ class TimerPartitionView implements TimerView {
     return this.#partition.messages
   }
 
-  async load(reader: Reader): Promise<void> {
-    this.#partition = await loadPartition(reader)
+  async load(reader: Reader, lastAt: number): Promise<() => void> {
+    const loaded = await loadPartition(reader, lastAt)
+    return () => {
+      this.#partition = loaded
+    }
+  }
+
+  rowCheck(): RowCheck {
+    return new TimerRowCheck()
   }
 
   isCommand(bytes: Uint8Array): boolean {

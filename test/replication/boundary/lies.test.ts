@@ -11,6 +11,7 @@ import type { Message } from '../../../src/raft/types.ts'
 import { encodeEntryData } from '../../../src/replication/entry-data.ts'
 import { encodeFrame, encodeSnapshotHeader } from '../../../src/replication/frame/frame.ts'
 import { encodeChunk } from '../../../src/storage/state/chunk.ts'
+import type { Row } from '../../../src/storage/state/types.ts'
 import { Cluster, GROUP, type Node } from '../cluster.ts'
 import { text } from '../list-view.ts'
 
@@ -224,6 +225,38 @@ describe('a snapshot', () => {
       await expect(cluster.time.during(taken)).rejects.toMatchObject({ field: 'chunk' })
     }
     expect(coreOf(follower).lastIndex).toBe(lastIndex)
+    await goesOn()
+  })
+
+  test.each<[what: string, rows: readonly Row[]]>([
+    [
+      'that are none of the view',
+      [
+        { key: 'count', value: text('1') },
+        { key: 'garbage', value: text('garbage') },
+      ],
+    ],
+    [
+      'that the view cannot have together',
+      [
+        { key: 'count', value: text('7') },
+        { key: 'row/000000000', value: text('x') },
+      ],
+    ],
+    [
+      'that are out of order',
+      [
+        { key: 'row/000000000', value: text('x') },
+        { key: 'count', value: text('1') },
+      ],
+    ],
+  ])('of rows %s is refused before anything is given up for it', async (_, rows) => {
+    const { term, lastIndex } = coreOf(follower)
+    const whole = chunksOf(encodeChunk({ number: 0, before: 0, last: true, rows }))
+    const taken = follower.multi.snapshot(leader.id, header(term, lastIndex + 9), whole)
+    await expect(cluster.time.during(taken)).rejects.toMatchObject({ field: 'rows' })
+    expect(coreOf(follower)).toMatchObject({ term, lastIndex })
+    expect(await follower.texts()).toEqual(['a', 'b', 'c'])
     await goesOn()
   })
 

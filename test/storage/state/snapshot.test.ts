@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { encodeChunk } from '../../../src/storage/state/chunk.ts'
 import type { GroupState, StateStore } from '../../../src/storage/state/types.ts'
 import { ALL, bytes, copySnapshot, HOMES, type Home, meta, pairs, text, until } from './fixture.ts'
 
@@ -106,6 +107,27 @@ describe.each(Object.keys(HOMES))('snapshots of a state store on %s', (kind) => 
     for (const chunk of chunks.slice(1)) await sink.write(chunk)
     await sink.commit(meta(1))
     expect((await (await store.group(9)).scan(ALL, 100)).length).toBe(20)
+  })
+
+  test('rows out of order, or that are not taken, are refused with their chunk; what is staged is read before it counts', async () => {
+    const row = (key: string) => ({ key, value: bytes(key) })
+    const begin = async (...keys: readonly string[]) => {
+      const sink = await group.beginInstall({ takes: (key, value) => key !== 'no' && text(value) === key })
+      return { sink, done: sink.write(encodeChunk({ number: 0, before: 0, last: true, rows: keys.map(row) })) }
+    }
+    for (const keys of [
+      ['b', 'a'],
+      ['a', 'a'],
+      ['a', 'no'],
+    ]) {
+      await expect((await begin(...keys)).done).rejects.toMatchObject({ reason: 'INVALID', field: 'rows' })
+    }
+    const { sink, done } = await begin('a', 'b')
+    await done
+    expect(pairs(await (await sink.staged()).scan(ALL, 10))).toEqual(['a=a', 'b=b'])
+    expect(pairs(await group.scan(ALL, 10))).toEqual([])
+    await sink.commit(meta(1))
+    expect(pairs(await group.scan(ALL, 10))).toEqual(['a=a', 'b=b'])
   })
 
   test('a crash between install and flip leaves the old generation, and the new one is cleared', async () => {

@@ -5,6 +5,7 @@ import { encodeCommand } from '../../../src/views/catalog/command-codec.ts'
 import type { CatalogCommand, CatalogReply, NodeRecord } from '../../../src/views/catalog/commands.ts'
 import { UnknownCommandError } from '../../../src/views/view.ts'
 import { flush } from '../flushed.ts'
+import { reload } from '../reload.ts'
 import { MemoryStore } from './memory-store.ts'
 
 const node = (id: number, name = `n${id}`): NodeRecord => ({
@@ -41,9 +42,7 @@ class Fixture {
 
   async reload(): Promise<CatalogView> {
     flush(this.view, this.store)
-    const view = createCatalogView()
-    await view.load(this.store)
-    return view
+    return reload(createCatalogView(), this.store)
   }
 }
 

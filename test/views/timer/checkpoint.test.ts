@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { createTimerView } from '../../../src/views/timer/timer-view.ts'
 import { flush } from '../flushed.ts'
+import { reload } from '../reload.ts'
 import { G, PartitionDriver } from './partition-driver.ts'
 
 describe('rows', () => {
@@ -112,13 +113,12 @@ describe('load', () => {
     full.attach('s')
     full.produce(0)
     const empty = new PartitionDriver()
-    await full.view.load(empty.store)
+    await reload(full.view, empty.store)
     expect([full.view.lastIndex, full.view.channels(), full.view.group(G)]).toEqual([0, [], undefined])
   })
 
   test('an empty view is loaded from no rows', async () => {
-    const view = createTimerView()
-    await view.load(new PartitionDriver().store)
+    const view = await reload(createTimerView(), new PartitionDriver().store)
     expect([view.lastIndex, view.messageCount, [...view.groups()]]).toEqual([0, 0, []])
   })
 
@@ -126,6 +126,6 @@ describe('load', () => {
     const p = new PartitionDriver()
     flush(p.view, p.store)
     p.store.put('a', Uint8Array.of(2, 0, 0, 0, 0, 0))
-    await expect(createTimerView().load(p.store)).rejects.toThrow('timer rows of version 2 are unknown')
+    await expect(createTimerView().load(p.store, 0)).rejects.toThrow('timer rows of version 2 are unknown')
   })
 })

@@ -73,6 +73,10 @@ describe('deliver', () => {
     expect(p.apply({ ...command, to: START }).type).toBe('stale')
     expect(p.apply({ ...command, to: { due: p.at, index: 2 } }).type).toBe('stale')
     expect(p.g.cursor).toEqual(positions[0])
+    p.pass(10)
+    p.produce(0)
+    expect(p.apply({ ...command, to: { due: p.at - 1, index: 9 } }).type).toBe('stale')
+    p.produce(0)
   })
 
   test('positions outside the range, done, leased or named twice are dropped', () => {

@@ -4,6 +4,7 @@ import { OUTSTANDING_MAX } from '../../../src/base/limits.ts'
 import type { NewMessage } from '../../../src/views/timer/commands.ts'
 import { createTimerView } from '../../../src/views/timer/timer-view.ts'
 import { flush } from '../flushed.ts'
+import { reload } from '../reload.ts'
 import { G, PartitionDriver, text } from './partition-driver.ts'
 
 const FRAME = 10_000
@@ -151,8 +152,7 @@ describe('later redeliveries', () => {
     await p.thawed(1_000 + SPREAD_MS, 1_000)
     const rows = p.store.copy()
     for (const _ of frozen.write(rows)) expect(p.g.waiting).toBe(40_000)
-    const view = createTimerView()
-    await view.load(rows)
+    const view = await reload(createTimerView(), rows)
     expect(view.group(G)?.waiting).toBe(40_000)
   })
 

@@ -9,6 +9,7 @@ import { decodeTimerCommand, encodeTimerCommand } from '../../../src/views/timer
 import type { TimerCommand, TimerReply } from '../../../src/views/timer/commands.ts'
 import { createTimerView, type TimerView } from '../../../src/views/timer/timer-view.ts'
 import { flush } from '../flushed.ts'
+import { reload } from '../reload.ts'
 import { MapStore } from './map-store.ts'
 import { attach, beginning, type Draft, deliver, detach, produce, settle } from './model-steps.ts'
 import { compare, ReferenceQueue } from './reference-queue.ts'
@@ -72,9 +73,8 @@ class Real {
   async restart(): Promise<void> {
     // What was on its way is lost.
     this.#freezing = undefined
-    this.view = createTimerView()
     this.store = this.checkpoint.copy()
-    await this.view.load(this.store)
+    this.view = await reload(createTimerView(), this.store)
     for (const { bytes, at, reply } of this.since) {
       same(this.view.apply(bytes, { at, index: 0, store: this.store }).reply, reply)
     }

@@ -14,6 +14,7 @@ import type {
 import type { GroupView, Waiting } from '../../../src/views/timer/queries.ts'
 import { createTimerView, type TimerView } from '../../../src/views/timer/timer-view.ts'
 import { flush } from '../flushed.ts'
+import { reload } from '../reload.ts'
 import { MapStore } from './map-store.ts'
 
 export const G = { channel: 'master', group: 'g' }
@@ -95,8 +96,7 @@ export class PartitionDriver {
   /** Checkpoint, then a fresh view from its rows. */
   async reload(): Promise<void> {
     flush(this.view, this.store)
-    this.view = createTimerView()
-    await this.view.load(this.store)
+    this.view = await reload(createTimerView(), this.store)
   }
 
   /** What is ready once some of what lies cold was read back. */

@@ -8,6 +8,7 @@ import type { TimerCommand } from '../../../src/views/timer/commands.ts'
 import { createTimerView, type TimerView } from '../../../src/views/timer/timer-view.ts'
 import { testEnv } from '../../storage/state/fixture.ts'
 import { flush } from '../flushed.ts'
+import { reload } from '../reload.ts'
 import { G, text } from './partition-driver.ts'
 
 const META = {
@@ -37,8 +38,7 @@ test('after a checkpoint and a restart the view goes on where its rows stand', a
 
   const again = memoryStateStore(testEnv(), disk)
   const reopened = await again.group(1_000)
-  const loaded = createTimerView()
-  await loaded.load(reopened)
+  const loaded = await reload(createTimerView(), reopened)
   expect(loaded.group(G)?.leased).toBe(2)
   expect(apply(loaded, reopened, ack)).toEqual({ type: 'settled', lost: [], done: 1 })
   const range = { after, to: { due: 50, index: 9 } }

@@ -1,10 +1,10 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { isTimerCommand } from '../../../src/views/timer/check.ts'
-import { decodeTimerCommand, encodeTimerCommand } from '../../../src/views/timer/codec.ts'
-import type { TimerCommand } from '../../../src/views/timer/commands.ts'
-import { timerCommand, wildCommand } from './arbitraries.ts'
-import { PartitionDriver } from './partition-driver.ts'
+import { isTimerCommand } from '../../../../src/views/timer/check/command.ts'
+import { decodeTimerCommand, encodeTimerCommand } from '../../../../src/views/timer/codec.ts'
+import type { TimerCommand } from '../../../../src/views/timer/commands.ts'
+import { timerCommand, wildCommand } from '../arbitraries.ts'
+import { PartitionDriver } from '../partition-driver.ts'
 
 /** Bytes near those of a command: some changed, cut off, doubled or put in. */
 const mutated = fc

@@ -3,15 +3,15 @@
  * a committed entry that apply cannot take stops every replica. A command that passes is decoded without a fault, whatever
  * its numbers, and applied without one in any state. Its fields are those of codec.ts and the files beside it.
  */
-import { COUNTER_MAX, DUE_MS_MAX, NACK_REASON_CHARS_MAX } from '../../base/limits.ts'
-import { isKnown, NACK_VERSION, TYPE } from './codec.ts'
+import { COUNTER_MAX, DUE_MS_MAX, NACK_REASON_CHARS_MAX } from '../../../base/limits.ts'
+import { isKnown, NACK_VERSION, TYPE } from '../codec.ts'
 import { Walk } from './walk.ts'
 
 /** Names as the broker makes them are far shorter: the longest has a consumer's name and a session in it. */
-const NAME_BYTES_MAX = 1024
+export const NAME_BYTES_MAX = 1024
 /** A time that is added to leader's time and doubled for its sign stays a whole number. */
-const SPAN_MS_MAX = 2 ** 50
-const REASON_BYTES_MAX = 4 * NACK_REASON_CHARS_MAX
+export const SPAN_MS_MAX = 2 ** 50
+export const REASON_BYTES_MAX = 4 * NACK_REASON_CHARS_MAX
 
 export function isTimerCommand(bytes: Uint8Array): boolean {
   const [type, version = 0] = bytes

@@ -1,5 +1,5 @@
 /**
- * Goes over the bytes of a command without making anything of them, and remembers whether they were what they should be:
+ * Goes over the bytes of a command or a row without making anything of them, and remembers whether they were what they should be:
  * nothing throws, and reading on after a fault is harmless. What it calls sound, the reader in bytes.ts reads.
  */
 const NUMBER_BYTES_MAX = 8
@@ -25,6 +25,7 @@ export class Walk {
     return this.#sound && this.#at === this.#bytes.length
   }
 
+  /** What was read makes no sense together. */
   fault(): void {
     this.#sound = false
     // Nothing is left to read, so that no loop goes on.
@@ -62,10 +63,11 @@ export class Walk {
     return this.number(this.#bytes.length - this.#at)
   }
 
-  /** Goes past bytes with their length in front. */
-  bytes(max = MAX): void {
+  /** Goes past bytes with their length in front, and answers it. */
+  bytes(max = MAX): number {
     const length = this.number(max)
     if (this.#at + length > this.#bytes.length) this.fault()
     else this.#at += length
+    return length
   }
 }
