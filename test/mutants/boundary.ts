@@ -49,9 +49,9 @@ export const BOUNDARY_MUTANTS: readonly Mutant[] = [
   {
     name: 'snapshot-offered-without-its-end',
     breaks: 'a snapshot is offered to the core only once its last chunk is verified',
-    file: 'replication/installer.ts',
-    find: 'if (!sink.complete)',
-    replace: 'if (!sink.complete && this.#staged !== undefined)',
+    file: 'storage/state/snapshot-sink.ts',
+    find: 'if (!this.#complete) throw',
+    replace: 'if (!this.#complete && this.#number < 0) throw',
     killers: lies('that ends without its last chunk is never offered to the core'),
   },
   {

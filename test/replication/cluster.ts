@@ -126,12 +126,7 @@ export class Node {
         await sink.commit(meta)
         this.#stateDamage = undefined
       }
-      return {
-        ...{ write, abort: sink.abort.bind(sink), staged: sink.staged.bind(sink), commit },
-        get complete() {
-          return sink.complete
-        },
-      }
+      return { write, abort: sink.abort.bind(sink), staged: sink.staged.bind(sink), commit }
     }
     const refuse = () => {
       this.#stateDamage ??= this.#readDamage

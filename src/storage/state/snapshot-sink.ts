@@ -46,10 +46,6 @@ export class StateSnapshotSink implements SnapshotSink {
     this.#target = target
   }
 
-  get complete(): boolean {
-    return this.#complete
-  }
-
   write(chunk: Uint8Array): Promise<void> {
     return this.#alone(() => this.#take(chunk))
   }

@@ -104,13 +104,11 @@ export interface SnapshotSource {
 export interface SnapshotSink {
   /** Rejects with INVALID a chunk that is damaged or out of order, or has a row that is not in order or not taken. */
   write(chunk: Uint8Array): Promise<void>
-  /** Writes what is left once the last chunk was taken, and resolves with reads of all that came. */
+  /** Writes what is left, and resolves with reads of all that came. Rejects with INVALID before the last chunk was taken. */
   staged(): Promise<StateReader>
   /** One synced batch flips the generation; layers are empty afterwards and `meta` is the snapshot's. */
   commit(meta: CheckpointMeta): Promise<void>
   abort(): Promise<void>
-  /** The last chunk was written, and every one before it. */
-  readonly complete: boolean
 }
 
 export interface StateStore {

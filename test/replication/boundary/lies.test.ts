@@ -232,7 +232,7 @@ describe('a snapshot', () => {
     [
       'that are none of the view',
       [
-        { key: 'count', value: text('1') },
+        { key: 'count', value: text('0') },
         { key: 'garbage', value: text('garbage') },
       ],
     ],
