@@ -26,11 +26,20 @@ export interface Row {
   readonly checkpoints?: number
   /** Mean memory of each node in the last quarter, over that in the second. */
   readonly growth?: readonly number[]
-  /** Length of the load, and the longest turn of a node's event loop in it: its thread's processor time, and time in all. */
+  /**
+   * Length of the load, and the longest turn of a node's event loop in it: its thread's processor time, what of that was the
+   * garbage collector's, the longest without the collector, and time in all.
+   */
   readonly seconds?: number
   readonly turnCpuMs?: number
+  readonly gcMs?: number
+  readonly ownCpuMs?: number
   readonly turnWallMs?: number
+  /** How many took more than 10 ms of the processor; and without the collector. */
   readonly turnsOver10Ms?: number
+  readonly ownOver10Ms?: number
+  /** Longest turn of a process that does not listen yet: nobody can wait for it. */
+  readonly loadingMs?: number
   /** 'met', or what was missed. */
   readonly goal?: string
   readonly note?: string
@@ -60,8 +69,12 @@ const COLUMNS = [
   'growth',
   'seconds',
   'turnCpuMs',
+  'gcMs',
+  'ownCpuMs',
   'turnWallMs',
   'turnsOver10Ms',
+  'ownOver10Ms',
+  'loadingMs',
   'note',
   'goal',
   'books',

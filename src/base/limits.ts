@@ -130,3 +130,12 @@ export const FLIGHT_BYTES_MAX = 32 * MIB
 export const IDLE_MS = 2000
 /** Apply, replay and checkpoint filling give the event loop back after this long. */
 export const SLICE_MS = 5
+/**
+ * Replicas visited and ticked, messages of peers taken, and writes confirmed in one turn of the event loop; what is more waits for
+ * the next, behind what has come in meanwhile. Counts and not times, so that a node that waits for a processor gets as much
+ * done in a turn as any other.
+ */
+export const VISITS_PER_TURN = 96
+export const TICKS_PER_TURN = 256
+export const MESSAGES_PER_TURN = 128
+export const WRITES_PER_BATCH = 256

@@ -79,6 +79,7 @@ class NodeBroker implements Broker {
     const topics = new Map<string, TopicSurvey>()
     const proposals = { ...this.#proposals }
     let leading = 0
+    let clockGapMs = 0
     for (const [name, { counters, partitions }] of this.#topics) {
       if (this.#forgetGone(name)) continue
       const topic = new TopicSurvey(counters)
@@ -88,6 +89,7 @@ class NodeBroker implements Broker {
         if (partition.leadership === undefined) continue
         leading += 1
         topic.add(partition)
+        clockGapMs = further(clockGapMs, partition.leadership.clock.gapMs())
         yield
       }
       for (const group of counters.groups.keys()) {
@@ -95,16 +97,11 @@ class NodeBroker implements Broker {
         yield
       }
     }
-    return { topics, leading, clockGapMs: this.clockGapMs(), proposals }
+    return { topics, leading, clockGapMs, proposals }
   }
 
-  clockGapMs(): number {
-    let largest = 0
-    for (const { leadership } of this.#partitions.values()) {
-      const gap = leadership?.clock.gapMs() ?? 0
-      if (Math.abs(gap) > Math.abs(largest)) largest = gap
-    }
-    return largest
+  *clockGaps(): Iterable<number> {
+    for (const { leadership } of this.#partitions.values()) if (leadership !== undefined) yield leadership.clock.gapMs()
   }
 
   close(): void {
@@ -133,6 +130,11 @@ interface KnownTopic {
   readonly counters: TopicCounters
   /** Those with a replica here. */
   readonly partitions: Set<Partition>
+}
+
+/** The larger of two distances, either of which may be negative. */
+function further(a: number, b: number): number {
+  return Math.abs(b) > Math.abs(a) ? b : a
 }
 
 const OUTCOMES = ['applied', 'refused', 'unknown'] as const

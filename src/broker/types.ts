@@ -39,8 +39,8 @@ export interface Broker {
   followForwardStep(wallMs: number): void
   /** Everything counted here, gathered step by step: a step is little work, whoever drives them pauses between two. */
   survey(): Generator<void, BrokerStats>
-  /** As in the survey, for who asks often. */
-  clockGapMs(): number
+  /** Wall clock minus leader's time of each partition led here, ms; as they are when they are asked for. */
+  clockGaps(): Iterable<number>
   /** Ends every session with SHUTTING_DOWN and refuses what comes after. Idempotent. */
   close(): void
 }

@@ -88,7 +88,7 @@ export class Handle<R, E, V extends View<R, E>> implements GroupHandle<R, E, V> 
   setMembers(members: readonly Member[]): void {
     this.#members = members
     this.#places = new Map(members.map(({ replica, node }) => [replica, node]))
-    this.#parts.shard.changed()
+    this.#parts.shard.changed(this.group)
   }
 
   /** 0 when unknown. */
@@ -111,8 +111,7 @@ export class Handle<R, E, V extends View<R, E>> implements GroupHandle<R, E, V> 
       const same = last.commit === commit && last.applied === applied && last.lastAt === lastAt
       if (same && last.leaderNode === leaderNode) return last
     }
-    const match = () => (role === 'leader' ? matchesOf(raft) : NO_MATCH)
-    this.#status = statusOf({ role, term, leaderReplica, leaderNode, ready, commit, applied, lastAt }, match)
+    this.#status = new Status(raft, { role, term, leaderReplica, leaderNode, ready, commit, applied, lastAt })
     return this.#status
   }
 
@@ -197,16 +196,33 @@ export class Handle<R, E, V extends View<R, E>> implements GroupHandle<R, E, V> 
   }
 }
 
-/** `match` is of the moment at which it is looked at: few do. */
-function statusOf(fields: Omit<GroupStatus, 'match'>, match: () => GroupStatus['match']): GroupStatus {
-  return {
-    ...fields,
-    get match() {
-      return match()
-    },
-  }
-}
+/** Made whenever a group has got on a little, so it is a class: an object with a getter of its own costs many times more. */
+class Status implements GroupStatus {
+  readonly role: GroupStatus['role']
+  readonly term: number
+  readonly leaderReplica: ReplicaId
+  readonly leaderNode: NodeId
+  readonly ready: boolean
+  readonly commit: number
+  readonly applied: number
+  readonly lastAt: number
+  readonly #raft: RaftGroup
 
-function matchesOf(raft: RaftGroup): GroupStatus['match'] {
-  return new Map(raft.progress().map(({ id, match }) => [id, match]))
+  constructor(raft: RaftGroup, fields: Omit<GroupStatus, 'match'>) {
+    this.role = fields.role
+    this.term = fields.term
+    this.leaderReplica = fields.leaderReplica
+    this.leaderNode = fields.leaderNode
+    this.ready = fields.ready
+    this.commit = fields.commit
+    this.applied = fields.applied
+    this.lastAt = fields.lastAt
+    this.#raft = raft
+  }
+
+  /** Of the moment at which it is looked at: few do. */
+  get match(): GroupStatus['match'] {
+    if (this.role !== 'leader') return NO_MATCH
+    return new Map(this.#raft.progress().map(({ id, match }) => [id, match]))
+  }
 }

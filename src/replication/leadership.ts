@@ -45,7 +45,7 @@ export class Leadership<R, E> {
     const { raft, handle, watch, proposals, reads, applier, observers, shard } = this.#parts
     const change = watch.look(raft, applier.meta.term)
     if (change === undefined) return
-    shard.changed()
+    shard.changed(handle.group)
     const { before, now } = change
     const { term, leader, role } = now
     const changedHands = before.term !== term || before.leader !== leader

@@ -5,14 +5,13 @@
 import type { Timer } from '../base/env.ts'
 import { SandglassError } from '../base/errors.ts'
 import type { GroupId, NodeId } from '../base/ids.ts'
-import type { Message } from '../raft/types.ts'
 import type { View } from '../views/view.ts'
 import type { ReplicationEvent } from './events.ts'
-import { decodeFrame, decodeSnapshotHeader } from './frame/frame.ts'
 import type { GroupHandle, GroupSpec, Member, ProposalOutcome, RefusalReason } from './group.ts'
 import { GroupClock } from './group-clock.ts'
 import { handOver, leave } from './hand-over.ts'
 import { Housekeeping } from './housekeeping.ts'
+import { Inbox } from './inbox.ts'
 import { JobSlots } from './job-slots.ts'
 import type { MemberChange } from './member-change.ts'
 import { MemoryGuard } from './memory-guard.ts'
@@ -42,6 +41,7 @@ export class MultiRaft implements PeerReceiver {
   readonly #options: MultiRaftOptions
   readonly #shard: Shard
   readonly #loop: TurnLoop
+  readonly #inbox: Inbox
   readonly #clocks: PeerClocks
   readonly #housekeeping: Housekeeping
   readonly #slumber: Slumber<AnyReplica>
@@ -49,7 +49,7 @@ export class MultiRaft implements PeerReceiver {
   readonly #busy = new Set<GroupId>()
   readonly #books = new ShardBooks()
   readonly #memory: MemoryGuard
-  readonly #listeners: (() => void)[] = []
+  readonly #listeners: ((group: GroupId) => void)[] = []
   #closing = false
   #dead = false
 
@@ -75,6 +75,7 @@ export class MultiRaft implements PeerReceiver {
       ...{ env, outbox, fatal, tickMs: timing.tickMs, sliceMs: limits.sliceMs },
       stateReady: () => state.ready(),
       wanted: () => (this.#slumber.awake.size > 0 ? 1 : this.#slumber.ticksToPulse),
+      onTurn: () => this.#inbox.turned(),
       onTick: (ticks) => this.#tick(ticks),
     })
     this.#shard = {
@@ -83,7 +84,7 @@ export class MultiRaft implements PeerReceiver {
       snapshots: new SnapshotSender({ env, transport, slots, limits, event }),
       mark: (replica) => this.#loop.mark(replica),
       turned: (group) => this.#turned(group),
-      changed: () => this.#changed(),
+      changed: (group) => this.#changed(group),
       dropped: () => {
         this.#books.dropped++
       },
@@ -94,6 +95,11 @@ export class MultiRaft implements PeerReceiver {
       outbox,
       silentTicks: electionTicks({ timing }),
       pulseTicks: pulseTicks({ timing }),
+    })
+    this.#inbox = new Inbox({
+      ...{ env, clocks: this.#clocks, slumber: this.#slumber, housekeeping: this.#housekeeping, fatal },
+      replica: (group) => this.#replicas.get(group),
+      dead: () => this.#dead,
     })
     transport.attach(this)
   }
@@ -113,7 +119,7 @@ export class MultiRaft implements PeerReceiver {
       const replica = await openReplica<R, E, V>(spec, createView, this.#shard)
       this.#books.damaged.delete(group)
       this.#replicas.set(group, replica)
-      this.#changed()
+      this.#changed(group)
       this.#slumber.meet(spec.members.map(({ node }) => node).filter((node) => node !== this.#options.node))
       this.#turned(group)
       if (spec.members[0]?.replica === spec.replica) replica.beFirst()
@@ -160,11 +166,11 @@ export class MultiRaft implements PeerReceiver {
   }
 
   stats(): MultiRaftStats {
-    return this.#books.stats(this.#replicas.values(), this.#slumber.asleep.size)
+    return this.#books.stats(this.#replicas.size, this.#slumber.asleep.size)
   }
 
-  /** `listener` is called when `handles()`, or what they say of who leads, may have changed; often at a time. */
-  observe(listener: () => void): void {
+  /** `listener` is called when a group is new or gone here, or what it says of who leads may have changed; often at a time. */
+  observe(listener: (group: GroupId) => void): void {
     this.#listeners.push(listener)
   }
 
@@ -178,33 +184,12 @@ export class MultiRaft implements PeerReceiver {
     return this.#clocks.all()
   }
 
-  /** Throws INVALID, with the field, for what no honest peer sends: its connection is to be closed. */
-  frame(from: NodeId, bytes: Uint8Array): void {
-    if (this.#dead) return
-    const { wallMs, envelopes, pulse } = decodeFrame(bytes)
-    this.#clocks.note(from, wallMs)
-    this.#slumber.heard(from, pulse)
-    let skewed: boolean | undefined
-    for (const { group, message } of envelopes) {
-      if (message.entries.length > 0 && !this.#housekeeping.takesAppends) continue
-      if (message.type === 'timeoutNow') {
-        // A node whose clock is wrong does not take leadership.
-        skewed ??= this.#housekeeping.skewed
-        if (skewed) continue
-      }
-      const replica = this.#replicas.get(group)
-      if (replica?.admits(from, message) === true) this.#step(replica, message)
-    }
+  frame(from: NodeId, bytes: Uint8Array): Promise<void> | undefined {
+    return this.#inbox.frame(from, bytes)
   }
 
-  async snapshot(from: NodeId, bytes: Uint8Array, chunks: AsyncIterable<Uint8Array>): Promise<void> {
-    const header = decodeSnapshotHeader(bytes)
-    this.#clocks.note(from, header.wallMs)
-    const replica = this.#replicas.get(header.group)
-    if (this.#dead || replica?.admits(from, header.message) !== true) {
-      throw new SandglassError('GROUP_NOT_FOUND', `Cannot install a snapshot: group ${header.group} is not here`)
-    }
-    await replica.receive(header, chunks)
+  snapshot(from: NodeId, bytes: Uint8Array, chunks: AsyncIterable<Uint8Array>): Promise<void> {
+    return this.#inbox.snapshot(from, bytes, chunks)
   }
 
   peerDown(node: NodeId): void {
@@ -225,6 +210,7 @@ export class MultiRaft implements PeerReceiver {
     // Who sleeps under a leader that could not be handed over is to notice.
     for (const replica of replicas) this.#slumber.forget(replica)
     const stopped = Promise.all(replicas.map((replica) => replica.stop(!this.#dead)))
+    for (const replica of replicas) this.#books.look(replica.group, replica)
     let timer: Timer | undefined
     const late = new Promise<void>((resolve) => {
       timer = this.#shard.env.after(CLOSE_MS_MAX, resolve)
@@ -245,10 +231,12 @@ export class MultiRaft implements PeerReceiver {
     if (replica === undefined) return
     if (save) await leave([replica], this.#shard, () => this.#dead)
     this.#slumber.forget(replica)
-    await replica.stop(save)
+    const stopped = replica.stop(save)
+    this.#books.look(group, replica)
+    await stopped
     this.#replicas.delete(group)
     this.#housekeeping.forget(group)
-    this.#changed()
+    this.#changed(group)
   }
 
   /** One of start, stop and remove at a time for a group. */
@@ -264,14 +252,6 @@ export class MultiRaft implements PeerReceiver {
     }
   }
 
-  #step(replica: AnyReplica, message: Message): void {
-    try {
-      if (!this.#dead) replica.step(message)
-    } catch (error) {
-      this.#fatal(error)
-    }
-  }
-
   #refusal(): RefusalReason | undefined {
     if (this.#closing || this.#dead) return 'SHUTTING_DOWN'
     return this.#housekeeping.refusal ?? (this.#memory.full ? 'OVERLOADED' : undefined)
@@ -280,7 +260,7 @@ export class MultiRaft implements PeerReceiver {
   /** More than one at a time have passed only if all replicas slept. */
   #tick(ticks: number): void {
     const tidy = this.#housekeeping.tick(ticks)
-    for (const replica of this.#slumber.awake) replica.tick()
+    this.#loop.tick(this.#slumber.awake)
     this.#slumber.tick(ticks)
     this.#memory.look(this.#slumber.awake, tidy ? this.#slumber.asleep.keys() : undefined)
     if (!tidy) return
@@ -296,12 +276,14 @@ export class MultiRaft implements PeerReceiver {
     if (this.#slumber.awake.size > 0) this.#loop.hurry()
   }
 
-  #changed(): void {
-    for (const listener of this.#listeners) listener()
+  #changed(group: GroupId): void {
+    this.#books.look(group, this.#replicas.get(group))
+    for (const listener of this.#listeners) listener(group)
   }
 
   #event(event: ReplicationEvent): void {
     this.#books.note(event)
+    if (event.type === 'stateDamaged') this.#books.look(event.group, this.#replicas.get(event.group))
     this.#housekeeping.note(event)
     this.#options.onEvent?.(event)
   }

@@ -4,7 +4,7 @@
  */
 import type { Env } from '../base/env.ts'
 import type { GroupId, NodeId, ReplicaId } from '../base/ids.ts'
-import { PEER_FRAME_BYTES } from '../base/limits.ts'
+import { MESSAGES_PER_TURN, PEER_FRAME_BYTES } from '../base/limits.ts'
 import type { Message } from '../raft/types.ts'
 import { type Envelope, envelopeBytes } from './frame/envelope.ts'
 import { encodeFrame, encodePulse, type Pulse } from './frame/frame.ts'
@@ -51,7 +51,9 @@ export class Outbox {
     const envelope = { group: sender.group, message }
     const bytes = envelopeBytes(envelope)
     const box = this.#box(node)[message.type === 'appendEntries' ? 'append' : 'control']
-    if (box.bytes > 0 && box.bytes + bytes > PEER_FRAME_BYTES) this.#send(box)
+    if (box.bytes > 0 && (box.bytes + bytes > PEER_FRAME_BYTES || box.envelopes.length === MESSAGES_PER_TURN)) {
+      this.#send(box)
+    }
     if (box.bytes === 0) this.#filled.push(box)
     box.envelopes.push(envelope)
     box.senders.push(sender)

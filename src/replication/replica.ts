@@ -24,6 +24,7 @@ import { createCore, electionTicks } from './raft-config.ts'
 import { Reads } from './reads.ts'
 import type { Recovered } from './recovery.ts'
 import { createCheckpointer } from './replica-checkpoints.ts'
+import { ReplicaPost } from './replica-post.ts'
 import { ReplicaSnapshots } from './replica-snapshots.ts'
 import { RoleWatch } from './role-watch.ts'
 import type { Shard, Turnable } from './shard.ts'
@@ -50,6 +51,7 @@ export class Replica<R, E, V extends View<R, E>> implements Turnable {
   readonly #persister: Persister
   readonly #snapshots: ReplicaSnapshots<R, E>
   readonly #leadership: Leadership<R, E>
+  readonly #post: ReplicaPost
   readonly #sleep: SleepWatch
   readonly #gate: Gate
   readonly #observers: GroupObserver<E>[] = []
@@ -93,6 +95,10 @@ export class Replica<R, E, V extends View<R, E>> implements Turnable {
       ...{ handle: this.handle, applier: this.#applier },
       ...{ raft, proposals, reads, observers, watch, shard, stopped, mark },
     })
+    this.#post = new ReplicaPost({
+      ...{ raft, handle: this.handle, outbox: shard.outbox, snapshots: this.#snapshots },
+      ...{ leadership: this.#leadership, stopped, mark },
+    })
     this.#gate = new Gate({ env: shard.env, raft, view, nodeOf, mark })
     this.#sleep = new SleepWatch({ raft, reads, nodeOf, turned: () => shard.turned(spec.group) })
     raft.rouse()
@@ -131,7 +137,7 @@ export class Replica<R, E, V extends View<R, E>> implements Turnable {
     this.#sleep.watch()
     if (!this.#raft.hasReady()) return
     const ready = this.#raft.ready()
-    this.#send(ready.messages)
+    this.#post.send(ready.messages)
     if (ready.snapshot === undefined) {
       this.#persister.add(ready)
       this.#applier.add(ready.committed)
@@ -210,19 +216,9 @@ export class Replica<R, E, V extends View<R, E>> implements Turnable {
     return this.#snapshots.receive(header, chunks)
   }
 
-  /** Messages to `to` were dropped. */
-  unreachable(to: ReplicaId): void {
-    if (this.#stopped) return
-    this.#raft.reportUnreachable(to)
-    this.#shard.mark(this)
-  }
-
   /** The process at `node` is gone. */
   peerDown(node: NodeId): void {
-    // A sleeper has nothing on its way to anybody; whoever comes back calls.
-    const members = this.#raft.quiesced ? [] : this.handle.members
-    for (const { replica, node: at } of members) if (at === node) this.unreachable(replica)
-    this.#leadership.peerDown(node)
+    this.#post.peerDown(node)
   }
 
   /** Of its unsaved layers. */
@@ -284,7 +280,7 @@ export class Replica<R, E, V extends View<R, E>> implements Turnable {
     this.#stopped = true
     this.#answerAll()
     this.#leadership.end()
-    this.#shard.changed()
+    this.#shard.changed(this.group)
     this.#shard.event({ type: 'halted', group: this.group, error })
   }
 
@@ -293,20 +289,12 @@ export class Replica<R, E, V extends View<R, E>> implements Turnable {
     this.#reads.all()
   }
 
-  #send(messages: readonly Message[]): void {
-    for (const message of messages) {
-      const node = this.handle.nodeOf(message.to)
-      if (message.type === 'installSnapshot') this.#snapshots.send(node, message)
-      else if (node !== 0) this.#shard.outbox.add(node, this, message)
-    }
-  }
-
   #confirmed(ready: Ready): void {
     if (this.#stopped) return
     this.#raft.persisted(ready.token)
     // Not before: while earlier Readys wait for the log the state counts as lost, though the view has loaded the snapshot.
     if (ready.snapshot !== undefined) this.#raft.applied(ready.snapshot.index)
-    this.#send(ready.afterPersist)
+    this.#post.send(ready.afterPersist)
     this.#shard.mark(this)
   }
 }

@@ -24,32 +24,35 @@ export class ShardBooks {
   readonly damaged = new Set<GroupId>()
   dropped = 0
   #elections = 0
+  readonly #leading = new Set<GroupId>()
+  /** Their state was lost when last looked at. */
+  readonly #stateLost = new Map<GroupId, Counted>()
 
   note(event: ReplicationEvent): void {
     if (event.type === 'role' && event.role === 'leader') this.#elections++
     if (event.type === 'damaged') this.damaged.add(event.group)
   }
 
-  stats(replicas: Iterable<Counted>, quiesced: number): MultiRaftStats {
-    const all = [...replicas]
-    const leaders = all.filter(({ leads }) => leads).length
-    const stateLost = all.filter((replica) => replica.stateLost).map(({ group }) => group)
-    const [groups, damaged, proposals] = [all.length, [...this.damaged], { ...this.proposals }]
+  /** To be called whenever the group began or ceased to be here or to be led here, or its state was lost. */
+  look(group: GroupId, replica: Counted | undefined): void {
+    if (replica?.leads === true) this.#leading.add(group)
+    else this.#leading.delete(group)
+    if (replica?.stateLost === true) this.#stateLost.set(group, replica)
+    else this.#stateLost.delete(group)
+  }
+
+  /** Nothing is gone through for it but what is lost. */
+  stats(groups: number, quiesced: number): MultiRaftStats {
+    // That it was replaced is told by nobody.
+    for (const [group, replica] of this.#stateLost) if (!replica.stateLost) this.#stateLost.delete(group)
     return {
-      groups,
-      leaders,
-      quiesced,
-      damaged,
-      stateLost,
-      proposals,
-      elections: this.#elections,
-      dropped: this.dropped,
+      ...{ groups, quiesced, leaders: this.#leading.size, elections: this.#elections, dropped: this.dropped },
+      ...{ damaged: [...this.damaged], stateLost: [...this.#stateLost.keys()], proposals: { ...this.proposals } },
     }
   }
 }
 
 interface Counted {
-  readonly group: GroupId
   readonly leads: boolean
   readonly stateLost: boolean
 }

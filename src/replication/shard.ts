@@ -26,8 +26,8 @@ export interface Shard {
   clockOf(nodes: () => readonly NodeId[]): GroupClock
   /** The replica has something to do: it is visited at the end of this turn. */
   mark(replica: Turnable): void
-  /** A replica sees another leader than before, or leads and is ready, or its members moved. */
-  changed(): void
+  /** The replica of the group sees another leader than before, or leads and is ready, or its members moved. */
+  changed(group: GroupId): void
   /** A message was not stepped: its sender is not known here, or its term too far ahead. */
   dropped(): void
   /** The replica of the group fell asleep or woke up. */

@@ -25,8 +25,11 @@ export interface Transport {
 }
 
 export interface PeerReceiver {
-  /** Throws INVALID for a frame that no peer can have sent: its connection is dropped. */
-  frame(from: NodeId, frame: Uint8Array): void
+  /**
+   * Throws INVALID, with the field, for a frame that no honest peer sends: its connection is to be closed. A promise: it is taken
+   * in a later turn of the event loop, in its order, and nothing more of that connection should be read before; rejects alike.
+   */
+  frame(from: NodeId, frame: Uint8Array): Promise<void> | undefined
   /** Stages chunks as they come; resolves when the snapshot is taken, rejects when it is refused or damaged. */
   snapshot(from: NodeId, header: Uint8Array, chunks: AsyncIterable<Uint8Array>): Promise<void>
   /** The connection was reset and refused again: the process there is gone. */

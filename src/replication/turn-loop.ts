@@ -1,9 +1,11 @@
 /**
- * The turn of a shard (architecture §8): everything that happened in one turn of the event loop becomes one frame per
- * peer and one batch of the log. Messages leave first, the log writes meanwhile, then committed entries are applied for
- * at most one slice over all groups. Ticks follow the monotonic clock; what a stall swallowed is never made up.
+ * The turn of a shard (architecture §8): what happened in one turn of the event loop becomes one frame per peer and one
+ * batch of the log, of so many replicas as a turn may visit; the others come next. Messages leave first, the log writes
+ * meanwhile, then committed entries are applied for what is left of one slice over all groups. Ticks follow the monotonic
+ * clock; what a stall swallowed is never made up.
  */
 import type { Env, Timer } from '../base/env.ts'
+import { TICKS_PER_TURN, VISITS_PER_TURN } from '../base/limits.ts'
 import type { Outbox } from './outbox.ts'
 import type { Turnable } from './shard.ts'
 
@@ -16,6 +18,8 @@ interface TurnLoopParts {
   readonly stateReady: () => Promise<void> | undefined
   /** In how many ticks the next one is wanted; asked after each. {@link TurnLoop.hurry} takes it back. */
   readonly wanted: () => number
+  /** Before anything else of a turn. */
+  readonly onTurn: () => void
   /** `ticks` have passed. */
   readonly onTick: (ticks: number) => void
   readonly fatal: (error: unknown) => void
@@ -23,7 +27,12 @@ interface TurnLoopParts {
 
 export class TurnLoop {
   readonly #parts: TurnLoopParts
-  #dirty = new Set<Turnable>()
+  /** To be ticked. */
+  readonly #due = new Set<Turnable>()
+  /** To be visited, those woken first before the others. */
+  readonly #dirty = new Set<Turnable>()
+  /** Visited, and not asked to apply since. */
+  readonly #behind = new Set<Turnable>()
   #scheduled = false
   #running = true
   /** Replicas to visit again once the state store can be read; undefined while it can. */
@@ -42,6 +51,13 @@ export class TurnLoop {
   mark(replica: Turnable): void {
     this.#dirty.add(replica)
     this.#schedule()
+  }
+
+  /** Each is ticked once, the first of them now. Who still waits for the last time is not ticked twice. */
+  tick(replicas: Iterable<Turnable>): void {
+    for (const replica of replicas) this.#due.add(replica)
+    this.#tickSome()
+    if (this.#due.size > 0) this.#schedule()
   }
 
   /** The very next tick is wanted, however far away the timer was set. */
@@ -67,47 +83,54 @@ export class TurnLoop {
   #turn(): void {
     this.#scheduled = false
     if (!this.#running) return
-    const replicas = this.#dirty
-    this.#dirty = new Set()
     try {
-      for (const replica of replicas) replica.collect()
-      this.#parts.outbox.flush()
-      this.#apply(replicas)
+      this.#parts.onTurn()
+      this.#tickSome()
+      this.#visit()
     } catch (error) {
       this.#parts.fatal(error)
     }
+    if (this.#due.size > 0 || this.#dirty.size > 0 || this.#behind.size > 0) this.#schedule()
+  }
+
+  #visit(): void {
+    const { env, sliceMs, outbox } = this.#parts
+    const endMs = env.monoMs() + sliceMs
+    for (const replica of take(this.#dirty, VISITS_PER_TURN)) {
+      replica.collect()
+      this.#behind.add(replica)
+    }
+    outbox.flush()
+    // Whatever the visits took: apply gets on in every turn.
+    this.#apply(Math.max(endMs, env.monoMs() + sliceMs / 2))
+  }
+
+  #tickSome(): void {
+    for (const replica of take(this.#due, TICKS_PER_TURN)) replica.tick()
   }
 
   /** When the slice is used up, those that had no turn come first in the next one. */
-  #apply(replicas: ReadonlySet<Turnable>): void {
-    if (this.#stateIsBusy(replicas)) return
-    const { env, sliceMs } = this.#parts
-    const endMs = env.monoMs() + sliceMs
+  #apply(endMs: number): void {
+    const { env } = this.#parts
+    if (this.#behind.size === 0 || this.#stateIsBusy()) return
     const enough = () => env.monoMs() >= endMs
-    const left: Turnable[] = []
-    let spent = false
-    for (const replica of replicas) {
-      if (spent) {
-        left.push(replica)
-        continue
-      }
+    for (const replica of this.#behind) {
+      this.#behind.delete(replica)
+      // It asks for another visit if it has not finished.
       replica.apply(enough)
-      spent = enough()
+      if (enough()) return
     }
-    if (left.length === 0) return
-    // Those that had a turn may have asked for another already.
-    this.#dirty = new Set([...left, ...this.#dirty])
-    this.#schedule()
   }
 
-  #stateIsBusy(replicas: ReadonlySet<Turnable>): boolean {
+  #stateIsBusy(): boolean {
     const ready = this.#parts.stateReady()
     if (ready === undefined) return false
     if (this.#stalled === undefined) {
       this.#stalled = new Set()
       ready.then(() => this.#resume(), this.#parts.fatal)
     }
-    for (const replica of replicas) this.#stalled.add(replica)
+    for (const replica of this.#behind) this.#stalled.add(replica)
+    this.#behind.clear()
     return true
   }
 
@@ -139,4 +162,15 @@ export class TurnLoop {
       }
     })
   }
+}
+
+/** The first ones. What is put in meanwhile, be it one of them again, is for the next time. */
+function take<T>(from: Set<T>, most: number): readonly T[] {
+  const taken: T[] = []
+  for (const item of from) {
+    if (taken.length === most) break
+    from.delete(item)
+    taken.push(item)
+  }
+  return taken
 }

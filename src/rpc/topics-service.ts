@@ -1,12 +1,17 @@
 /** Service Topics: what the catalog knows, and changes to it. */
 import { SandglassError } from '../base/errors.ts'
-import { type TopicInfo, topicNotFound } from '../broker/directory.ts'
+import type { NodeId } from '../base/ids.ts'
+import { Slice } from '../base/slice.ts'
+import { type NodeInfo, type TopicInfo, topicNotFound } from '../broker/directory.ts'
 import { answerBy } from '../broker/router.ts'
-import { type Topic, TopicKind } from '../wire/messages.ts'
+import { type Partition, type Topic, TopicKind } from '../wire/messages.ts'
 import { checkCreateTopic, checkTopicName } from '../wire/requests.ts'
 import type { Init } from '../wire/wire.ts'
 import type { Handlers } from './calls.ts'
 import type { CallContext, ServiceContext } from './service-context.ts'
+
+/** Each asks who leads of everybody who may know. */
+const PARTITIONS_PER_LOOK = 16
 
 export function topicsHandlers(context: ServiceContext): Handlers<'Topics'> {
   const { broker, directory } = context
@@ -20,11 +25,11 @@ export function topicsHandlers(context: ServiceContext): Handlers<'Topics'> {
       const left = timeLeft(context, call)
       const topic = await directory.createTopic({ name, partitions, replicationFactor, kind: 'timer' }, left)
       await everyPartitionHasLeader(context, topic, call)
-      return topicMessage(context, topic)
+      return await topicMessage(context, topic)
     },
     async DescribeTopic(request, call) {
       checkTopicName(request)
-      return topicMessage(context, await broker.router.topic(request.name, call.deadline))
+      return await topicMessage(context, await broker.router.topic(request.name, call.deadline))
     },
     async ListTopics(_request, call) {
       await directory.refresh(timeLeft(context, call))
@@ -42,31 +47,39 @@ function timeLeft({ env }: ServiceContext, call: CallContext): number {
   return Math.max(0, answerBy(env, call.deadline) - env.monoMs())
 }
 
-/** At the deadline the topic is there all the same; its missing leaders are seen in the answer. */
+/**
+ * Waits until each partition has had a leader, one after the other: each change is asked of the first that has none, and not
+ * of all. At the deadline the topic is there all the same; its missing leaders are seen in the answer.
+ */
 async function everyPartitionHasLeader(context: ServiceContext, topic: TopicInfo, call: CallContext): Promise<void> {
   const { broker, directory, env } = context
   const until = answerBy(env, call.deadline)
-  while (topic.partitions.some(({ group }) => directory.leaderOf(group) === 0)) {
-    if (!(await broker.router.pause(until))) return
-    const first = directory.topic(topic.name)?.partitions[0]?.group
-    if (first !== topic.partitions[0]?.group) throw topicNotFound(topic.name)
+  const slice = new Slice(env, PARTITIONS_PER_LOOK)
+  for (const { group } of topic.partitions) {
+    while (directory.leaderOf(group) === 0) {
+      if (!(await broker.router.pause(until))) return
+      const first = directory.topic(topic.name)?.partitions[0]?.group
+      if (first !== topic.partitions[0]?.group) throw topicNotFound(topic.name)
+    }
+    if (slice.spent()) await slice.rest()
   }
 }
 
-function topicMessage({ directory }: ServiceContext, topic: TopicInfo): Init<Topic> {
-  const nameOf = (node: number) => directory.node(node)?.name ?? ''
-  return {
-    name: topic.name,
-    kind: topic.kind === 'kv' ? TopicKind.KV : TopicKind.TIMER,
-    replicationFactor: topic.replicationFactor,
-    partitions: topic.partitions.map(({ id, group, replicas }) => {
-      const leader = directory.leaderOf(group)
-      return {
-        id,
-        leader: nameOf(leader),
-        replicas: replicas.map(({ node }) => nameOf(node)),
-        leaderGrpc: directory.node(leader)?.grpc ?? '',
-      }
-    }),
+/** In slices of the event loop: a topic may have a thousand partitions. */
+async function topicMessage({ env, directory }: ServiceContext, topic: TopicInfo): Promise<Init<Topic>> {
+  const nodes = new Map<NodeId, NodeInfo | undefined>()
+  const nodeOf = (node: NodeId) => {
+    if (!nodes.has(node)) nodes.set(node, directory.node(node))
+    return nodes.get(node)
   }
+  const partitions: Init<Partition>[] = []
+  const slice = new Slice(env, PARTITIONS_PER_LOOK)
+  for (const { id, group, replicas } of topic.partitions) {
+    const leader = nodeOf(directory.leaderOf(group))
+    const names = replicas.map(({ node }) => nodeOf(node)?.name ?? '')
+    partitions.push({ id, leader: leader?.name ?? '', replicas: names, leaderGrpc: leader?.grpc ?? '' })
+    if (slice.spent()) await slice.rest()
+  }
+  const { name, kind, replicationFactor } = topic
+  return { name, kind: kind === 'kv' ? TopicKind.KV : TopicKind.TIMER, replicationFactor, partitions }
 }

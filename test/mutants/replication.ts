@@ -2,6 +2,7 @@
 import { type Mutant, testsOf } from './mutant.ts'
 
 const checkpoint = testsOf('replication/checkpoint.test.ts')
+const inbox = testsOf('replication/inbox.test.ts')
 const proposals = testsOf('replication/proposals.test.ts')
 const relief = testsOf('replication/log-relief.test.ts')
 const reads = testsOf('replication/reads.test.ts')
@@ -11,10 +12,34 @@ const turn = testsOf('replication/turn-loop.test.ts')
 
 export const REPLICATION_MUTANTS: readonly Mutant[] = [
   {
+    name: 'turn-visits-all',
+    breaks: 'a turn visits so many replicas',
+    file: 'replication/turn-loop.ts',
+    find: 'take(this.#dirty, VISITS_PER_TURN)',
+    replace: 'take(this.#dirty, this.#dirty.size)',
+    killers: turn('visits so many replicas, and the others in the next ones: each once before any is visited again'),
+  },
+  {
+    name: 'turn-takes-all-messages',
+    breaks: 'a turn takes so many messages of peers',
+    file: 'replication/inbox.ts',
+    find: 'this.#waiting.length === 0 && this.#work < MESSAGES_PER_TURN',
+    replace: 'true',
+    killers: inbox('takes so many messages in a turn; what is more waits for the next ones, in its order'),
+  },
+  {
+    name: 'turn-overtakes-what-waits',
+    breaks: 'what peers send is taken in its order',
+    file: 'replication/inbox.ts',
+    find: 'this.#waiting.length === 0 && this.#work < MESSAGES_PER_TURN',
+    replace: 'this.#work < MESSAGES_PER_TURN',
+    killers: inbox('takes so many messages in a turn; what is more waits for the next ones, in its order'),
+  },
+  {
     name: 'appends-without-bound',
     breaks: 'what a follower has taken and its log has not written is bounded, over all groups of a node',
-    file: 'replication/multi-raft.ts',
-    find: 'message.entries.length > 0 && !this.#housekeeping.takesAppends',
+    file: 'replication/inbox.ts',
+    find: 'message.entries.length > 0 && !housekeeping.takesAppends',
     replace: 'false',
     killers: proposals(
       'that reach a follower whose disk is stuck are kept up to a bound, and come once more when it is not',

@@ -80,7 +80,7 @@ export class MemoryNetwork {
       // A restarted process does not hear what was sent to the one before it.
       if (!this.#open(sent.from, sent.to) || this.#receivers.get(sent.to) !== receiver) return
       try {
-        receiver?.frame(sent.from, copy)
+        receiver?.frame(sent.from, copy)?.catch(this.onThrow)
       } catch (error) {
         this.onThrow(error)
       }

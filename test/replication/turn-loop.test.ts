@@ -1,9 +1,11 @@
 /** What leaves and what is applied in one turn, and how time passes after a stall. */
 import { describe, expect, test } from 'vitest'
+import { MESSAGES_PER_TURN, TICKS_PER_TURN, VISITS_PER_TURN } from '../../src/base/limits.ts'
 import { decodeFrame } from '../../src/replication/frame/frame.ts'
 import { Outbox } from '../../src/replication/outbox.ts'
 import type { Turnable } from '../../src/replication/shard.ts'
 import { TurnLoop } from '../../src/replication/turn-loop.ts'
+import { messageOf } from '../raft/harness/entries.ts'
 import { VirtualTime } from '../virtual-env.ts'
 import { Cluster, GROUP } from './cluster.ts'
 import { text } from './list-view.ts'
@@ -82,6 +84,17 @@ describe('a turn', () => {
     expect(sizes).toEqual([2, 1, 1, 1])
   })
 
+  test('puts no more messages into a frame than a node takes in a turn', () => {
+    const time = new VirtualTime()
+    const network = new MemoryNetwork(time)
+    const outbox = new Outbox(time.env(), network.transport(1))
+    const sender = { group: GROUP, unreachable: () => undefined }
+    for (let i = 0; i < 2 * MESSAGES_PER_TURN + 1; i++) outbox.add(2, sender, messageOf('heartbeat', 10, 20, 1))
+    outbox.flush()
+    const sizes = network.sent.map(({ frame }) => decodeFrame(frame).envelopes.length)
+    expect(sizes).toEqual([MESSAGES_PER_TURN, MESSAGES_PER_TURN, 1])
+  })
+
   test('applies for one slice, then gives the loop back; those that had no turn come first', async () => {
     const time = new VirtualTime()
     const env = time.env()
@@ -116,6 +129,57 @@ describe('a turn', () => {
     expect(applied).toEqual(['1 a', '1 a', '2 b', '2 b', '3 a', '3 a', '4 b', '4 b'])
   })
 
+  test('visits so many replicas, and the others in the next ones: each once before any is visited again', async () => {
+    const time = new VirtualTime()
+    const env = time.env()
+    const visited: number[][] = []
+    const loop = loopOf(time, env, { onTurn: () => visited.push([]) })
+    const count = 2 * VISITS_PER_TURN + 10
+    for (let i = 0; i < count; i++) {
+      // Each has more to say at once, twice.
+      let left = 3
+      const replica: Turnable = {
+        ...IDLE,
+        collect: () => {
+          visited.at(-1)?.push(i)
+          if (--left > 0) loop.mark(replica)
+        },
+      }
+      loop.mark(replica)
+    }
+    await time.run(0)
+    loop.stop()
+    const all = Array.from({ length: count }, (_, i) => i)
+    expect(visited.flat()).toEqual([...all, ...all, ...all])
+    expect(Math.max(...visited.map(({ length }) => length))).toBe(VISITS_PER_TURN)
+  })
+
+  test('asks each that it has visited to apply, though the slice is used up in every turn', async () => {
+    const time = new VirtualTime()
+    const env = time.env()
+    let nowMs = 0
+    let turns = 0
+    const applied: number[] = []
+    const slow = { ...boundEnv(env), monoMs: () => nowMs }
+    const loop = loopOf(time, env, { env: slow, onTurn: () => turns++ })
+    for (let i = 0; i < 3; i++) {
+      loop.mark({
+        ...IDLE,
+        // Waits for a processor: longer than the slice.
+        collect: () => {
+          nowMs += 100
+        },
+        apply: () => {
+          nowMs += 100
+          applied.push(turns)
+        },
+      })
+    }
+    await time.run(0)
+    loop.stop()
+    expect(applied).toEqual([1, 2, 3])
+  })
+
   test('applies nothing while the state store cannot be read, and goes on afterwards', async () => {
     const cluster = await Cluster.start({ nodes: 1 })
     const leader = await cluster.leader()
@@ -135,6 +199,31 @@ describe('a turn', () => {
 })
 
 describe('ticks', () => {
+  test('reach so many replicas in a turn, the first at once, and each is ticked once for each', async () => {
+    const time = new VirtualTime()
+    const env = time.env()
+    const ticked: number[] = []
+    const turns: number[] = []
+    const loop = loopOf(time, env, { onTurn: () => turns.push(ticked.length) })
+    const count = 2 * TICKS_PER_TURN + 10
+    const replicas = Array.from({ length: count }, (_, i) => ({ ...IDLE, tick: () => ticked.push(i) }))
+    loop.tick(replicas)
+    expect(ticked).toHaveLength(TICKS_PER_TURN)
+    // A stall: the next tick comes while some still wait for this one.
+    loop.tick(replicas)
+    await time.run(0)
+    loop.stop()
+    const waiting = Array.from({ length: count }, (_, i) => i).slice(TICKS_PER_TURN)
+    const first = waiting.slice(0, TICKS_PER_TURN)
+    expect(ticked.slice(TICKS_PER_TURN, 2 * TICKS_PER_TURN)).toEqual(first)
+    const times = new Map<number, number>()
+    for (const i of ticked) times.set(i, (times.get(i) ?? 0) + 1)
+    expect([...times.values()].every((n) => n <= 2)).toBe(true)
+    expect(times.size).toBe(count)
+    const each = [...turns, ticked.length].map((sum, i, sums) => sum - (sums[i - 1] ?? 0)).slice(1)
+    expect(Math.max(...each)).toBe(TICKS_PER_TURN)
+  })
+
   test('come once after a stall, and start their rhythm anew', async () => {
     const time = new VirtualTime()
     const env = time.env()
@@ -217,6 +306,8 @@ test('a damaged frame is refused, and nothing else suffers', async () => {
   expect(await cluster.propose(leader, 'a')).toMatchObject({ type: 'applied' })
 })
 
+const IDLE: Turnable = { collect: () => undefined, tick: () => undefined, apply: () => undefined }
+
 /** One that wants every tick, hears nothing of it, and fails the test when it fails. */
 function loopOf(
   time: VirtualTime,
@@ -230,6 +321,7 @@ function loopOf(
     outbox: new Outbox(env, new MemoryNetwork(time).transport(1)),
     stateReady: () => undefined,
     wanted: () => 1,
+    onTurn: () => undefined,
     onTick: () => undefined,
     fatal: (error) => {
       throw error

@@ -3,6 +3,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest'
 import { encodeOffset } from '../../src/base/offset.ts'
 import { realEnv } from '../../src/base/real-env.ts'
 import { createBroker } from '../../src/broker/broker.ts'
+import type { TopicInfo } from '../../src/broker/directory.ts'
 import type { Broker } from '../../src/broker/types.ts'
 import { createApiServer } from '../../src/rpc/api-server.ts'
 import type { ApiServer } from '../../src/rpc/api-types.ts'
@@ -260,6 +261,31 @@ test.each([
   while (directory.topic('fresh') === undefined) await client.call(Cluster.ListNodes, {})
   await happens()
   await refused
+})
+
+test('whoever waits for the leaders of a new topic asks of the first that is missing, and of none twice that was there', async () => {
+  const count = 300
+  const partitions = Array.from({ length: count }, (_, id) => ({ ...PARTITION, topic: 'wide', id, group: 2000 + id }))
+  directory.createTopic = async ({ name, replicationFactor, kind }) => {
+    const topic: TopicInfo = { name, kind, replicationFactor, partitions }
+    directory.known.set(name, topic)
+    return topic
+  }
+  let led = 0
+  const asked: number[] = []
+  directory.leaderOf = (group = 0) => {
+    asked.push(group - 2000)
+    return group - 2000 < led ? 1 : 0
+  }
+  const created = client.call(Topics.CreateTopic, { name: 'wide', partitions: count, replicationFactor: 1 })
+  while (led < count) {
+    // Word of one leader more, whenever the last word was heeded.
+    if (asked.at(-1) === led) directory.setLeader(++led)
+    await client.call(Cluster.ListNodes, {})
+  }
+  expect((await created).partitions).toHaveLength(count)
+  // For waiting, for the answer, and what looks now and then for itself.
+  expect(asked.length).toBeLessThan(4 * count)
 })
 
 test('a partition of which no node speaks is part of the status, without an applied index', async () => {

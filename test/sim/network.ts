@@ -121,7 +121,7 @@ export class SimNetwork {
       if (end === undefined || !this.#open(from, to)) return
       end.env.enter(() => {
         try {
-          end.receiver.frame(from, frame)
+          end.receiver.frame(from, frame)?.catch(onThrow)
           onReceived(to)
         } catch (error) {
           onThrow(error)

@@ -16,7 +16,7 @@ import type { CatalogHandle } from './catalog-handle.ts'
 import { CatalogLeader, checkProposer } from './catalog-leader.ts'
 import { CatalogRequests } from './catalog-requests.ts'
 import { LeaderBalancer } from './leader-balancer.ts'
-import { LocalReplicas, type ReplicaList } from './local-replicas.ts'
+import { LocalReplicas, type Looked, type ReplicaList } from './local-replicas.ts'
 import { PeerReports } from './peer-reports.ts'
 import { ReportSender } from './report-sender.ts'
 
@@ -25,8 +25,8 @@ export interface CatalogDirectoryOptions {
   readonly identity: Identity
   readonly catalog: CatalogHandle
   readonly replicas: ReplicaList
-  /** `changed` is to be called when that list, or what its replicas say of who leads, may have changed. */
-  readonly observe: (changed: () => void) => void
+  /** `changed` is to be called when a group is new or gone there, or what its replica says of who leads may have changed. */
+  readonly observe: (changed: (group: GroupId) => void) => void
   readonly control: ControlClient
   /** Whether this node may be given leaderships now; also told to the others. */
   readonly accepts: () => boolean
@@ -56,6 +56,10 @@ const TICK_MS = 200
 /** What changed is looked at so soon; a storm of elections not one by one but so often. */
 const LOOK_AFTER_MS = 5
 const LOOK_EVERY_MS = 50
+/** Replicas looked at in one turn. */
+const LOOKS_PER_TURN = 256
+
+const UNCHANGED: Omit<Looked, 'more'> = { leadersChanged: false, ledChanged: false }
 
 class NodeDirectory implements CatalogDirectory {
   readonly self: NodeId
@@ -115,7 +119,10 @@ class NodeDirectory implements CatalogDirectory {
       applied: (effects) => (effects.length > 0 ? this.#changed() : undefined),
       reloaded: () => this.#changed(),
     })
-    options.observe(() => this.#lookSoon())
+    options.observe((group) => {
+      this.#replicas.changed(group)
+      this.#lookSoon()
+    })
   }
 
   topic(name: string): TopicInfo | undefined {
@@ -228,10 +235,22 @@ class NodeDirectory implements CatalogDirectory {
     this.#look ??= env.after(waitMs, () => {
       this.#look = undefined
       this.#lookedMs = env.monoMs()
-      const { leadersChanged, ledChanged } = this.#replicas.look()
-      if (ledChanged) this.#sender.send()
-      if (leadersChanged) this.#tell()
+      this.#lookNow()
     })
+  }
+
+  /** Goes on in the next turn with what is too much for one. */
+  #lookNow(before = UNCHANGED): void {
+    if (this.#closed) return
+    const looked = this.#replicas.look(LOOKS_PER_TURN)
+    const leadersChanged = before.leadersChanged || looked.leadersChanged
+    const ledChanged = before.ledChanged || looked.ledChanged
+    if (looked.more) {
+      this.#options.env.endOfTurn(() => this.#lookNow({ leadersChanged, ledChanged }))
+      return
+    }
+    if (ledChanged) this.#sender.send()
+    if (leadersChanged) this.#tell()
   }
 
   #report(): LeaderReport {

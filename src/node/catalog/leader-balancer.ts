@@ -35,33 +35,46 @@ const WAIT_MIN_MS = 5000
 const WAIT_MAX_MS = 60_000
 /** After so long without a try the wait is short again. */
 const FORGET_MS = 300_000
+/** Leaders: a thousand of them are not gone through at each. */
+const LOOKS_PER_TICK = 256
 
 export class LeaderBalancer {
   readonly #options: LeaderBalancerOptions
   readonly #tenures = new Map<GroupId, Tenure>()
   readonly #tried = new Map<GroupId, Tried>()
+  /** Through all that lead here, over several ticks; `away`: those of them that should lead elsewhere. */
+  #round: { readonly rest: Iterator<LocalReplica>; readonly away: Set<GroupId> } | undefined
 
   constructor(options: LeaderBalancerOptions) {
     this.#options = options
   }
 
-  /** Called a few times a second: hands over at most one leadership. */
+  /** Called a few times a second: looks at some more of those that lead here, and hands over at most one leadership. */
   tick(): void {
-    const { env, leading } = this.#options
-    const now = env.monoMs()
-    const led = new Set<GroupId>()
+    const now = this.#options.env.monoMs()
+    this.#round ??= { rest: this.#options.leading()[Symbol.iterator](), away: new Set() }
+    const { rest, away } = this.#round
     let handedOver = false
-    for (const replica of leading()) {
+    for (let looks = 0; looks < LOOKS_PER_TICK; looks++) {
+      const { done, value: replica } = rest.next()
+      if (done === true) {
+        this.#endRound(away, now)
+        return
+      }
       // Most are at home: they are not even asked.
       const home = this.#homeElsewhere(replica.group)
       if (home === undefined) continue
       const status = replica.status()
       if (status.role !== 'leader') continue
-      led.add(replica.group)
+      away.add(replica.group)
       const settled = this.#settled(replica.group, status, now)
       if (settled && !handedOver) handedOver = this.#handOver(replica, home, status, now)
     }
-    for (const group of this.#tenures.keys()) if (!led.has(group)) this.#tenures.delete(group)
+  }
+
+  #endRound(away: ReadonlySet<GroupId>, now: number): void {
+    this.#round = undefined
+    for (const group of this.#tenures.keys()) if (!away.has(group)) this.#tenures.delete(group)
     for (const [group, { atMs }] of this.#tried) if (now - atMs >= FORGET_MS) this.#tried.delete(group)
   }
 

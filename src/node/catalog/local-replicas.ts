@@ -1,4 +1,7 @@
-/** The replicas on this node by group, and what they say about who leads; looked at all together when some of them changed. */
+/**
+ * The replicas on this node by group, and what they say about who leads. Only those are looked at of which something may have
+ * changed since the last look: thousands that stay as they are cost nothing.
+ */
 import type { GroupId, NodeId, ReplicaId } from '../../base/ids.ts'
 import type { GroupStatus } from '../../replication/group.ts'
 import type { LeaderReport } from '../../rpc/control/types.ts'
@@ -18,15 +21,25 @@ export interface ReplicaList {
   handle(group: GroupId): LocalReplica | undefined
 }
 
+export interface Looked {
+  readonly leadersChanged: boolean
+  readonly ledChanged: boolean
+  /** Some were not looked at yet. */
+  readonly more: boolean
+}
+
 export class LocalReplicas {
   readonly #replicas: ReplicaList
-  /** What each said at the last look. */
-  #said: ReadonlyMap<GroupId, Said> = new Map()
-  #led: LeaderReport['leads'] = []
-  #leading: readonly LocalReplica[] = []
+  /** What each said when it was looked at last. */
+  readonly #said = new Map<GroupId, Said>()
+  readonly #leading = new Map<GroupId, LocalReplica>()
+  /** To be looked at, those that changed first before the others. */
+  readonly #changed = new Set<GroupId>()
+  #leads: LeaderReport['leads'] | undefined
 
   constructor(replicas: ReplicaList) {
     this.#replicas = replicas
+    for (const { group } of replicas.handles()) this.#changed.add(group)
   }
 
   get(group: GroupId): LocalReplica | undefined {
@@ -35,52 +48,65 @@ export class LocalReplicas {
 
   leaderOf(group: GroupId): Leader {
     const status = this.get(group)?.status()
-    return { node: status?.leaderNode ?? 0, term: status?.term ?? 0 }
+    return status === undefined ? NOBODY : { node: status.leaderNode, term: status.term }
   }
 
   /** Those that lead and are ready, as of the last look. */
-  leading(): readonly LocalReplica[] {
-    return this.#leading
+  leading(): Iterable<LocalReplica> {
+    return this.#leading.values()
   }
 
-  /** Their groups and terms. */
+  /** Their groups and terms; the same list as long as nothing in it changes. */
   leads(): LeaderReport['leads'] {
-    return this.#led
+    this.#leads ??= Array.from(this.#leading.keys(), (group) => ({ group, term: this.#said.get(group)?.term ?? 0 }))
+    return this.#leads
   }
 
-  /** Looks again. Says what differs from the last look. */
-  look(): { readonly leadersChanged: boolean; readonly ledChanged: boolean } {
-    const before = this.#said
-    const now = new Map<GroupId, Said>()
-    const leading: LocalReplica[] = []
-    const led: { group: GroupId; term: number }[] = []
+  /** It began or ceased to run, or may say something else than before. */
+  changed(group: GroupId): void {
+    this.#changed.add(group)
+  }
+
+  /** Looks at `most` of those that changed. Says what differs from what they said before. */
+  look(most: number): Looked {
     let [leadersChanged, ledChanged] = [false, false]
-    for (const replica of this.#replicas.handles()) {
-      const { group } = replica
-      const { leaderNode, term, role, ready } = replica.status()
-      const said = { leaderNode, term, leads: role === 'leader' && ready }
-      const last = before.get(group)
-      if (last?.leaderNode !== leaderNode || last.term !== term) leadersChanged = true
-      if (said.leads !== (last?.leads ?? false) || (said.leads && last?.term !== term)) ledChanged = true
-      if (said.leads) {
-        leading.push(replica)
-        led.push({ group, term })
-      }
-      now.set(group, said)
+    let left = most
+    for (const group of this.#changed) {
+      if (left-- === 0) break
+      this.#changed.delete(group)
+      const before = this.#said.get(group)
+      const now = this.#lookAt(group)
+      if (now?.leaderNode !== before?.leaderNode || now?.term !== before?.term) leadersChanged = true
+      if (ledTerm(now) !== ledTerm(before)) ledChanged = true
     }
-    const changed = {
-      leadersChanged: leadersChanged || before.size !== now.size,
-      ledChanged: ledChanged || led.length !== this.#led.length,
+    if (ledChanged) this.#leads = undefined
+    return { leadersChanged, ledChanged, more: this.#changed.size > 0 }
+  }
+
+  #lookAt(group: GroupId): Said | undefined {
+    const replica = this.get(group)
+    this.#leading.delete(group)
+    if (replica === undefined) {
+      this.#said.delete(group)
+      return undefined
     }
-    this.#said = now
-    this.#leading = leading
-    this.#led = led
-    return changed
+    const { leaderNode, term, role, ready } = replica.status()
+    const said = { leaderNode, term, leads: role === 'leader' && ready }
+    if (said.leads) this.#leading.set(group, replica)
+    this.#said.set(group, said)
+    return said
   }
 }
+
+const NOBODY: Leader = { node: 0, term: 0 }
 
 interface Said {
   readonly leaderNode: NodeId
   readonly term: number
   readonly leads: boolean
+}
+
+/** 0: it does not lead. */
+function ledTerm(said: Said | undefined): number {
+  return said?.leads === true ? said.term : 0
 }

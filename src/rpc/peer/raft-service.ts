@@ -49,15 +49,22 @@ function serveExchange(call: ServerDuplexStream<Uint8Array, Uint8Array>, options
   // Tells the caller that its frames are heard, before there is anything else to say.
   call.sendMetadata(new Metadata())
   let open = true
+  const refuse = (error: unknown) => {
+    open = false
+    note(error, peer, options)
+    call.emit('error', toStatus(error))
+  }
   call.on('data', (body: Uint8Array) => {
     // Of a connection that a violation ends, whichever of its streams it came over, nothing more is taken.
     if (!open || options.connections.isDropped(peer.peer)) return
     try {
-      peer.receiver.frame(peer.from, decodeBody(body))
+      const later = peer.receiver.frame(peer.from, decodeBody(body))
+      if (later === undefined) return
+      // This turn has had enough: what is behind waits in the connection.
+      call.pause()
+      later.then(() => call.resume(), refuse)
     } catch (error) {
-      open = false
-      note(error, peer, options)
-      call.emit('error', toStatus(error))
+      refuse(error)
     }
   })
   call.on('end', () => call.end())

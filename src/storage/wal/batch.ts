@@ -3,6 +3,7 @@
  * the records that free a segment: those copy the durable log, and what was appended follows on top.
  */
 import { assert } from '../../base/assert.ts'
+import { WRITES_PER_BATCH } from '../../base/limits.ts'
 import type { RecentCache } from './recent.ts'
 import { decodeTable, type RecordInput } from './records.ts'
 import type { Registry } from './registry.ts'
@@ -65,7 +66,7 @@ export class Collector {
     let bytes = 0
     let count = 0
     for (const write of this.#pending) {
-      if (count > 0 && bytes + write.bytes > BATCH_BYTES_MAX) break
+      if (count === WRITES_PER_BATCH || (count > 0 && bytes + write.bytes > BATCH_BYTES_MAX)) break
       bytes += write.bytes
       count++
     }

@@ -100,6 +100,28 @@ describe('leader balancer', () => {
     expect(asked).toEqual([2000, 2200, 2400, 2600, 2800, 3000, 3200, 3400])
   })
 
+  test('of a thousand leaders some are looked at each time, and all in their turn', async () => {
+    replicas = Array.from({ length: 1000 }, (_, i) => new Leading(time, 1001 + i))
+    let asked = 0
+    for (const replica of replicas) {
+      const status = replica.status.bind(replica)
+      replica.status = () => {
+        asked++
+        return status()
+      }
+    }
+    mayLead = false
+    for (let tick = 0; tick < 4; tick++) {
+      const before = asked
+      await run(200)
+      expect(asked - before).toBeLessThanOrEqual(256)
+    }
+    expect(asked).toBe(1000)
+    mayLead = true
+    await run(4000)
+    expect(replicas.filter((replica) => replica.asked.length > 0).length).toBeGreaterThan(8)
+  })
+
   test('a follower hands nothing over', async () => {
     for (const replica of replicas) replica.role = 'follower'
     await run(10_000)

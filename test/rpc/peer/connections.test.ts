@@ -28,6 +28,7 @@ beforeEach(async () => {
     frame: (_: NodeId, frame: Uint8Array) => {
       if (frame[0] === LIE) throw violation('frame', 'it is a lie')
       frames.push(frame[0] ?? 0)
+      return undefined
     },
     snapshot: async () => undefined,
     peerDown: () => undefined,

@@ -33,13 +33,14 @@ afterEach(() => {
 
 /** What arrives at a node, as events `frame`, `snapshot`, `down`. */
 class Inbox extends EventEmitter implements PeerReceiver {
-  onFrame: (frame: Uint8Array) => void = () => undefined
+  onFrame: (frame: Uint8Array) => Promise<void> | void = () => undefined
   onChunk: (chunk: Uint8Array) => void = () => undefined
   readonly taken: number[][] = []
 
-  frame(from: NodeId, frame: Uint8Array): void {
-    this.onFrame(frame)
+  frame(from: NodeId, frame: Uint8Array): Promise<void> | undefined {
+    const later = this.onFrame(frame)
     this.emit('frame', from, [...frame])
+    return later instanceof Promise ? later : undefined
   }
 
   async snapshot(from: NodeId, header: Uint8Array, chunks: AsyncIterable<Uint8Array>): Promise<void> {
@@ -211,6 +212,34 @@ describe('the peer port', () => {
     const heard = once(peer.inbox, 'frame')
     transport.send(2, 'control', bytes(1))
     expect(await heard).toEqual([1, [1]])
+  })
+
+  test('reads no more of a connection before the frame that has to wait is taken', async () => {
+    const peer = await listen(2)
+    const { transport } = connect(peer.address)
+    let take: () => void = () => undefined
+    const waits = new Promise<void>((resolve) => {
+      take = resolve
+    })
+    peer.inbox.onFrame = (frame) => (frame[0] === 1 ? waits : undefined)
+    const heard: number[] = []
+    const last = new Promise<void>((resolve) => {
+      peer.inbox.on('frame', (_from, [frame]: number[]) => {
+        heard.push(frame ?? 0)
+        if (frame === 3) resolve()
+      })
+    })
+    const append = once(peer.inbox, 'frame')
+    for (let i = 1; i <= 3; i++) transport.send(2, 'control', bytes(i))
+    await append
+    // The other lane is a connection of its own.
+    const other = once(peer.inbox, 'frame')
+    transport.send(2, 'append', bytes(9))
+    await other
+    expect(heard).toEqual([1, 9])
+    take()
+    await last
+    expect(heard).toEqual([1, 9, 2, 3])
   })
 
   test('says that a peer is gone once its connection was reset and the next one refused', async () => {

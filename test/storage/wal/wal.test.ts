@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, describe, expect, it } from 'vitest'
+import { WRITES_PER_BATCH } from '../../../src/base/limits.ts'
 import { type Disk, nodeDisk } from '../../../src/storage/disk.ts'
 import { settle } from '../manual-env.ts'
 import { SimulatedDisk } from '../simulated-disk.ts'
@@ -55,6 +56,26 @@ describe.each(PLACES)('a log on %s', (_name, place) => {
       expect(wal.group(5)?.term(3)).toBe(2)
       expect(texts(wal.group(5)).at(-1)).toBe('entry 3 of term 2')
     }
+  })
+
+  it('makes a batch of so many writes, and the next of the others, each confirmed in its order', async () => {
+    const { disk, dir } = place()
+    const { wal } = await openLog(disk, { dir })
+    const before = wal.stats().batches
+    const confirmed: { group: number; batch: number }[] = []
+    const count = 2 * WRITES_PER_BATCH + 1
+    await new Promise<void>((resolve) => {
+      for (let group = 1; group <= count; group++) {
+        wal.append({ group, replica: group, entries: entries(1, 1) }, () => {
+          confirmed.push({ group, batch: wal.stats().batches - before })
+          if (group === count) resolve()
+        })
+      }
+    })
+    expect(confirmed.map(({ group }) => group)).toEqual(Array.from({ length: count }, (_, i) => i + 1))
+    const sizes = [1, 2, 3].map((batch) => confirmed.filter((one) => one.batch === batch).length)
+    expect(sizes).toEqual([WRITES_PER_BATCH, WRITES_PER_BATCH, 1])
+    await wal.close()
   })
 
   it('keeps types of entries, empty data and large data across segments', async () => {
