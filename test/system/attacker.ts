@@ -63,7 +63,6 @@ function takenBack(port: number, streams: number): void {
     const opened = Array.from({ length: streams }, () => stream(one))
     setImmediate(() => {
       for (const each of opened) each?.close(constants.NGHTTP2_CANCEL)
-      setImmediate(() => one.destroy())
     })
   })
 }

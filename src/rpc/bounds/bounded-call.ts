@@ -162,7 +162,7 @@ export class BoundedCall extends ServerInterceptingCall implements BookedCall, L
   }
 
   #gone(): void {
-    if (this.#state === 'open' && !this.#spoken) this.client.tookBack(this.#parts.env.monoMs())
+    if (this.#state !== 'over' && !this.#spoken) this.client.tookBack(this.#parts.env.monoMs())
     this.#close()
   }
 

@@ -36,6 +36,7 @@ export function createBoundedServer({ env, bounds, statusOf, server: options }: 
   }
   const book = new CallBook(env, bounds, onRefused)
   const clients = new WeakMap<Http2Session, ClientCalls>()
+  const dropped = new WeakSet<Http2Session>()
   const interceptor: ServerInterceptor = ({ requestStream }, call) => {
     const stream = http2Stream(call)
     const client = clientOf(stream.session, call.getPeer())
@@ -78,12 +79,17 @@ export function createBoundedServer({ env, bounds, statusOf, server: options }: 
     return client
   }
 
+  /** Of a stream on a connection that ends: whoever asked hears of that. */
+  const gone = () => undefined
+
   function drop(session: Http2Session | undefined): void {
-    if (session === undefined || session.destroyed) return
+    if (session === undefined || dropped.has(session)) return
+    dropped.add(session)
     onRefused('streams')
     // Streams that came in the same read have not been told of yet: nobody needs to hear of them.
-    session.removeAllListeners('stream')
-    session.destroy(undefined, constants.NGHTTP2_ENHANCE_YOUR_CALM)
+    session.removeAllListeners('stream').on('stream', (stream) => stream.on('error', gone))
+    // Not while the session reads: Node's native code ends the process over a session that goes under it.
+    setImmediate(() => session.destroy(undefined, constants.NGHTTP2_ENHANCE_YOUR_CALM))
   }
 
   return {

@@ -112,7 +112,7 @@ export class ClientCalls {
     if (this.serving === 0 && this.#refusedInARow >= REFUSED_MAX) this.#options.drop()
   }
 
-  /** The client took a call back before it had asked for anything. */
+  /** A call has ended, by its client, before it had asked for anything. */
   tookBack(nowMs: number): void {
     if (nowMs - this.#takenBackFromMs >= TAKEN_BACK_MS) {
       this.#takenBackFromMs = nowMs

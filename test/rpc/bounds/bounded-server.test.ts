@@ -124,19 +124,22 @@ test('a connection that asks on and on though it is refused is closed', async ()
   await until(() => server.stats().streams === 0 && server.stats().connections === 0)
 })
 
-test("a connection that opens calls and takes them back at once is closed, and the rest of them is nobody's affair", async () => {
-  const { raw, honest } = await serve({})
-  const greedy = raw()
-  await new Promise((resolve) => greedy.session.once('remoteSettings', resolve))
-  // Those that wait in the client take the place of each that is gone: what one read brings is many times the bound.
-  const calls = Array.from({ length: 2000 }, () => greedy.call(Queue.Consume.path))
-  await until(() => server.stats().streams === STREAMS_UNTRIED)
-  for (const { stream } of calls) stream.close(constants.NGHTTP2_CANCEL)
-  await greedy.closed
-  await until(() => server.stats().streams === 0 && server.stats().connections === 0)
-  expect(server.stats().refused).toMatchObject({ streams: 1, time: 0 })
-  expect((await produced(honest())).index).toHaveLength(1)
-})
+test.each([Queue.Consume.path, Queue.ProduceStream.path, Queue.Produce.path])(
+  "a connection that opens calls of %s and takes them back at once is closed, the rest of them nobody's affair",
+  async (path) => {
+    const { raw, honest } = await serve({})
+    const greedy = raw()
+    await new Promise((resolve) => greedy.session.once('remoteSettings', resolve))
+    // Those that wait in the client take the place of each that is gone: what one read brings is many times the bound.
+    const calls = Array.from({ length: 2000 }, () => greedy.call(path))
+    await until(() => server.stats().streams === STREAMS_UNTRIED)
+    for (const { stream } of calls) stream.close(constants.NGHTTP2_CANCEL)
+    await greedy.closed
+    await until(() => server.stats().streams === 0 && server.stats().connections === 0)
+    expect(server.stats().refused).toMatchObject({ streams: 1, time: 0 })
+    expect((await produced(honest())).index).toHaveLength(1)
+  },
+)
 
 test('who takes back streams that have asked for something is as welcome as before', async () => {
   const { honest } = await serve({})
