@@ -265,7 +265,10 @@ export class Partition {
     const leadership = this.#leadership
     if (leadership === undefined) return
     this.#leadership = undefined
-    leadership.dispatcher.stop(this.#refusal(this.#closed ?? 'NOT_LEADER'))
+    const reason = this.#closed ?? 'NOT_LEADER'
+    leadership.dispatcher.stop(this.#refusal(reason))
+    // The next leadership may be this node's as well: it begins from what is stored, not from what the last one wanted.
+    this.#proposer.refuseWaiting(reason)
     this.#options.onEvent({ type: 'leaderLost', topic: this.info.topic, partition: this.info.id })
   }
 

@@ -74,7 +74,7 @@ export async function serve(context: Context, opened: Opened): Promise<ReadyInfo
   })
   parts.directory = directory
   closers.push(() => directory.close())
-  const broker = openBroker(context, directory)
+  const broker = openBroker(context, directory, lines)
   const steps = watchForwardStep({
     env,
     broker,
@@ -199,12 +199,12 @@ function openShard(
   return { shard, transport }
 }
 
-function openBroker({ config, env, log, closers }: Context, directory: CatalogDirectory): Broker {
+function openBroker({ config, env, log, closers }: Context, directory: CatalogDirectory, lines: RareLines): Broker {
   const broker = createBroker({
     env,
     directory,
     config: { leaseMs: config.leaseMs, reattachMs: config.reattachMs, maxClockSkewMs: config.maxClockSkewMs },
-    onEvent: (event) => logBroker(log, event),
+    onEvent: (event) => logBroker(log, lines, event),
   })
   closers.push(() => broker.close())
   return broker

@@ -1,6 +1,6 @@
 /** What consumers of a leader get, and when: against the real timer view in virtual time. */
 import { expect, test } from 'vitest'
-import { OUTSTANDING_MAX } from '../../src/base/limits.ts'
+import { LOOK_AHEAD_BYTES_MAX, OUTSTANDING_MAX } from '../../src/base/limits.ts'
 import { decodeTimerCommand } from '../../src/views/timer/codec.ts'
 import { Harness, latestMs } from './harness.ts'
 
@@ -407,6 +407,17 @@ test('a nacked message is delivered again after its delay, with its count', asyn
     acked: 0,
     nacked: 1,
   })
+})
+
+test('who can take nothing hears that the group has caught up once memory for the look is there', async () => {
+  const h = new Harness()
+  h.memory.lookAhead.reserve(LOOK_AHEAD_BYTES_MAX)
+  const idle = h.consumer('a', { credit: 0 })
+  await h.time.run(1_000)
+  expect(idle.caughtUpAt).toEqual([])
+  h.memory.lookAhead.release(LOOK_AHEAD_BYTES_MAX)
+  await h.time.run(1_100)
+  expect(idle.caughtUpAt).toHaveLength(1)
 })
 
 test('the group says when it has caught up, and again after each delivery', async () => {

@@ -185,6 +185,20 @@ test('every caller is answered exactly once through refusals, losses and take-ov
   expect([...answered.values()].every((n) => n === 1)).toBe(true)
 })
 
+test('what waits when a leadership ends is refused, also when the next one is its own', async () => {
+  const h = new Harness()
+  const consumer = h.consumer('a')
+  await h.time.run(1)
+  await h.produced()
+  const before = h.handle.proposed.length
+  const waiting = h.produce()
+  consumer.session.ack(1, consumer.held)
+  h.handle.change({ term: h.handle.status().term + 1 })
+  expect(reason(await h.time.during(waiting))).toBe('NOT_LEADER')
+  await h.time.run(1)
+  expect(h.handle.proposed.length).toBe(before)
+})
+
 test('deliveries go on after stale and refused deliver commands, and nothing is lost or doubled', async () => {
   const h = new Harness()
   const consumer = h.consumer('a', { credit: 50 }, { ack: true })

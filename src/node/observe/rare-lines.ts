@@ -1,6 +1,6 @@
 /**
- * Log lines that another node can provoke: one for each kind and node now and then, with how many were left out since, so
- * that whoever can speak to the peer port cannot fill a disk with them.
+ * Log lines that come again and again, since another node provokes them or what is damaged stays so: one for each kind and
+ * origin now and then, with how many were left out since, so that nobody fills a disk with them.
  */
 import type { Env } from '../../base/env.ts'
 import type { NodeId } from '../../base/ids.ts'
@@ -16,7 +16,7 @@ interface Written {
 export class RareLines {
   readonly #env: Env
   readonly #log: Log
-  /** Bounded: by the nodes of the cluster. */
+  /** Bounded: by the nodes of the cluster, and its partitions. */
   readonly #written = new Map<string, Written>()
 
   constructor(env: Env, log: Log) {
@@ -25,7 +25,16 @@ export class RareLines {
   }
 
   warn(event: string, peer: NodeId, fields: Readonly<Record<string, string>>): void {
-    const key = `${event} ${peer}`
+    this.#write('warn', event, `${peer}`, { peer, ...fields })
+  }
+
+  /** `of`: where it comes from. */
+  error(event: string, of: string, fields: Readonly<Record<string, unknown>>): void {
+    this.#write('error', event, of, fields)
+  }
+
+  #write(level: 'warn' | 'error', event: string, of: string, fields: Readonly<Record<string, unknown>>): void {
+    const key = `${event} ${of}`
     const nowMs = this.#env.monoMs()
     const last = this.#written.get(key)
     if (last !== undefined && nowMs - last.atMs < EVERY_MS) {
@@ -33,6 +42,6 @@ export class RareLines {
       return
     }
     this.#written.set(key, { atMs: nowMs, leftOut: 0 })
-    this.#log.warn(event, { peer, ...fields, leftOut: last?.leftOut ?? 0 })
+    this.#log[level](event, { ...fields, leftOut: last?.leftOut ?? 0 })
   }
 }

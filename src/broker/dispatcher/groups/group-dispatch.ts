@@ -15,6 +15,8 @@ import { isPullConsumer } from './pull-name.ts'
 
 /** Sessions that hear in one look that the group has caught up: each is a frame. */
 const TOLD_AT_ONCE = 128
+/** Between two looks of a group that waits for memory only to say that it has caught up: there may be a thousand. */
+const SCARCE_MS = 1000
 
 export class GroupDispatch implements DispatchedGroup {
   readonly name: GroupName
@@ -142,7 +144,7 @@ export class GroupDispatch implements DispatchedGroup {
     this.#leases.run(group, now, mono)
     if (this.#sessions.size > 0) {
       this.#deliveries.serve(group, now, mono)
-      this.#noteCaughtUp(group, now)
+      this.#noteCaughtUp(group, now, mono)
     } else {
       this.#deliveries.rest()
       if (!this.#deliveries.inFlight) windows(this.name.channel).leave(this)
@@ -150,14 +152,16 @@ export class GroupDispatch implements DispatchedGroup {
     this.#leases.foresee(group, now, mono, this.outlook)
   }
 
-  #noteCaughtUp(group: GroupView, now: number): void {
+  #noteCaughtUp(group: GroupView, now: number, mono: number): void {
     if (this.#deliveries.inFlight || !this.#sessions.curious) return
     const { horizon, memory, windows, fill } = this.#context
     const { cursor } = group
     const window = windows(this.name.channel).use(this, cursor)
-    // While memory is scarce only those read who can take what they find.
-    const reads = !window.knows(cursor) && !memory.lookAhead.tight
-    if (reads && window.wantsFill(cursor, now)) fill(this.name.channel, window, cursor)
+    if (!window.knows(cursor)) {
+      // While memory is scarce only those read who can take what they find; nobody tells when it is scarce no more.
+      if (memory.lookAhead.tight) this.outlook.atMono(mono + SCARCE_MS)
+      else if (window.wantsFill(cursor, now)) fill(this.name.channel, window, cursor)
+    }
     const nextReady = group.nextReadyAt()
     if (window.nextDue(cursor) <= now || (nextReady !== undefined && nextReady <= now)) return
     this.#sessions.caughtUp(horizon(now), TOLD_AT_ONCE)
