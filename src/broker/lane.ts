@@ -14,17 +14,29 @@ export type Answer =
   | { readonly type: 'reply'; readonly reply: TimerReply; readonly at: number }
   | { readonly type: 'failed'; readonly error: SandglassError }
 
-export interface WaitingCommand {
-  readonly bytes: Uint8Array
-  /** Messages it names: bounds the time apply takes. */
-  readonly weight: number
-  readonly done: (answer: Answer) => void
-  /** Whether its caller still waits; asked when its turn comes. Default: yes. */
-  readonly wanted?: (() => boolean) | undefined
-}
-
 /** What a waiting command costs beside its bytes: the record and its callback. */
 const COMMAND_COST = 128
+
+export class WaitingCommand {
+  readonly bytes: Uint8Array
+  readonly weight: number
+  readonly done: (answer: Answer) => void
+  readonly wanted: (() => boolean) | undefined
+  /** Bytes that it keeps in memory; asked of the engine once. */
+  readonly cost: number
+
+  /**
+   * `weight`: messages it names, which bounds the time apply takes. `wanted`: whether its caller still waits; asked when its
+   * turn comes. Default: yes.
+   */
+  constructor(bytes: Uint8Array, weight: number, done: (answer: Answer) => void, wanted?: () => boolean) {
+    this.bytes = bytes
+    this.weight = weight
+    this.done = done
+    this.wanted = wanted
+    this.cost = pinnedBytes(bytes) + COMMAND_COST
+  }
+}
 
 /** Bytes of commands that all partitions of a node together let wait, or have proposed and not answered. */
 export interface LaneBudgets {
@@ -82,9 +94,8 @@ export class Lane {
   }
 
   push(item: WaitingCommand): void {
-    const cost = costOf(item)
-    this.#cost += cost
-    this.#budget.take(cost)
+    this.#cost += item.cost
+    this.#budget.take(item.cost)
     this.#queue.push(item)
     this.#weight += item.weight
   }
@@ -93,18 +104,18 @@ export class Lane {
   moveTo(batch: EntryBatch): number {
     let cost = 0
     for (let item = this.#queue.first; item !== undefined; item = this.#queue.first) {
-      const wanted = item.wanted?.() ?? true
+      const wanted = item.wanted === undefined || item.wanted()
       if (wanted && !batch.add(item)) break
       this.#queue.shift()
       this.#weight -= item.weight
-      if (wanted) cost += costOf(item)
+      if (wanted) cost += item.cost
       else this.#drop(item)
     }
     return cost
   }
 
   #drop(item: WaitingCommand): void {
-    this.answered(costOf(item))
+    this.answered(item.cost)
     item.done({
       type: 'failed',
       error: new SandglassError('DEADLINE', 'Cannot store it: nobody waits for it any more'),
@@ -119,12 +130,8 @@ export class Lane {
   /** Takes everything that waits and gives its cost back. */
   drain(): readonly WaitingCommand[] {
     const rest = this.#queue.drain()
-    for (const item of rest) this.answered(costOf(item))
+    for (const item of rest) this.answered(item.cost)
     this.#weight = 0
     return rest
   }
-}
-
-function costOf({ bytes }: WaitingCommand): number {
-  return pinnedBytes(bytes) + COMMAND_COST
 }

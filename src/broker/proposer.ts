@@ -9,7 +9,7 @@ import { COMMAND_BYTES_MAX } from '../base/limits.ts'
 import type { ProposalOutcome } from '../replication/group.ts'
 import { encodeTimerCommand } from '../views/timer/codec.ts'
 import type { TimerCommand, TimerReply } from '../views/timer/commands.ts'
-import { type Answer, EntryBatch, Lane, type LaneBudgets, type WaitingCommand } from './lane.ts'
+import { type Answer, EntryBatch, Lane, type LaneBudgets, WaitingCommand } from './lane.ts'
 import type { TimerHandle } from './timer-handle.ts'
 
 export interface ProposerOptions {
@@ -71,7 +71,7 @@ export class Proposer {
       done({ type: 'failed', error: tooLarge(command, bytes.length) })
       return
     }
-    lane.push({ bytes, weight: weightOf(command), done, wanted })
+    lane.push(new WaitingCommand(bytes, weightOf(command), done, wanted))
     this.#options.schedule()
   }
 

@@ -2,6 +2,7 @@
 import { HealthImplementation } from 'grpc-health-check'
 import { Budget } from '../base/budget.ts'
 import { NODE_OUTFLOW_BYTES_MAX, NODE_PASSING_BYTES_MAX, RECEIVE_BYTES_MAX } from '../base/limits.ts'
+import { WITHOUT_CHANNELZ } from '../wire/channels.ts'
 import { createErrorCodec } from '../wire/errors.ts'
 import { createServerWire } from '../wire/wire.ts'
 import type { ApiServer, ApiServerOptions } from './api-types.ts'
@@ -18,6 +19,7 @@ import { StreamRegistry } from './stream-registry.ts'
 import { topicsHandlers } from './topics-service.ts'
 
 const SERVER_OPTIONS = {
+  ...WITHOUT_CHANNELZ,
   'grpc.max_receive_message_length': RECEIVE_BYTES_MAX,
   'grpc.max_send_message_length': -1,
   'grpc.keepalive_time_ms': 10_000,

@@ -243,7 +243,7 @@ export interface Settled {
   readonly error: ErrorMessage | null
 }
 
-/** Nothing of the group is due now that is not held by somebody. Sent when that becomes so. */
+/** Nothing of the group is due now that is not held by somebody. Sent when that becomes so, if the consumer was given something since it last heard it. */
 export interface CaughtUp {
   readonly atMs: number
 }

@@ -18,10 +18,17 @@ export class NumberReader extends protobuf.BufferReader {
   }
 
   override uint32(): number {
-    const byte = this.buf[this.pos] ?? 0x80
-    if (byte < 0x80) {
-      this.pos += 1
-      return byte
+    const { buf, pos } = this
+    const low = buf[pos] ?? 0x80
+    if (low < 0x80) {
+      this.pos = pos + 1
+      return low
+    }
+    // Lengths of most bodies.
+    const high = buf[pos + 1] ?? 0x80
+    if (high < 0x80) {
+      this.pos = pos + 2
+      return (low & 0x7f) | (high << 7)
     }
     const value = readSafeInteger(this)
     if (value > UINT32_MAX) throw new RangeError('number is 2^32 or more')

@@ -1,13 +1,13 @@
 import { expect, test } from 'vitest'
 import { Budget } from '../../src/base/budget.ts'
-import { EntryBatch, Lane } from '../../src/broker/lane.ts'
+import { EntryBatch, Lane, WaitingCommand } from '../../src/broker/lane.ts'
 
 const KIB = 1024
 
 /** Fills the lane with commands of 1 KiB; how many went in. */
 function fill(lane: Lane): number {
   let count = 0
-  for (; !lane.full; count++) lane.push({ bytes: new Uint8Array(KIB), weight: 1, done: () => undefined })
+  for (; !lane.full; count++) lane.push(new WaitingCommand(new Uint8Array(KIB), 1, () => undefined))
   return count
 }
 
@@ -30,6 +30,6 @@ test('a lane gives back what was answered and what was refused, and counts what 
   lane.answered(cost)
   expect(budget.used).toBe(0)
   const frame = new Uint8Array(20 * KIB)
-  lane.push({ bytes: frame.subarray(0, 10), weight: 1, done: () => undefined })
+  lane.push(new WaitingCommand(frame.subarray(0, 10), 1, () => undefined))
   expect([lane.full, lane.drain().length, budget.used, lane.full]).toEqual([true, 1, 0, false])
 })

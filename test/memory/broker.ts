@@ -1,7 +1,7 @@
 /** What a leader keeps of commands on their way. */
 import { Budget } from '../../src/base/budget.ts'
 import { SandglassError } from '../../src/base/errors.ts'
-import { createLaneBudgets, EntryBatch, Lane } from '../../src/broker/lane.ts'
+import { createLaneBudgets, EntryBatch, Lane, WaitingCommand } from '../../src/broker/lane.ts'
 import { Proposer } from '../../src/broker/proposer.ts'
 import type { ProposalOutcome } from '../../src/replication/group.ts'
 import type { ProduceCommand, TimerReply } from '../../src/views/timer/commands.ts'
@@ -31,9 +31,9 @@ function unanswered(budgets = createLaneBudgets()) {
 export const BROKER = {
   lane() {
     const lane = new Lane(16 * MIB, new Budget(64 * MIB))
-    lane.push({ bytes: new Uint8Array(MIB - 1), weight: 1, done: NOBODY })
+    lane.push(new WaitingCommand(new Uint8Array(MIB - 1), 1, NOBODY))
     for (let given = 0; given < 60; given++) {
-      lane.push({ bytes: new Uint8Array(MIB - 1), weight: 1, done: NOBODY })
+      lane.push(new WaitingCommand(new Uint8Array(MIB - 1), 1, NOBODY))
       lane.answered(lane.moveTo(new EntryBatch()))
     }
     return lane

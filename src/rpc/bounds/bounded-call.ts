@@ -90,9 +90,10 @@ export class BoundedCall extends ServerInterceptingCall implements BookedCall, L
   }
 
   override sendMessage(message: unknown, callback: () => void): void {
-    const taken = this.#bytes.sent(message)
+    const bytes = message instanceof Uint8Array ? message.byteLength : 0
+    this.#bytes.sending(bytes)
     this.#inner.sendMessage(message, () => {
-      taken()
+      this.#bytes.sent(bytes)
       callback()
     })
   }

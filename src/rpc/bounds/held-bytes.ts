@@ -73,14 +73,14 @@ export class HeldBytes {
     this.#hold(-less)
   }
 
-  /** An answer goes out; call what is returned once the client has it. */
-  sent(answer: unknown): () => void {
-    const bytes = answer instanceof Uint8Array ? answer.byteLength : 0
+  /** An answer of so many bytes goes out. */
+  sending(bytes: number): void {
     this.#unsent += bytes
     this.#hold(bytes)
-    return () => {
-      this.#unsent -= bytes
-      this.#hold(-bytes)
-    }
+  }
+
+  /** The client has it. */
+  sent(bytes: number): void {
+    this.sending(-bytes)
   }
 }

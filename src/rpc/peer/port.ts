@@ -2,6 +2,7 @@
 import { Server, ServerCredentials } from '@grpc/grpc-js'
 import type { Env } from '../../base/env.ts'
 import { COMMAND_BYTES_MAX, PEER_CONNECTIONS_MAX, PEER_FRAME_BYTES } from '../../base/limits.ts'
+import { WITHOUT_CHANNELZ } from '../../wire/channels.ts'
 import { Connections } from '../bounds/connections.ts'
 import { PortListener } from '../bounds/port-listener.ts'
 import { type PeerConnections, TrackedConnections } from './connections.ts'
@@ -24,6 +25,7 @@ const IDLE_MS = 30_000
 
 export function createPeerServer(env: Env, connectionsMax = PEER_CONNECTIONS_MAX): PeerServer {
   const services = new Server({
+    ...WITHOUT_CHANNELZ,
     // A frame is at most PEER_FRAME_BYTES or one entry, which holds at most one command of this size.
     'grpc.max_receive_message_length': Math.max(PEER_FRAME_BYTES, COMMAND_BYTES_MAX) + SLACK_BYTES,
     'grpc.max_send_message_length': -1,

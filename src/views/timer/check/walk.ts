@@ -35,6 +35,11 @@ export class Walk {
   /** 0 once something is wrong. */
   number(max = MAX): number {
     const bytes = this.#bytes
+    const first = bytes[this.#at] ?? 128
+    if (first < 128 && first <= max) {
+      this.#at++
+      return first
+    }
     let value = 0
     for (let scale = 1, count = 0; count < NUMBER_BYTES_MAX; count++, scale *= 128) {
       const byte = bytes[this.#at++]
