@@ -2,6 +2,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Cluster } from '../../chaos/harness/cluster.ts'
 import { eventually } from '../../chaos/harness/deadline.ts'
+import { statusOf } from '../../chaos/harness/status.ts'
 import type { SandglassClient } from '../../src/client/index.ts'
 import type { Report } from '../report.ts'
 import type { Meter } from './metered.ts'
@@ -9,6 +10,7 @@ import { scraped } from './scraped.ts'
 
 const TOPIC = 'partitions'
 const PARTITIONS = 1000
+const STATUSES = 5
 const WATCHED_MS = 10_000
 const LEADERS_MS = 120_000
 
@@ -26,6 +28,10 @@ export async function partitionTurns(cluster: Cluster, report: Report, meter: Me
   })
   await meter.turnsOf(report, `produce over ${PARTITIONS} partitions`, () => produceToAll(client))
   await meter.turnsOf(report, `scrapes beside ${PARTITIONS} partitions`, () => scraped(cluster))
+  await meter.turnsOf(report, `cluster status of ${PARTITIONS} partitions`, async () => {
+    for (let i = 0; i < STATUSES; i++) await statusOf(cluster)
+    return 'ok'
+  })
   await meter.turnsOf(report, `kill of a node with ${PARTITIONS} partitions`, async () => {
     await first.kill()
     return leaders(client, first.name)

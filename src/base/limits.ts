@@ -132,10 +132,13 @@ export const IDLE_MS = 2000
 export const SLICE_MS = 5
 /**
  * Replicas visited and ticked, messages of peers taken, and writes confirmed in one turn of the event loop; what is more waits for
- * the next, behind what has come in meanwhile. Counts and not times, so that a node that waits for a processor gets as much
- * done in a turn as any other.
+ * the next, behind what has come in meanwhile. Counts and not times, and large beside what a turn costs anyway: a node that
+ * waits for a processor must not get less done. So they grow where they do not suffice: nobody waits for more than so many
+ * turns, and messages that wait turn after turn are taken in ever larger lots.
  */
-export const VISITS_PER_TURN = 96
-export const TICKS_PER_TURN = 256
-export const MESSAGES_PER_TURN = 128
-export const WRITES_PER_BATCH = 256
+export const VISITS_PER_TURN = 256
+export const TICKS_PER_TURN = 512
+export const TURNS_PER_ROUND = 4
+export const MESSAGES_PER_TURN = 256
+export const MESSAGES_PER_TURN_MAX = 16 * MESSAGES_PER_TURN
+export const WRITES_PER_BATCH = 512

@@ -26,13 +26,9 @@ export interface Ports {
 /** Rejects with StartError PORT_* or ADDRESS_*. */
 export async function openPorts({ config, env, log, metrics, readiness, closers }: Context): Promise<Ports> {
   const host = await listenAddress(config.bindAddr)
-  const probes = { metrics: () => metrics.render(), notReady: () => readiness.reasons() }
-  const side = await listening(config, 'http_port', (port) => openSidePort(host, port, probes))
-  closers.push(() => side.close())
-  const peers = await listening(config, 'raft_port', (port) => openPeerPort(joinHostPort(host, port), env))
-  closers.push(() => peers.close())
   const internal = new InternalErrors(env, log)
   closers.push(() => internal.close())
+  // Its protos are read and compiled in one go: before anybody can ask anything of this node.
   const api = createApiServer({
     env,
     onInternal: (error) => internal.note(error),
@@ -41,6 +37,11 @@ export async function openPorts({ config, env, log, metrics, readiness, closers 
     onCall: (method, code, ms) => metrics.call(method, code, ms),
   })
   closers.push(() => api.close())
+  const probes = { metrics: () => metrics.render(), notReady: () => readiness.reasons() }
+  const side = await listening(config, 'http_port', (port) => openSidePort(host, port, probes))
+  closers.push(() => side.close())
+  const peers = await listening(config, 'raft_port', (port) => openPeerPort(joinHostPort(host, port), env))
+  closers.push(() => peers.close())
   const apiPort = await listening(config, 'grpc_port', (port) => api.listen(joinHostPort(host, port)))
   return { side, peers, api, apiPort }
 }

@@ -6,7 +6,7 @@ import type { Env } from '../base/env.ts'
 import { SandglassError } from '../base/errors.ts'
 import { Fifo } from '../base/fifo.ts'
 import type { GroupId, NodeId } from '../base/ids.ts'
-import { MESSAGES_PER_TURN } from '../base/limits.ts'
+import { MESSAGES_PER_TURN, MESSAGES_PER_TURN_MAX } from '../base/limits.ts'
 import type { Message } from '../raft/types.ts'
 import { decodeFrame, decodeSnapshotHeader, type Pulse, type SnapshotHeader } from './frame/frame.ts'
 
@@ -41,16 +41,22 @@ const BYTES_PER_MESSAGE = 4096
 
 export class Inbox {
   readonly #parts: InboxParts
-  /** In this turn, in messages. */
+  /** In this turn, in messages; and how many it takes. */
   #work = 0
+  #room = MESSAGES_PER_TURN
+  /** Something had to wait in this turn. */
+  #short = false
   readonly #waiting = new Fifo<Waiting>()
 
   constructor(parts: InboxParts) {
     this.#parts = parts
   }
 
-  /** Another turn has begun. */
+  /** Another turn has begun: with more room than the last one if that had too little, else with less. */
   turned(): void {
+    const room = this.#short ? 2 * this.#room : this.#room / 2
+    this.#room = Math.min(MESSAGES_PER_TURN_MAX, Math.max(MESSAGES_PER_TURN, room))
+    this.#short = false
     this.#work = 0
   }
 
@@ -59,12 +65,13 @@ export class Inbox {
    * next turn, and so must what comes behind it; rejects alike.
    */
   frame(from: NodeId, bytes: Uint8Array): Promise<void> | undefined {
-    if (this.#waiting.length === 0 && this.#work < MESSAGES_PER_TURN) {
+    if (this.#waiting.length === 0 && this.#work < this.#room) {
       this.#take(from, bytes)
       return undefined
     }
     return new Promise<void>((taken, refused) => {
       this.#waiting.push({ from, bytes, taken, refused })
+      this.#short = true
       if (this.#waiting.length === 1) this.#parts.env.endOfTurn(() => this.#takeMore())
     })
   }
@@ -82,20 +89,19 @@ export class Inbox {
 
   #takeMore(): void {
     this.#work = 0
-    for (
-      let { first } = this.#waiting;
-      first !== undefined && this.#work < MESSAGES_PER_TURN;
-      first = this.#waiting.first
-    ) {
-      this.#waiting.shift()
+    while (this.#waiting.length > 0 && this.#work < this.#room) {
+      const waiting = this.#waiting.shift()
+      if (waiting === undefined) return
       try {
-        this.#take(first.from, first.bytes)
-        first.taken()
+        this.#take(waiting.from, waiting.bytes)
+        waiting.taken()
       } catch (error) {
-        first.refused(error)
+        waiting.refused(error)
       }
     }
-    if (this.#waiting.length > 0) this.#parts.env.endOfTurn(() => this.#takeMore())
+    if (this.#waiting.length === 0) return
+    this.#short = true
+    this.#parts.env.endOfTurn(() => this.#takeMore())
   }
 
   #take(from: NodeId, bytes: Uint8Array): void {

@@ -5,6 +5,8 @@
 import type { Timer } from '../base/env.ts'
 import { SandglassError } from '../base/errors.ts'
 import type { GroupId, NodeId } from '../base/ids.ts'
+import { inTurns } from '../base/in-turns.ts'
+import { VISITS_PER_TURN } from '../base/limits.ts'
 import type { View } from '../views/view.ts'
 import type { ReplicationEvent } from './events.ts'
 import type { GroupHandle, GroupSpec, Member, ProposalOutcome, RefusalReason } from './group.ts'
@@ -15,6 +17,7 @@ import { Inbox } from './inbox.ts'
 import { JobSlots } from './job-slots.ts'
 import type { MemberChange } from './member-change.ts'
 import { MemoryGuard } from './memory-guard.ts'
+import { OneAtATime } from './one-at-a-time.ts'
 import { openReplica } from './open-replica.ts'
 import { DEFAULT_LIMITS, DEFAULT_TIMING, type MultiRaftOptions } from './options.ts'
 import { Outbox } from './outbox.ts'
@@ -46,7 +49,7 @@ export class MultiRaft implements PeerReceiver {
   readonly #housekeeping: Housekeeping
   readonly #slumber: Slumber<AnyReplica>
   readonly #replicas = new Map<GroupId, AnyReplica>()
-  readonly #busy = new Set<GroupId>()
+  readonly #changes = new OneAtATime()
   readonly #books = new ShardBooks()
   readonly #memory: MemoryGuard
   readonly #listeners: ((group: GroupId) => void)[] = []
@@ -112,7 +115,7 @@ export class MultiRaft implements PeerReceiver {
   async start<R, E, V extends View<R, E>>(spec: GroupSpec, createView: () => V): Promise<GroupHandle<R, E, V>> {
     const { group } = spec
     if (this.#closing) throw new SandglassError('SHUTTING_DOWN', `Cannot start group ${group}: the node is stopping`)
-    return this.#alone(group, async () => {
+    return this.#changes.run(group, async () => {
       if (this.#replicas.has(group)) throw new SandglassError('INTERNAL', `Cannot start group ${group}: it runs`)
       await refuseLostReplica(spec, this.#shard, this.#options.damage ?? [])
       await discardReplica(this.#shard, group, spec.replica)
@@ -129,12 +132,12 @@ export class MultiRaft implements PeerReceiver {
 
   /** Stops the replica after a last checkpoint; its data stays. Everything it still owes is answered. */
   async stop(group: GroupId): Promise<void> {
-    await this.#alone(group, () => this.#stop(group, true))
+    await this.#changes.run(group, () => this.#stop(group, true))
   }
 
   /** Removes the replica and its data for good, running or not: a tombstone in the log, then the state. */
   async remove(group: GroupId): Promise<void> {
-    await this.#alone(group, async () => {
+    await this.#changes.run(group, async () => {
       await this.#stop(group, false)
       await discardReplica(this.#shard, group, Number.POSITIVE_INFINITY)
     })
@@ -195,7 +198,10 @@ export class MultiRaft implements PeerReceiver {
   peerDown(node: NodeId): void {
     if (this.#dead) return
     this.#event({ type: 'peerDown', node })
-    for (const replica of this.#replicas.values()) replica.peerDown(node)
+    inTurns(this.#options.env, this.#replicas.values(), VISITS_PER_TURN, (replica) => {
+      if (!this.#dead) replica.post.peerDown(node)
+      return !this.#dead
+    })
   }
 
   /**
@@ -237,19 +243,6 @@ export class MultiRaft implements PeerReceiver {
     this.#replicas.delete(group)
     this.#housekeeping.forget(group)
     this.#changed(group)
-  }
-
-  /** One of start, stop and remove at a time for a group. */
-  async #alone<T>(group: GroupId, run: () => Promise<T>): Promise<T> {
-    if (this.#busy.has(group)) {
-      throw new SandglassError('INTERNAL', `Cannot change group ${group}: it is being started or stopped`)
-    }
-    this.#busy.add(group)
-    try {
-      return await run()
-    } finally {
-      this.#busy.delete(group)
-    }
   }
 
   #refusal(): RefusalReason | undefined {

@@ -41,6 +41,7 @@ interface ReplicaParts<V> {
 
 export class Replica<R, E, V extends View<R, E>> implements Turnable {
   readonly handle: Handle<R, E, V>
+  readonly post: ReplicaPost
   readonly #parts: ReplicaParts<V>
   readonly #shard: Shard
   readonly #raft: RaftGroup
@@ -51,7 +52,6 @@ export class Replica<R, E, V extends View<R, E>> implements Turnable {
   readonly #persister: Persister
   readonly #snapshots: ReplicaSnapshots<R, E>
   readonly #leadership: Leadership<R, E>
-  readonly #post: ReplicaPost
   readonly #sleep: SleepWatch
   readonly #gate: Gate
   readonly #observers: GroupObserver<E>[] = []
@@ -95,7 +95,7 @@ export class Replica<R, E, V extends View<R, E>> implements Turnable {
       ...{ handle: this.handle, applier: this.#applier },
       ...{ raft, proposals, reads, observers, watch, shard, stopped, mark },
     })
-    this.#post = new ReplicaPost({
+    this.post = new ReplicaPost({
       ...{ raft, handle: this.handle, outbox: shard.outbox, snapshots: this.#snapshots },
       ...{ leadership: this.#leadership, stopped, mark },
     })
@@ -137,7 +137,7 @@ export class Replica<R, E, V extends View<R, E>> implements Turnable {
     this.#sleep.watch()
     if (!this.#raft.hasReady()) return
     const ready = this.#raft.ready()
-    this.#post.send(ready.messages)
+    this.post.send(ready.messages)
     if (ready.snapshot === undefined) {
       this.#persister.add(ready)
       this.#applier.add(ready.committed)
@@ -216,11 +216,6 @@ export class Replica<R, E, V extends View<R, E>> implements Turnable {
     return this.#snapshots.receive(header, chunks)
   }
 
-  /** The process at `node` is gone. */
-  peerDown(node: NodeId): void {
-    this.#post.peerDown(node)
-  }
-
   /** Of its unsaved layers. */
   memoryBytes(): number {
     return this.#parts.state.bytes()
@@ -294,7 +289,7 @@ export class Replica<R, E, V extends View<R, E>> implements Turnable {
     this.#raft.persisted(ready.token)
     // Not before: while earlier Readys wait for the log the state counts as lost, though the view has loaded the snapshot.
     if (ready.snapshot !== undefined) this.#raft.applied(ready.snapshot.index)
-    this.#post.send(ready.afterPersist)
+    this.post.send(ready.afterPersist)
     this.#shard.mark(this)
   }
 }

@@ -1,6 +1,8 @@
 /** Service Cluster: every node tells what its own replicas know; the node that was asked joins the answers. */
+import type { Env } from '../base/env.ts'
 import { invalid, SandglassError } from '../base/errors.ts'
 import type { NodeId } from '../base/ids.ts'
+import { Slice } from '../base/slice.ts'
 import type { NodeInfo } from '../broker/directory.ts'
 import type { Damage, Node, PartitionStatus } from '../wire/messages.ts'
 import { SERVICES } from '../wire/messages.ts'
@@ -12,6 +14,7 @@ import type { CallContext, ServiceContext } from './service-context.ts'
 
 /** A node that does not answer within this is left out, ms. */
 const LOCAL_STATUS_MS = 1000
+const ROWS_PER_LOOK = 16
 
 /** Of the cluster id: enough to tell clusters apart. The whole of it admits to the peer port, and anybody can ask here. */
 const ID_DIGITS = 8
@@ -21,11 +24,11 @@ export function clusterHandlers(context: ServiceContext): Handlers<'Cluster'> {
   return {
     async Status(request, call) {
       const nodes = directory.nodes().map(nodeMessage)
-      const own = localStatus(context)
+      const own = await localStatus(context)
       const clusterId = directory.clusterId.slice(0, ID_DIGITS)
       if (request.local) return { clusterId, nodes, ...own }
       const reports = [own, ...(await statusOfOthers(context, call))]
-      const partitions = joined([listed(context), ...reports.map((report) => report.partitions)])
+      const partitions = await joined(context.env, [listed(context), ...reports.map((report) => report.partitions)])
       return { clusterId, nodes, partitions, damage: reports.flatMap(({ damage }) => damage) }
     },
     async ListNodes() {
@@ -60,23 +63,25 @@ interface Report {
 }
 
 /** Every partition of the catalog: one of which no node speaks is what a status must not leave out. */
-function listed({ directory }: ServiceContext): Report['partitions'] {
+function* listed({ directory }: ServiceContext): Iterable<Init<PartitionStatus>> {
   const name = (id: NodeId) => directory.node(id)?.name ?? ''
-  return directory
-    .topics()
-    .flatMap(({ partitions }) =>
-      partitions.map(({ topic, id, group }) => ({ topic, id, leader: name(directory.leaderOf(group)) })),
-    )
+  for (const { partitions } of directory.topics()) {
+    for (const { topic, id, group } of partitions) yield { topic, id, leader: name(directory.leaderOf(group)) }
+  }
 }
 
-/** What this node's replicas know of themselves, and its disk. */
-function localStatus({ broker, directory, damage }: ServiceContext): Report {
+/** What this node's replicas know of themselves, and its disk. In slices of the event loop: they may be thousands. */
+async function localStatus({ env, broker, directory, damage }: ServiceContext): Promise<Report> {
   const self = directory.node(directory.self)?.name ?? ''
-  const partitions = Array.from(broker.partitions(), ({ info, handle }) => {
+  const slice = new Slice(env, ROWS_PER_LOOK)
+  const partitions: Init<PartitionStatus>[] = []
+  for (const { info, handle } of broker.partitions()) {
     const { leaderNode, term, commit, applied } = handle.status()
     const leader = directory.node(leaderNode)?.name ?? ''
-    return { topic: info.topic, id: info.id, leader, term, commit, applied: [{ node: self, index: applied }] }
-  })
+    const row = { topic: info.topic, id: info.id, leader, term, commit }
+    partitions.push({ ...row, applied: [{ node: self, index: applied }] })
+    if (slice.spent()) await slice.rest()
+  }
   return { partitions, damage: damage().map((place) => ({ ...place, node: self })) }
 }
 
@@ -94,18 +99,24 @@ async function statusOfOthers(context: ServiceContext, call: CallContext): Promi
   return answers.flatMap((answer) => (answer.status === 'fulfilled' ? [codec.decode(answer.value)] : []))
 }
 
-/** One row a partition: the view of the highest term, and everybody's applied index. */
-function joined(reports: readonly Report['partitions'][]): Report['partitions'] {
+/** One row a partition: the view of the highest term, and everybody's applied index. In slices of the event loop. */
+async function joined(
+  env: Env,
+  reports: readonly Iterable<Init<PartitionStatus>>[],
+): Promise<readonly Init<PartitionStatus>[]> {
   const rows = new Map<string, Init<PartitionStatus>>()
+  const slice = new Slice(env, ROWS_PER_LOOK)
   for (const report of reports) {
     for (const row of report) {
       const key = `${row.topic}\n${row.id}`
       const known = rows.get(key)
       if (known === undefined) rows.set(key, row)
       else rows.set(key, { ...newer(known, row), applied: [...(known.applied ?? []), ...(row.applied ?? [])] })
+      if (slice.spent()) await slice.rest()
     }
   }
-  return [...rows.values()].sort((a, b) => (a.topic ?? '').localeCompare(b.topic ?? '') || Number(a.id) - Number(b.id))
+  const order = new Intl.Collator()
+  return [...rows.values()].sort((a, b) => order.compare(a.topic ?? '', b.topic ?? '') || Number(a.id) - Number(b.id))
 }
 
 function newer(a: Init<PartitionStatus>, b: Init<PartitionStatus>): Init<PartitionStatus> {

@@ -1,6 +1,6 @@
 /** How much of what peers send is taken in one turn of the event loop, and in which order. */
 import { expect, test } from 'vitest'
-import { MESSAGES_PER_TURN } from '../../src/base/limits.ts'
+import { MESSAGES_PER_TURN, MESSAGES_PER_TURN_MAX } from '../../src/base/limits.ts'
 import { encodeFrame } from '../../src/replication/frame/frame.ts'
 import { type Addressee, Inbox } from '../../src/replication/inbox.ts'
 import { messageOf } from '../raft/harness/entries.ts'
@@ -54,6 +54,29 @@ test('takes as many again in each turn', () => {
     expect(inbox.frame(2, frame(...range(1, MESSAGES_PER_TURN)))).toBeUndefined()
   }
   expect(stepped).toHaveLength(5 * MESSAGES_PER_TURN)
+})
+
+test('takes ever more in a turn while something has to wait in each, and as many as before once nothing has to', async () => {
+  const { time, inbox, stepped, frame } = setUp()
+  const lot = frame(...range(1, MESSAGES_PER_TURN / 4))
+  const taken: number[] = []
+  for (let turn = 0; turn < 10; turn++) {
+    inbox.turned()
+    const before = stepped.length
+    const waits: Promise<void>[] = []
+    // More than it will ever take in one.
+    for (let i = 0; i < 100 && waits.length === 0; i++)
+      waits.push(...[inbox.frame(2, lot)].flatMap((wait) => wait ?? []))
+    taken.push(stepped.length - before)
+    await time.run(0)
+    await Promise.all(waits)
+  }
+  expect(taken.slice(0, 4).map((count) => count / MESSAGES_PER_TURN)).toEqual([1, 2, 4, 8])
+  expect(taken.at(-1)).toBeLessThanOrEqual(MESSAGES_PER_TURN_MAX)
+  for (let turn = 0; turn < 10; turn++) inbox.turned()
+  const before = stepped.length
+  while (inbox.frame(2, lot) === undefined);
+  expect(stepped.length - before).toBe(MESSAGES_PER_TURN)
 })
 
 test('what no honest peer sends is refused to whom it came from, also if it had to wait', async () => {

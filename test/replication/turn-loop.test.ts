@@ -1,6 +1,6 @@
 /** What leaves and what is applied in one turn, and how time passes after a stall. */
 import { describe, expect, test } from 'vitest'
-import { MESSAGES_PER_TURN, TICKS_PER_TURN, VISITS_PER_TURN } from '../../src/base/limits.ts'
+import { MESSAGES_PER_TURN, TICKS_PER_TURN, TURNS_PER_ROUND, VISITS_PER_TURN } from '../../src/base/limits.ts'
 import { decodeFrame } from '../../src/replication/frame/frame.ts'
 import { Outbox } from '../../src/replication/outbox.ts'
 import type { Turnable } from '../../src/replication/shard.ts'
@@ -152,6 +152,19 @@ describe('a turn', () => {
     const all = Array.from({ length: count }, (_, i) => i)
     expect(visited.flat()).toEqual([...all, ...all, ...all])
     expect(Math.max(...visited.map(({ length }) => length))).toBe(VISITS_PER_TURN)
+  })
+
+  test('visits more of them where there are so many that the last ones would wait for long', async () => {
+    const time = new VirtualTime()
+    let turns = 0
+    const visited: number[] = []
+    const loop = loopOf(time, time.env(), { onTurn: () => turns++ })
+    const count = 10 * TURNS_PER_ROUND * VISITS_PER_TURN
+    for (let i = 0; i < count; i++) loop.mark({ ...IDLE, collect: () => visited.push(turns) })
+    await time.run(0)
+    loop.stop()
+    expect(visited).toHaveLength(count)
+    expect(visited.filter((turn) => turn === 1)).toHaveLength(count / TURNS_PER_ROUND)
   })
 
   test('asks each that it has visited to apply, though the slice is used up in every turn', async () => {
