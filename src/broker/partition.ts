@@ -6,14 +6,7 @@
 import type { Env, Timer } from '../base/env.ts'
 import { type ErrorReason, SandglassError } from '../base/errors.ts'
 import type { GroupStatus } from '../replication/group.ts'
-import type {
-  AckCommand,
-  ExtendCommand,
-  GroupName,
-  NackCommand,
-  ProduceCommand,
-  TimerCommand,
-} from '../views/timer/commands.ts'
+import type { GroupName, ProduceCommand, TimerCommand } from '../views/timer/commands.ts'
 import type { BrokerConfig, BrokerEvent } from './config.ts'
 import { type Directory, type PartitionInfo, topicNotFound } from './directory.ts'
 import type { DispatchMemory } from './dispatcher/memory/dispatch-memory.ts'
@@ -23,10 +16,9 @@ import { Proposer } from './proposer.ts'
 import { Pull, type PullOutcome, type PullSpec } from './pull.ts'
 import { Session, type SessionSink, type SessionSpec } from './session.ts'
 import type { SessionHost } from './session-host.ts'
+import { type SettleCommand, type Settled, submitInParts } from './settle-parts.ts'
 import { groupCounters, type TopicCounters } from './stats.ts'
 import type { TimerHandle } from './timer-handle.ts'
-
-export type SettleCommand = AckCommand | NackCommand | ExtendCommand
 
 export interface PartitionOptions {
   readonly env: Env
@@ -125,19 +117,16 @@ export class Partition {
     // Who waits for the answer keeps the names, not the thousand places that may be in it.
     const { type, channel, group } = command
     const leaseMs = command.type === 'extend' ? command.leaseMs : undefined
-    const settled = (answer: Answer) => {
-      if (answer.type === 'reply' && answer.reply.type === 'settled') {
-        const counters = groupCounters(this.#options.counters, group)
-        if (type === 'ack') counters.acked += answer.reply.done
-        if (type === 'nack') counters.nacked += answer.reply.done
-        const { deadline } = answer.reply
-        if (leaseMs !== undefined && deadline !== undefined) {
-          this.#leadership?.dispatcher.extended({ channel, group }, deadline, leaseMs)
-        }
+    const onPart = (settled: Settled) => {
+      const counters = groupCounters(this.#options.counters, group)
+      if (type === 'ack') counters.acked += settled.done
+      if (type === 'nack') counters.nacked += settled.done
+      const { deadline } = settled
+      if (leaseMs !== undefined && deadline !== undefined) {
+        this.#leadership?.dispatcher.extended({ channel, group }, deadline, leaseMs)
       }
-      done(answer)
     }
-    this.#submit(command, settled, wanted)
+    submitInParts(command, (part, answered) => this.#submit(part, answered, wanted), { onPart, onDone: done })
   }
 
   /** NOT_LEADER with the leader's address if it is known. */

@@ -8,6 +8,7 @@ import type { DeliveredMessage, LiveSession } from './dispatcher/groups/live-ses
 import type { Answer } from './lane.ts'
 import type { MarkReceiver } from './marks.ts'
 import type { SessionHost } from './session-host.ts'
+import { type SettleCommand, type Settled, submitInParts } from './settle-parts.ts'
 
 export interface DeliveryBatch {
   /** Leader's time, ms. */
@@ -85,15 +86,15 @@ export class Session implements LiveSession, MarkReceiver {
   }
 
   ack(id: number, items: readonly Held[]): void {
-    this.#settle(id, { type: 'ack', ...this.#name, items }, (done) => this.#host.acked(done))
+    this.#settle(id, { type: 'ack', ...this.#name, items }, ({ done }) => this.#host.acked(done))
   }
 
   nack(id: number, items: readonly NackItem[]): void {
-    this.#settle(id, { type: 'nack', ...this.#name, items }, (done) => this.#host.nacked(done))
+    this.#settle(id, { type: 'nack', ...this.#name, items }, ({ done }) => this.#host.nacked(done))
   }
 
   extend(id: number, items: readonly Held[], leaseMs: number): void {
-    this.#settle(id, { type: 'extend', ...this.#name, leaseMs, items }, (_done, deadline) => {
+    this.#settle(id, { type: 'extend', ...this.#name, leaseMs, items }, ({ deadline }) => {
       if (deadline !== undefined) this.#host.group.extended(deadline, leaseMs)
     })
   }
@@ -180,14 +181,13 @@ export class Session implements LiveSession, MarkReceiver {
     this.#sink.subscribed(attached.cursor, attached.kept)
   }
 
-  #settle(id: number, command: TimerCommand, count: (done: number, deadline?: number) => void): void {
-    this.#host.submit(command, (answer) => {
-      const settled = answer.type === 'reply' && answer.reply.type === 'settled' ? answer.reply : undefined
-      if (settled !== undefined) count(settled.done, settled.deadline)
+  #settle(id: number, command: SettleCommand, onPart: (settled: Settled) => void): void {
+    const onDone = (answer: Answer) => {
       if (this.#state === 'ended') return
-      if (settled !== undefined) this.#sink.settled(id, settled.lost)
+      if (answer.type === 'reply' && answer.reply.type === 'settled') this.#sink.settled(id, answer.reply.lost)
       else this.#sink.settled(id, [], settleRefusal(answer))
-    })
+    }
+    submitInParts(command, (part, done) => this.#host.submit(part, done), { onPart, onDone })
   }
 }
 

@@ -4,6 +4,7 @@
  * answers get away.
  */
 import { invalid, SandglassError } from '../base/errors.ts'
+import { ENTRY_MESSAGES_MAX } from '../base/limits.ts'
 import type { NodeInfo } from '../broker/directory.ts'
 import type { Partition } from '../broker/partition.ts'
 import type { Session } from '../broker/session.ts'
@@ -13,7 +14,7 @@ import { decoded, type RawDuplex } from './calls.ts'
 import { notLeader } from './forwarding.ts'
 import { passThrough } from './pass-through.ts'
 import type { ServiceContext } from './service-context.ts'
-import { readFrame, runFrame, sessionSpec } from './session-frames.ts'
+import { itemsOf, readFrame, runFrame, sessionSpec } from './session-frames.ts'
 import type { OpenStream, StreamRegistry } from './stream-registry.ts'
 import { StreamSink } from './stream-sink.ts'
 
@@ -93,7 +94,10 @@ class ConsumeCall implements OpenStream {
     this.#stream.on('data', (frame: Buffer) => {
       try {
         const request = readFrame(codec, this.#sink, frame)
-        if (request !== undefined) runFrame(session, this.#sink, request)
+        if (request !== undefined) {
+          runFrame(session, this.#sink, request)
+          if (itemsOf(request) >= ENTRY_MESSAGES_MAX) this.#breathe()
+        }
       } catch (error) {
         this.#fail(error)
       }
@@ -104,6 +108,15 @@ class ConsumeCall implements OpenStream {
       this.#settled()
     })
     this.#stream.resume()
+  }
+
+  /** A frame of so many places was enough for one turn: the next is read in another. */
+  #breathe(): void {
+    this.#stream.pause()
+    this.#context.env.endOfTurn(() => {
+      // Without room the stream is resumed once there is some.
+      if (!this.#over && this.#sink.hasRoom()) this.#stream.resume()
+    })
   }
 
   async #passOn(node: NodeInfo, partition: number, first: Buffer, deadline: number): Promise<void> {

@@ -40,6 +40,11 @@ export function readFrame(codec: Codec<ConsumeRequest>, sink: StreamSink, bytes:
 
 const SETTLING_IDS = ['ack.id', 'nack.id', 'extend.id']
 
+/** Deliveries that it settles. */
+export function itemsOf({ ack, nack, extend }: ConsumeRequest): number {
+  return (ack ?? nack ?? extend)?.index.length ?? 0
+}
+
 /** Throws INVALID for a frame that cannot be answered by itself. */
 export function runFrame(session: Session, sink: StreamSink, request: ConsumeRequest): void {
   const { ack, nack, extend, credit, mark } = request

@@ -1,8 +1,8 @@
 /** Ack, Nack and Extend as single calls, for clients without a stream; they settle what any delivery of the group gave. */
 import { SandglassError } from '../base/errors.ts'
 import type { Answer } from '../broker/lane.ts'
-import type { SettleCommand } from '../broker/partition.ts'
 import { settleRefusal } from '../broker/session.ts'
+import type { SettleCommand } from '../broker/settle-parts.ts'
 import type { AckRequest, SettleResponse } from '../wire/messages.ts'
 import { checkAck, checkExtend, checkNack } from '../wire/queue-requests.ts'
 import { checkSettlePlace } from '../wire/requests.ts'

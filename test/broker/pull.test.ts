@@ -2,8 +2,8 @@
 import { expect, test } from 'vitest'
 import type { SandglassError } from '../../src/base/errors.ts'
 import type { Answer } from '../../src/broker/lane.ts'
-import type { SettleCommand } from '../../src/broker/partition.ts'
 import { PullTurn } from '../../src/broker/pull.ts'
+import type { SettleCommand } from '../../src/broker/settle-parts.ts'
 import { Harness } from './harness.ts'
 import { begun, group, pull, view } from './pulling.ts'
 

@@ -11,6 +11,7 @@ const refused = testsOf('broker/refused-names.test.ts')
 const outside = testsOf('broker/reads-outside-apply.test.ts')
 const atHand = testsOf('broker/dispatcher/at-hand.test.ts')
 const retries = testsOf('broker/dispatcher/retries.test.ts')
+const settleParts = testsOf('broker/settle-parts.test.ts')
 const windows = testsOf('broker/dispatcher/window.test.ts')
 const work = testsOf('broker/work.test.ts')
 
@@ -56,6 +57,22 @@ export const BROKER_MUTANTS: readonly Mutant[] = [
     find: 'if (this.#byId.get(session.id) === session) this.#curious.add(session)',
     replace: 'for (const other of this.all()) this.#curious.add(other)',
     killers: manySessions('that the group has caught up again is told to those who were given something meanwhile'),
+  },
+  {
+    name: 'deliveries-of-a-turn-without-bound',
+    breaks: 'a turn makes one full delivery, however much is due and however much credit there is',
+    file: 'broker/dispatcher/groups/deliveries.ts',
+    find: 'if (this.#dealt < ENTRY_MESSAGES_MAX) continue',
+    replace: 'if (this.#dealt > 0) continue',
+    killers: settleParts('a turn makes one full delivery, and an ack of many comes as parts'),
+  },
+  {
+    name: 'half-settled-is-refused',
+    breaks: 'a request of which a part took effect is not told as refused',
+    file: 'broker/settle-parts.ts',
+    find: "if (this.#other !== undefined) return { type: 'failed', error: partly(this.#other) }",
+    replace: 'if (this.#other !== undefined) return this.#other',
+    killers: settleParts('and others took effect, the whole may have: no refusal is told'),
   },
   {
     name: 'window-counts-bodies-not-buffers',

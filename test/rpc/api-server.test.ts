@@ -1,9 +1,10 @@
 /** The public server on a real socket, over an in-memory partition: the way of one message, and errors as clients see them. */
-import { afterEach, beforeEach, expect, test } from 'vitest'
+import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { encodeOffset } from '../../src/base/offset.ts'
 import { realEnv } from '../../src/base/real-env.ts'
 import { createBroker } from '../../src/broker/broker.ts'
 import type { TopicInfo } from '../../src/broker/directory.ts'
+import { Session } from '../../src/broker/session.ts'
 import type { Broker } from '../../src/broker/types.ts'
 import { createApiServer } from '../../src/rpc/api-server.ts'
 import type { ApiServer } from '../../src/rpc/api-types.ts'
@@ -62,6 +63,31 @@ test('a message is produced, delivered once and acknowledged', async () => {
   consumer.halfClose()
   await consumer.over()
   expect(calls).toContain('Produce 0')
+})
+
+test('of acks of many deliveries that come together one is taken in a turn, and all are answered', async () => {
+  const FRAMES = 20
+  const consumer = client.consume()
+  consumer.write({ subscribe })
+  await consumer.next((m) => m.subscribed)
+  let turn = 0
+  const turns: number[] = []
+  const { ack } = Session.prototype
+  const taken = vi.spyOn(Session.prototype, 'ack').mockImplementation(function (this: Session, ...of) {
+    turns.push(turn)
+    ack.apply(this, of)
+  })
+  const next = () => {
+    turn += 1
+    if (turns.length < FRAMES) setImmediate(next)
+  }
+  setImmediate(next)
+  const index = Array.from({ length: 1024 }, (_, i) => i + 1)
+  for (let id = 1; id <= FRAMES; id++) consumer.write({ ack: { id, index, fence: index } })
+  for (let id = 1; id <= FRAMES; id++) await consumer.next((m) => (m.settled?.id === id ? m.settled : undefined))
+  taken.mockRestore()
+  expect(turns).toHaveLength(FRAMES)
+  expect(new Set(turns).size).toBe(FRAMES)
 })
 
 test('a half-closed consumer is done once everything it asked is answered, what was refused at once as well', async () => {

@@ -20,7 +20,8 @@ export interface DispatcherOptions extends Omit<DispatchContext, 'windows' | 'fi
 
 /** Reading the clock for every group would cost a part of what many of them do. */
 const RUNS_PER_LOOK = 8
-const SCAN_MESSAGES = 1024
+/** Half a full delivery: what comes of a read is taken in one turn. */
+const SCAN_MESSAGES = 512
 const SCAN_BYTES = 2 * MESSAGE_BYTES_MAX
 /** What a read may bring: it ends behind the message that reaches its bound. */
 const SCAN_RESERVED = SCAN_BYTES + MESSAGE_BYTES_MAX

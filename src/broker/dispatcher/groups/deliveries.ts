@@ -55,6 +55,8 @@ export class Deliveries {
   /** A small deal waits for those in flight. */
   #small = false
   #lastSeat = -1
+  /** Messages dealt in this look. */
+  #dealt = 0
 
   constructor(group: DispatchedGroup, sessions: GroupSessions, leases: GroupLeases, context: DispatchContext) {
     this.#group = group
@@ -77,7 +79,13 @@ export class Deliveries {
   /** Proposes what can be handed out now. */
   serve(group: GroupView, now: number, mono: number): void {
     this.#small = false
-    while (this.#deliverSome(group, now, mono));
+    this.#dealt = 0
+    while (this.#deliverSome(group, now, mono)) {
+      if (this.#dealt < ENTRY_MESSAGES_MAX) continue
+      // Enough for one turn: the next command is made in another.
+      this.#wake()
+      break
+    }
     if (!this.#small) this.#redeliveries.drop()
     if (this.#retryAt === undefined) this.#redeliveries.foresee(mono, this.#group.outlook)
     else if (this.#retryAt > mono) this.#group.outlook.atMono(this.#retryAt)
@@ -132,6 +140,7 @@ export class Deliveries {
       this.#group.outlook.hungryFor = NEVER
       return false
     }
+    this.#dealt += deal.count
     this.#propose(new Flight(this.#group.name, look.after, to, deal))
     return true
   }
