@@ -4,6 +4,7 @@ import { type Mutant, testsOf } from './mutant.ts'
 const lies = testsOf('replication/boundary/lies.test.ts')
 const frames = testsOf('replication/frame/frame.test.ts')
 const connections = testsOf('rpc/peer/connections.test.ts')
+const book = testsOf('rpc/bounds/call-book.test.ts')
 
 export const BOUNDARY_MUTANTS: readonly Mutant[] = [
   {
@@ -106,5 +107,39 @@ export const BOUNDARY_MUTANTS: readonly Mutant[] = [
     find: 'tracked.begin(connection)',
     replace: 'tracked.begin(connection)\n    connection.serving = 1\n    connection.used = true',
     killers: connections('however many strangers connect, peers stay and new ones get in'),
+  },
+  {
+    name: 'frame-of-an-unknown-version',
+    breaks: 'a frame of an unknown version is refused as a whole',
+    file: 'replication/frame/frame.ts',
+    find: 'if (version !== VERSION)',
+    replace: 'if (version > 200)',
+    killers: frames('%s, when byte %i is %i'),
+  },
+  {
+    name: 'command-of-a-peer-of-any-size',
+    breaks: 'what a node forwards to the catalog is bounded, and a violation beyond',
+    file: 'rpc/control/service.ts',
+    find: 'byteLength > CATALOG_COMMAND_BYTES_MAX',
+    replace: 'byteLength > 2 * CATALOG_COMMAND_BYTES_MAX',
+    killers: testsOf('rpc/control.test.ts')('%s beyond its bound is a violation, and reaches nobody'),
+  },
+  {
+    name: 'unfinished-bytes-without-bound',
+    breaks: 'unfinished bytes of all clients are bounded: who has most gives way',
+    file: 'rpc/bounds/call-book.ts',
+    find: 'while (this.#held > this.#bounds.unfinishedBytes)',
+    replace: 'while (this.#held < 0)',
+    killers: book('beyond the bound of bytes the connection that holds most gives way, first what it has held longest'),
+  },
+  {
+    name: 'first-frame-never-due',
+    breaks: 'a stream without its first frame ends in time',
+    file: 'rpc/bounds/call-book.ts',
+    find: 'if (call.streaming) this.#frames.add(call)\n    else',
+    replace: 'if (!call.streaming)',
+    killers: book(
+      'a stream without its first frame is late, and one whose frame does not end; a unary call by its own time',
+    ),
   },
 ]

@@ -23,14 +23,25 @@ export interface Probes {
 }
 
 const METRICS_TYPE = 'text/plain; version=0.0.4; charset=utf-8'
-/** Until a request is there whole, and between two looks at who is late. */
-const REQUEST_TIMEOUT_MS = 10_000
-const CHECK_MS = 2000
+
+export interface SideBounds {
+  readonly connections: number
+  /** Until a request is there whole, and between two looks at who is late. */
+  readonly requestMs: number
+  readonly checkMs: number
+}
+
+const BOUNDS: SideBounds = { connections: SIDE_CONNECTIONS_MAX, requestMs: 10_000, checkMs: 2000 }
 
 /** Rejects with the listen error (EADDRINUSE, ...). */
-export async function openSidePort(host: string, port: number, probes: Probes): Promise<SidePort> {
-  const connections = new Connections(SIDE_CONNECTIONS_MAX)
-  const server = createServer({ requestTimeout: REQUEST_TIMEOUT_MS, connectionsCheckingInterval: CHECK_MS })
+export async function openSidePort(
+  host: string,
+  port: number,
+  probes: Probes,
+  { connections: max, requestMs, checkMs } = BOUNDS,
+): Promise<SidePort> {
+  const connections = new Connections(max)
+  const server = createServer({ requestTimeout: requestMs, connectionsCheckingInterval: checkMs })
   server.prependListener('connection', (socket: Socket) => connections.add(socket))
   server.on('request', (request: IncomingMessage, response: ServerResponse) => {
     serving(connections.of(peerOf(request.socket)), response)

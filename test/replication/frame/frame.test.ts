@@ -108,6 +108,13 @@ function fieldAtFault(message: Partial<Message>, group = 7): string | undefined 
   return faultOf(() => decodeFrame(encodeFrame({ wallMs: 1, envelopes: [{ group, message: whole }] })))
 }
 
+/** Under a checksum that fits. */
+function sealed(frame: Uint8Array): Uint8Array {
+  const bytes = Uint8Array.from(frame)
+  new DataView(bytes.buffer).setUint32(bytes.byteLength - 4, crc32(bytes.subarray(0, -4)))
+  return bytes
+}
+
 function faultOf(decode: () => unknown): string | undefined {
   try {
     decode()
@@ -155,9 +162,35 @@ describe('a message that no peer can have sent is refused with its field:', () =
         envelopes: [{ group: 7, message: makeMessage('wake', 20, { from: 10 }) }],
       })
       frame[10] = code
-      new DataView(frame.buffer).setUint32(frame.byteLength - 4, crc32(frame.subarray(0, -4)))
-      expect(faultOf(() => decodeFrame(frame))).toBe('type')
+      expect(faultOf(() => decodeFrame(sealed(frame)))).toBe('type')
     }
+  })
+
+  test.each<[field: string, at: number, byte: number]>([
+    ['version', 0, 2],
+    ['kind', 1, 9],
+    ['flags', 11, 8],
+    ['entries', 20, 0],
+    ['entries.type', 22, 2],
+  ])('%s, when byte %i is %i', (field, at, byte) => {
+    const message = { ...makeMessage('appendEntries', 20, { from: 10, term: 3, index: 5 }), entries: [entry] }
+    const frame = encodeFrame({ wallMs: 1, envelopes: [{ group: 7, message }] })
+    expect(faultOf(() => decodeFrame(sealed(frame)))).toBeUndefined()
+    frame[at] = byte
+    expect(faultOf(() => decodeFrame(sealed(frame)))).toBe(field)
+  })
+
+  test('bytes behind its last message', () => {
+    const frame = encodeFrame({ wallMs: 1, envelopes: [] })
+    const longer = sealed(Uint8Array.of(...frame, 0))
+    expect(refused(() => decodeFrame(longer))).toBe(true)
+  })
+
+  test('more groups asleep than there are ids', () => {
+    const tally = { count: 0, sum: 0 }
+    const asleep = (count: number) => encodePulse(1, { led: tally, followed: { count, sum: 1 } })
+    expect(faultOf(() => decodeFrame(asleep(7)))).toBeUndefined()
+    expect(faultOf(() => decodeFrame(asleep(BEYOND)))).toBe('followed.count')
   })
 
   test('more messages or entries than a sender puts into a frame', () => {
@@ -169,6 +202,14 @@ describe('a message that no peer can have sent is refused with its field:', () =
     const rows = (count: number) => Array.from({ length: count }, (_, at) => ({ ...entry, index: 6 + at }))
     expect(fieldAtFault({ entries: rows(PEER_ENTRIES_MAX) })).toBeUndefined()
     expect(fieldAtFault({ entries: rows(PEER_ENTRIES_MAX + 1) })).toBe('entries')
+    const half = makeMessage('appendEntries', 20, {
+      from: 10,
+      term: 3,
+      index: 5,
+      entries: rows(PEER_ENTRIES_MAX / 2 + 1),
+    })
+    const envelopes = [half, half].map((message) => ({ group: 7, message }))
+    expect(faultOf(() => decodeFrame(encodeFrame({ wallMs: 1, envelopes })))).toBe('entries')
   })
 
   test.each<[field: string, index: number, term: number, confState: Partial<ConfState>]>([

@@ -77,6 +77,14 @@ test('nobody gives way to one who has as much', () => {
   expect(calls.every((call) => call?.failed === undefined)).toBe(true)
 })
 
+test('nobody gives way to one who would then have more', () => {
+  const { client, open } = setUp()
+  const [a, b, c] = [client(), client(), client()]
+  const calls = [...open(a, 4), ...open(b, 3), ...open(c, 3)]
+  expect(open(c, 1)).toEqual([undefined])
+  expect(calls.every((call) => call?.failed === undefined)).toBe(true)
+})
+
 test('beyond the bound of bytes the connection that holds most gives way, first what it has held longest', () => {
   const { book, client, open, refused } = setUp()
   const [greedy, modest] = [client(), client()]

@@ -74,5 +74,6 @@ test('a connection that ends makes room, and a closed port takes none', async ()
   listener.stop()
   connections.close()
   await second.closed
+  await expect(enter()).rejects.toThrow('refused')
   expect(connections.size).toBe(0)
 })
