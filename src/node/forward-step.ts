@@ -5,7 +5,7 @@
 import type { Env, Timer } from '../base/env.ts'
 import { Slice } from '../base/slice.ts'
 import type { Broker } from '../broker/types.ts'
-import type { PeerClock } from '../replication/peer-clocks.ts'
+import type { PeerClock } from '../replication/clocks/peer-clocks.ts'
 
 const LOOK_EVERY_MS = 1000
 /** Less is left to slewing. */

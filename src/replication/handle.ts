@@ -7,6 +7,7 @@ import type { RaftGroup } from '../raft/raft.ts'
 import type { ProposeRefusal } from '../raft/types.ts'
 import type { CheckpointMeta, GroupState } from '../storage/state/types.ts'
 import type { Reader, View } from '../views/view.ts'
+import type { GroupClock } from './clocks/group-clock.ts'
 import { encodeEntryData } from './entry-data.ts'
 import type {
   CoreView,
@@ -20,7 +21,6 @@ import type {
   ReadOutcome,
   RefusalReason,
 } from './group.ts'
-import type { GroupClock } from './group-clock.ts'
 import { type MemberChange, toConfChange } from './member-change.ts'
 import type { Answerable, Proposals } from './proposals.ts'
 import type { Reads } from './reads.ts'

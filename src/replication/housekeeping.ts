@@ -6,13 +6,14 @@
 import type { GroupId, NodeId } from '../base/ids.ts'
 import type { StateStore } from '../storage/state/types.ts'
 import type { Wal } from '../storage/wal/types.ts'
-import type { ClockVerdict } from './clock-verdict.ts'
+import { ClockJudge } from './clocks/clock-judge.ts'
+import type { ClockVerdict } from './clocks/clock-verdict.ts'
+import type { PeerClocks } from './clocks/peer-clocks.ts'
 import type { ReplicationEvent } from './events.ts'
 import type { Member, RefusalReason } from './group.ts'
 import { LogRelief, type LogReliefParts } from './log-relief.ts'
 import type { ReplicationLimits, Timing } from './options.ts'
 import type { Outbox } from './outbox.ts'
-import type { PeerClocks } from './peer-clocks.ts'
 
 interface HousekeepingParts extends Omit<LogReliefParts, 'wal'> {
   readonly clocks: PeerClocks
@@ -39,6 +40,7 @@ export class Housekeeping {
   /** Their last checkpoint failed: memory fills, and in the end they stop applying. */
   readonly #unsaved = new Set<GroupId>()
   readonly #relief: LogRelief
+  readonly #clock: ClockJudge
   #looksWithoutState = 0
   /** As it was told last. */
   #skewed = false
@@ -49,10 +51,11 @@ export class Housekeeping {
   constructor(parts: HousekeepingParts) {
     this.#parts = parts
     this.#relief = new LogRelief(parts)
+    this.#clock = new ClockJudge(parts.clocks, parts.maxSkewMs)
     parts.outbox.silent = () => this.skewed
   }
 
-  /** The own clock is, at this moment, too far from the others': this node must not come to lead. */
+  /** The own clock is too far from the others', as far as was proven last: this node must not come to lead. */
   get skewed(): boolean {
     return this.#judge().verdict === 'skewed'
   }
@@ -124,8 +127,7 @@ export class Housekeeping {
   }
 
   #judge(): ClockVerdict {
-    const { clocks, maxSkewMs } = this.#parts
-    return clocks.judge(this.peers, maxSkewMs)
+    return this.#clock.judge(this.peers)
   }
 
   #findPeers(): ReadonlySet<NodeId> {

@@ -9,6 +9,7 @@ import type { GroupId, NodeId } from '../base/ids.ts'
 import { MESSAGES_PER_TURN, MESSAGES_PER_TURN_MAX } from '../base/limits.ts'
 import type { Message } from '../raft/types.ts'
 import { decodeFrame, decodeSnapshotHeader, type Pulse, type SnapshotHeader } from './frame/frame.ts'
+import type { FrameClock } from './frame/frame-clock.ts'
 
 /** What this needs of a replica. */
 export interface Addressee {
@@ -20,7 +21,7 @@ export interface Addressee {
 
 interface InboxParts {
   readonly env: Pick<Env, 'endOfTurn'>
-  readonly clocks: { note(node: NodeId, wallMs: number): void }
+  readonly clocks: { note(node: NodeId, clock: FrameClock): void }
   readonly slumber: { heard(node: NodeId, pulse: Pulse | undefined): void }
   readonly housekeeping: { readonly takesAppends: boolean; readonly skewed: boolean }
   readonly replica: (group: GroupId) => Addressee | undefined
@@ -77,9 +78,8 @@ export class Inbox {
   }
 
   async snapshot(from: NodeId, bytes: Uint8Array, chunks: AsyncIterable<Uint8Array>): Promise<void> {
-    const { clocks, replica, dead } = this.#parts
+    const { replica, dead } = this.#parts
     const header = decodeSnapshotHeader(bytes)
-    clocks.note(from, header.wallMs)
     const to = replica(header.group)
     if (dead() || to?.admits(from, header.message) !== true) {
       throw new SandglassError('GROUP_NOT_FOUND', `Cannot install a snapshot: group ${header.group} is not here`)
@@ -107,9 +107,9 @@ export class Inbox {
   #take(from: NodeId, bytes: Uint8Array): void {
     const { clocks, slumber, housekeeping, replica, dead } = this.#parts
     if (dead()) return
-    const { wallMs, envelopes, pulse } = decodeFrame(bytes)
+    const { clock, envelopes, pulse } = decodeFrame(bytes)
     this.#work += envelopes.length + bytes.byteLength / BYTES_PER_MESSAGE
-    clocks.note(from, wallMs)
+    clocks.note(from, clock)
     slumber.heard(from, pulse)
     let skewed: boolean | undefined
     for (const { group, message } of envelopes) {

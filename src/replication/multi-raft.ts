@@ -8,9 +8,10 @@ import type { GroupId, NodeId } from '../base/ids.ts'
 import { inTurns } from '../base/in-turns.ts'
 import { VISITS_PER_TURN } from '../base/limits.ts'
 import type { View } from '../views/view.ts'
+import { GroupClock } from './clocks/group-clock.ts'
+import { type PeerClock, PeerClocks } from './clocks/peer-clocks.ts'
 import type { ReplicationEvent } from './events.ts'
 import type { GroupHandle, GroupSpec, Member, ProposalOutcome, RefusalReason } from './group.ts'
-import { GroupClock } from './group-clock.ts'
 import { handOver, leave } from './hand-over.ts'
 import { Housekeeping } from './housekeeping.ts'
 import { Inbox } from './inbox.ts'
@@ -21,7 +22,6 @@ import { OneAtATime } from './one-at-a-time.ts'
 import { openReplica } from './open-replica.ts'
 import { DEFAULT_LIMITS, DEFAULT_TIMING, type MultiRaftOptions } from './options.ts'
 import { Outbox } from './outbox.ts'
-import { type PeerClock, PeerClocks } from './peer-clocks.ts'
 import { electionTicks, pulseTicks } from './raft-config.ts'
 import type { Replica } from './replica.ts'
 import { discardReplica, refuseLostReplica } from './replica-removal.ts'
@@ -61,11 +61,11 @@ export class MultiRaft implements PeerReceiver {
     const timing = { ...DEFAULT_TIMING, ...options.timing }
     const limits = { ...DEFAULT_LIMITS, ...options.limits }
     const slots = new JobSlots(JOBS_MAX)
-    const outbox = new Outbox(env, transport)
+    this.#clocks = new PeerClocks(env, options.node)
+    const outbox = new Outbox(this.#clocks, transport)
     const event = (event: ReplicationEvent) => this.#event(event)
     const fatal = (error: unknown) => this.#fatal(error)
     this.#options = options
-    this.#clocks = new PeerClocks(env, options.node)
     const maxSkewMs = options.maxClockSkewMs ?? MAX_CLOCK_SKEW_MS
     this.#memory = new MemoryGuard(limits)
     this.#housekeeping = new Housekeeping({

@@ -2,18 +2,23 @@
  * Messages of one turn on their way out: all groups together, one frame per peer and lane as far as its bound allows.
  * Appends have a lane of their own, so that a heartbeat or a vote never waits behind them.
  */
-import type { Env } from '../base/env.ts'
 import type { GroupId, NodeId, ReplicaId } from '../base/ids.ts'
 import { MESSAGES_PER_TURN, PEER_FRAME_BYTES } from '../base/limits.ts'
 import type { Message } from '../raft/types.ts'
 import { type Envelope, envelopeBytes } from './frame/envelope.ts'
 import { encodeFrame, encodePulse, type Pulse } from './frame/frame.ts'
+import type { FrameClock } from './frame/frame-clock.ts'
 import type { Lane, Transport } from './transport.ts'
 
 /** Where to say that messages were dropped. */
 export interface Sender {
   readonly group: GroupId
   unreachable(to: ReplicaId): void
+}
+
+interface Clocks {
+  /** What a frame to `node` is to carry. */
+  of(node: NodeId): FrameClock
 }
 
 interface Box {
@@ -25,7 +30,7 @@ interface Box {
 }
 
 export class Outbox {
-  readonly #env: Env
+  readonly #clocks: Clocks
   readonly #transport: Transport
   readonly #boxes = new Map<NodeId, Record<Lane, Box>>()
   #filled: Box[] = []
@@ -33,8 +38,8 @@ export class Outbox {
   /** As it was answered in this turn. */
   #silentNow: boolean | undefined
 
-  constructor(env: Env, transport: Transport) {
-    this.#env = env
+  constructor(clocks: Clocks, transport: Transport) {
+    this.#clocks = clocks
     this.#transport = transport
   }
 
@@ -70,7 +75,7 @@ export class Outbox {
 
   /** Sends a sign of life. Should it be dropped, the next one says the same. */
   pulse(node: NodeId, pulse: Pulse): void {
-    this.#transport.send(node, 'control', encodePulse(this.#env.wallMs(), pulse))
+    this.#transport.send(node, 'control', encodePulse(this.#clocks.of(node), pulse))
   }
 
   #box(node: NodeId): Record<Lane, Box> {
@@ -87,7 +92,7 @@ export class Outbox {
     box.envelopes = []
     box.senders = []
     box.bytes = 0
-    if (this.#transport.send(node, lane, encodeFrame({ wallMs: this.#env.wallMs(), envelopes }))) return
+    if (this.#transport.send(node, lane, encodeFrame({ clock: this.#clocks.of(node), envelopes }))) return
     for (let i = 0; i < envelopes.length; i++) senders[i]?.unreachable(envelopes[i]?.message.to ?? 0)
   }
 }

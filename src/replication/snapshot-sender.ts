@@ -91,7 +91,7 @@ export class SnapshotSender {
     const message = { ...order.message, snapshot: { index, term, confState } }
     let nextMs = env.monoMs()
     return {
-      header: encodeSnapshotHeader({ wallMs: env.wallMs(), lastAt, group: order.group, message }),
+      header: encodeSnapshotHeader({ lastAt, group: order.group, message }),
       async next() {
         if (!order.wanted()) throw new SandglassError('SHUTTING_DOWN', 'Cannot send a snapshot: nobody waits for it')
         const waitMs = nextMs - env.monoMs()

@@ -2,6 +2,8 @@
 import { type Mutant, testsOf } from './mutant.ts'
 
 const checkpoint = testsOf('replication/checkpoint.test.ts')
+const clocks = testsOf('replication/clocks/clocks.test.ts')
+const peerClocks = testsOf('replication/clocks/peer-clocks.test.ts')
 const inbox = testsOf('replication/inbox.test.ts')
 const proposals = testsOf('replication/proposals.test.ts')
 const relief = testsOf('replication/log-relief.test.ts')
@@ -34,6 +36,33 @@ export const REPLICATION_MUTANTS: readonly Mutant[] = [
     find: 'this.#waiting.length === 0 && this.#work < this.#room',
     replace: 'this.#work < this.#room',
     killers: inbox('takes so many messages in a turn; what is more waits for the next ones, in its order'),
+  },
+  {
+    name: 'delay-taken-for-a-clock',
+    breaks: 'a reading of a clock is as old as its frame and the stamp that it answers were on the way, at most',
+    file: 'replication/clocks/peer-clocks.ts',
+    find: 'const highMs = lowMs + ROUNDED_MS + this.#travelMs(echo, now)',
+    replace: 'const highMs = lowMs + ROUNDED_MS + this.#travelMs(echo, now) * 0',
+    killers: [
+      ...clocks('frames that take ten seconds, for a minute, are no verdict about any clock'),
+      ...peerClocks('the truth is within the interval, whatever frames were on the way for how long'),
+    ],
+  },
+  {
+    name: 'verdict-forgotten',
+    breaks: 'what was proven of a clock stands while nothing is',
+    file: 'replication/clocks/clock-judge.ts',
+    find: "if (verdict.verdict !== 'unknown') this.#standing = verdict",
+    replace: 'this.#standing = verdict',
+    killers: clocks('what was proven stands while nothing is'),
+  },
+  {
+    name: 'echo-held-for-nothing',
+    breaks: 'how long a stamp lay at the peer is not time on the way',
+    file: 'replication/clocks/peer-clocks.ts',
+    find: '- echo.stamp - echo.heldMs',
+    replace: '- echo.stamp',
+    killers: peerClocks('one that answers says within what both were on the way, however long the answer was held'),
   },
   {
     name: 'appends-without-bound',

@@ -12,7 +12,7 @@ test.each(['heartbeat', 'timeoutNow'] as const)(
     const looks = [1, 1000].map((count) => {
       const message = messageOf(type, 20, 10, 1)
       const envelopes = Array.from({ length: count }, (_, group) => ({ group: 10_000 + group, message }))
-      const bytes = encodeFrame({ wallMs: node.env.wallMs(), envelopes })
+      const bytes = encodeFrame({ clock: { wallMs: node.env.wallMs(), stamp: 0 }, envelopes })
       const looked = vi.spyOn(node.env, 'wallMs')
       node.multi.frame(2, bytes)
       const { length } = looked.mock.calls

@@ -25,7 +25,7 @@ function setUp(admits: (group: number) => boolean = () => true) {
   })
   const message = messageOf('heartbeat', 20, 10, 1)
   const frame = (...groups: number[]) =>
-    encodeFrame({ wallMs: 0, envelopes: groups.map((group) => ({ group, message })) })
+    encodeFrame({ clock: { wallMs: 0, stamp: 0 }, envelopes: groups.map((group) => ({ group, message })) })
   return { time, inbox, stepped, frame }
 }
 

@@ -19,6 +19,8 @@ export class MemoryNetwork {
   readonly #receivers = new Map<NodeId, PeerReceiver>()
   readonly #cut = new Set<string>()
   readonly sent: SentFrame[] = []
+  /** How long the next frame, or chunk of a snapshot, takes, ms. */
+  travelMs: () => number = () => TRAVEL_MS
   /** Called before each chunk of a snapshot is handed over; may throw. */
   onChunk: (to: NodeId) => void = () => undefined
   /** A receiver threw: nothing that honest peers send may do that. A connection would be closed. */
@@ -76,7 +78,7 @@ export class MemoryNetwork {
     this.sent.push(sent)
     const copy = Uint8Array.from(sent.frame)
     const receiver = this.#receivers.get(sent.to)
-    this.#time.after(TRAVEL_MS, () => {
+    this.#time.after(this.travelMs(), () => {
       // A restarted process does not hear what was sent to the one before it.
       if (!this.#open(sent.from, sent.to) || this.#receivers.get(sent.to) !== receiver) return
       try {
@@ -95,7 +97,7 @@ export class MemoryNetwork {
       for (;;) {
         const chunk = await stream.next()
         if (chunk === undefined) return
-        await new Promise<void>((resolve) => this.#time.after(TRAVEL_MS, resolve))
+        await new Promise<void>((resolve) => this.#time.after(this.travelMs(), resolve))
         this.onChunk(to)
         if (!this.#open(from, to)) throw new Error('the connection broke')
         yield Uint8Array.from(chunk)

@@ -153,7 +153,11 @@ describe('a sleeping group whose leader is gone', () => {
     const message = { type: 'requestVote', from: other?.handle.replica ?? 0, to: leader.handle.replica } as const
     const zeros = { index: 0, logTerm: 0, commit: 0, entries: [], reject: false, rejectHint: 0, context: 1 }
     const envelope = { group: GROUP, message: { ...message, ...zeros, term: term + 1 } }
-    cluster.network.inject(leader.id, other?.id ?? 0, encodeFrame({ wallMs: 0, envelopes: [envelope] }))
+    cluster.network.inject(
+      leader.id,
+      other?.id ?? 0,
+      encodeFrame({ clock: { wallMs: 0, stamp: 0 }, envelopes: [envelope] }),
+    )
     await cluster.time.run(1)
     expect(leader.handle.status().role).toBe('follower')
     await cluster.time.run(ODD_FAILOVER_MS)
@@ -169,7 +173,7 @@ test('a follower that is put to sleep by another leader in the turn in which it 
   const fields = { term: term + 1, index: commit, logTerm: term, commit, rejectHint: 0, context: 0 }
   const to = { from: next.handle.replica, to: follower.handle.replica, reject: false, entries: [] }
   const envelope = { group: GROUP, message: { type: 'quiesce', ...to, ...fields } } as const
-  cluster.network.inject(follower.id, next.id, encodeFrame({ wallMs: 0, envelopes: [envelope] }))
+  cluster.network.inject(follower.id, next.id, encodeFrame({ clock: { wallMs: 0, stamp: 0 }, envelopes: [envelope] }))
   const from = cluster.network.sent.length
   await cluster.time.run(PULSE_MS)
   expect(sleeps(follower)).toBe(true)

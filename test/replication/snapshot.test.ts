@@ -160,7 +160,7 @@ test('a snapshot for a group or replica that is not here is refused', async () =
     ...{ type: 'installSnapshot' as const, from: 20, to: 999, term: 1, index: 0, logTerm: 0, commit: 0 },
     ...{ entries: [], reject: false, rejectHint: 0, context: 0, snapshot: { index: 5, term: 1, confState } },
   }
-  const header = encodeSnapshotHeader({ wallMs: 0, lastAt: 0, group: GROUP, message })
+  const header = encodeSnapshotHeader({ lastAt: 0, group: GROUP, message })
   await expect(node.multi.snapshot(2, header, none())).rejects.toThrow('is not here')
   await expect(node.multi.snapshot(2, header.subarray(0, 9), none())).rejects.toThrow('the checksum differs')
 })

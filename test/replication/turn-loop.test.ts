@@ -1,6 +1,8 @@
 /** What leaves and what is applied in one turn, and how time passes after a stall. */
 import { describe, expect, test } from 'vitest'
+import type { Env } from '../../src/base/env.ts'
 import { MESSAGES_PER_TURN, TICKS_PER_TURN, TURNS_PER_ROUND, VISITS_PER_TURN } from '../../src/base/limits.ts'
+import { PeerClocks } from '../../src/replication/clocks/peer-clocks.ts'
 import { decodeFrame } from '../../src/replication/frame/frame.ts'
 import { Outbox } from '../../src/replication/outbox.ts'
 import type { Turnable } from '../../src/replication/shard.ts'
@@ -71,7 +73,7 @@ describe('a turn', () => {
   test('splits frames at their bound, and a single large message still goes', () => {
     const time = new VirtualTime()
     const network = new MemoryNetwork(time)
-    const outbox = new Outbox(time.env(), network.transport(1))
+    const outbox = new Outbox(clocks(time.env()), network.transport(1))
     const sender = { group: GROUP, unreachable: () => undefined }
     const message = (bytes: number) => ({
       ...{ type: 'appendEntries' as const, from: 10, to: 20, term: 1, index: 0, logTerm: 0, commit: 0, context: 0 },
@@ -87,7 +89,7 @@ describe('a turn', () => {
   test('puts no more messages into a frame than a node takes in a turn', () => {
     const time = new VirtualTime()
     const network = new MemoryNetwork(time)
-    const outbox = new Outbox(time.env(), network.transport(1))
+    const outbox = new Outbox(clocks(time.env()), network.transport(1))
     const sender = { group: GROUP, unreachable: () => undefined }
     for (let i = 0; i < 2 * MESSAGES_PER_TURN + 1; i++) outbox.add(2, sender, messageOf('heartbeat', 10, 20, 1))
     outbox.flush()
@@ -331,7 +333,7 @@ function loopOf(
     env,
     tickMs: 50,
     sliceMs: 5,
-    outbox: new Outbox(env, new MemoryNetwork(time).transport(1)),
+    outbox: new Outbox(clocks(env), new MemoryNetwork(time).transport(1)),
     stateReady: () => undefined,
     wanted: () => 1,
     onTurn: () => undefined,
@@ -342,6 +344,8 @@ function loopOf(
     ...parts,
   })
 }
+
+const clocks = (env: Env) => new PeerClocks(env, 1)
 
 /** The methods of `env` as plain functions, so that a test can replace one. */
 function boundEnv(env: ReturnType<VirtualTime['env']>) {

@@ -27,7 +27,7 @@ function kindOf(run: (checker: RaftChecker) => void): string | undefined {
 describe('what leaves a node', () => {
   /** Node 1 sends a message while this lies on its disk. */
   function sends(checker: RaftChecker, message: Message, log: GroupLog | undefined): void {
-    const frame = encodeFrame({ wallMs: 0, envelopes: [{ group: GROUP, message }] })
+    const frame = encodeFrame({ clock: { wallMs: 0, stamp: 0 }, envelopes: [{ group: GROUP, message }] })
     checker.sent(1, frame, { group: () => log })
   }
 

@@ -122,7 +122,7 @@ function snapshot(random: Random, to: number): readonly Uint8Array[] {
   const confState = { ...nobody(), voters: [1, 2, 3] }
   const named = { from: LIAR, term: 1, snapshot: { index: AHEAD, term: 1, confState } }
   const message = { ...makeMessage('installSnapshot', to), ...named }
-  const header = encodeSnapshotHeader({ wallMs: Date.now(), lastAt: Date.now(), group: CATALOG_GROUP, message })
+  const header = encodeSnapshotHeader({ lastAt: Date.now(), group: CATALOG_GROUP, message })
   const bytes = (count: number) => Uint8Array.from({ length: count }, () => random.below(256))
   const rows = ['c', 'n1', 'torders', 'x'].map((key) => ({ key, value: bytes(random.below(40)) }))
   const of = rows.filter((row) => row.key === 'x' || random.chance(0.5))
@@ -134,7 +134,11 @@ function lie(random: Random, to: number): Uint8Array {
   const whole = { ...makeMessage('heartbeat', to), from: LIAR, term: 1, ...kind }
   const copies = random.chance(0.02) ? 5_000 : 1
   const frame = encodeFrame({
-    wallMs: Date.now(),
+    clock: {
+      wallMs: Date.now(),
+      stamp: random.below(2 ** 32),
+      ...(random.chance(0.5) ? { echo: { stamp: random.below(2 ** 32), heldMs: random.below(9000) } } : {}),
+    },
     envelopes: Array(copies).fill({ group: CATALOG_GROUP, message: whole }),
   })
   return random.chance(0.4) ? mutated(random, frame) : frame

@@ -10,6 +10,7 @@ import type { SnapshotMeta } from '../../base/log-entry.ts'
 import type { Message } from '../../raft/types.ts'
 import { ByteReader, ByteWriter, badBytes, VARINT_BYTES_MAX } from '../bytes.ts'
 import { type Envelope, envelopeBytes, readEnvelope, writeEnvelope } from './envelope.ts'
+import { CLOCK_BYTES_MAX, type FrameClock, readClock, writeClock } from './frame-clock.ts'
 
 /** How many groups, and a sum over them. */
 export interface Tally {
@@ -25,15 +26,13 @@ export interface Pulse {
 }
 
 export interface Frame {
-  /** Sender's wall clock when it encoded the frame, ms. */
-  readonly wallMs: number
+  readonly clock: FrameClock
   readonly envelopes: readonly Envelope[]
   /** Of a frame that is a pulse; it has no envelopes. */
   readonly pulse?: Pulse
 }
 
 export interface SnapshotHeader {
-  readonly wallMs: number
   /** The view's last at' in the snapshot, ms. */
   readonly lastAt: number
   readonly group: GroupId
@@ -41,32 +40,32 @@ export interface SnapshotHeader {
   readonly snapshot: SnapshotMeta
 }
 
-const VERSION = 1
+const VERSION = 2
 const KIND_MESSAGES = 1
 const KIND_SNAPSHOT = 2
 const KIND_PULSE = 3
 const CRC_BYTES = 4
-/** Version, kind, two times, count of envelopes, checksum. */
-const FRAME_HEAD_BYTES = 2 + 12 + VARINT_BYTES_MAX + CRC_BYTES
+/** Version, kind, clock or a time, count of envelopes, checksum. */
+const FRAME_HEAD_BYTES = 2 + CLOCK_BYTES_MAX + VARINT_BYTES_MAX + CRC_BYTES
 
-export function encodeFrame({ wallMs, envelopes }: Frame): Uint8Array {
+export function encodeFrame({ clock, envelopes }: Frame): Uint8Array {
   let bytes = FRAME_HEAD_BYTES
   for (const envelope of envelopes) bytes += envelopeBytes(envelope)
   const writer = new ByteWriter(bytes)
   writer.byte(VERSION)
   writer.byte(KIND_MESSAGES)
-  writer.time(wallMs)
+  writeClock(writer, clock)
   writer.varint(envelopes.length)
   for (const envelope of envelopes) writeEnvelope(writer, envelope)
   return seal(writer)
 }
 
 /** A sign of life. */
-export function encodePulse(wallMs: number, { led, followed }: Pulse): Uint8Array {
+export function encodePulse(clock: FrameClock, { led, followed }: Pulse): Uint8Array {
   const writer = new ByteWriter(FRAME_HEAD_BYTES + 2 * (VARINT_BYTES_MAX + 4))
   writer.byte(VERSION)
   writer.byte(KIND_PULSE)
-  writer.time(wallMs)
+  writeClock(writer, clock)
   for (const { count, sum } of [led, followed]) {
     writer.varint(count)
     writer.uint32(sum)
@@ -79,7 +78,6 @@ export function encodeSnapshotHeader(header: Omit<SnapshotHeader, 'snapshot'>): 
   const writer = new ByteWriter(FRAME_HEAD_BYTES + envelopeBytes(header))
   writer.byte(VERSION)
   writer.byte(KIND_SNAPSHOT)
-  writer.time(header.wallMs)
   writer.time(header.lastAt)
   writeEnvelope(writer, header)
   return seal(writer)
@@ -88,11 +86,11 @@ export function encodeSnapshotHeader(header: Omit<SnapshotHeader, 'snapshot'>): 
 /** Throws INVALID, with the field that cannot be, for anything but an undamaged frame of a known version. */
 export function decodeFrame(frame: Uint8Array): Frame {
   const reader = open(frame, KIND_MESSAGES, KIND_PULSE)
-  const wallMs = reader.time()
+  const clock = readClock(reader)
   if (frame[1] === KIND_PULSE) {
     const pulse = { led: readTally(reader, 'led'), followed: readTally(reader, 'followed') }
     reader.end()
-    return { wallMs, envelopes: [], pulse }
+    return { clock, envelopes: [], pulse }
   }
   const count = reader.number('envelopes', PEER_ENVELOPES_MAX)
   const envelopes: Envelope[] = []
@@ -105,18 +103,17 @@ export function decodeFrame(frame: Uint8Array): Frame {
     envelopes.push(envelope)
   }
   reader.end()
-  return { wallMs, envelopes }
+  return { clock, envelopes }
 }
 
 /** Throws INVALID like {@link decodeFrame}. */
 export function decodeSnapshotHeader(frame: Uint8Array): SnapshotHeader {
   const reader = open(frame, KIND_SNAPSHOT)
-  const wallMs = reader.time()
   const lastAt = reader.time()
   const { group, message } = readEnvelope(reader)
   reader.end()
   if (message.snapshot === undefined) throw badBytes('a snapshot is missing its position', 'snapshot')
-  return { wallMs, lastAt, group, message, snapshot: message.snapshot }
+  return { lastAt, group, message, snapshot: message.snapshot }
 }
 
 function seal(writer: ByteWriter): Uint8Array {

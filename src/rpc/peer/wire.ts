@@ -7,7 +7,7 @@ import { invalid } from '../../base/errors.ts'
 import type { NodeId } from '../../base/ids.ts'
 
 /** Changes when nodes of an older version cannot talk to newer ones. */
-const PEER_PROTOCOL = 2
+const PEER_PROTOCOL = 3
 
 const VERSION = 1
 /** Field 1, varint. */

@@ -36,6 +36,9 @@ const head = {
 }
 
 export const wallMs = fc.nat(2 ** 45)
+const stamp = fc.nat(2 ** 48 - 1)
+const echo = fc.record({ stamp, heldMs: fc.nat(2 ** 40) })
+export const clock = fc.record({ wallMs, stamp, echo }, { requiredKeys: ['wallMs', 'stamp'] })
 export const data = fc.uint8Array({ maxLength: 40 })
 
 const append = fc

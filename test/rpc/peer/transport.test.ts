@@ -156,7 +156,7 @@ describe('the peer port', () => {
 
     const metadata = encodeHandshake({ clusterId: 'c1', from: 1, to: 3 })
     metadata.set('sandglass-protocol', '99')
-    expect((await call(peer.address, metadata)).details).toContain('its protocol is 99, ours is 2')
+    expect((await call(peer.address, metadata)).details).toContain('its protocol is 99, ours is 3')
   })
 
   test('refuses a caller that the cluster does not know', async () => {

@@ -1,9 +1,10 @@
 /** The wall clock of a group: the own one, as far as a majority of its voters' clocks bears it out. */
 import { expect, test } from 'vitest'
-import type { NodeId } from '../../src/base/ids.ts'
-import { GroupClock } from '../../src/replication/group-clock.ts'
-import { PeerClocks } from '../../src/replication/peer-clocks.ts'
-import { VirtualTime } from '../virtual-env.ts'
+import type { NodeId } from '../../../src/base/ids.ts'
+import { ClockJudge } from '../../../src/replication/clocks/clock-judge.ts'
+import { GroupClock } from '../../../src/replication/clocks/group-clock.ts'
+import { PeerClocks } from '../../../src/replication/clocks/peer-clocks.ts'
+import { VirtualTime } from '../../virtual-env.ts'
 
 const HOUR = 3_600_000
 const SKEW = 2000
@@ -14,7 +15,8 @@ function groupClock(nodes: readonly NodeId[], peers: Readonly<Record<NodeId, num
   const env = time.env()
   const clocks = new PeerClocks(env, 1)
   const hear = () => {
-    for (const [node, offMs] of Object.entries(peers)) clocks.note(Number(node), time.startMs + time.nowMs + offMs)
+    for (const [node, offMs] of Object.entries(peers))
+      clocks.note(Number(node), { wallMs: time.startMs + time.nowMs + offMs, stamp: 0 })
   }
   hear()
   const clock = new GroupClock({ env, clocks, maxSkewMs: SKEW, nodes: () => nodes })
@@ -70,7 +72,8 @@ test('a node alone has only its own clock', () => {
 
 test('a step of the own clock shows in the next judgement, not only after the next frame', () => {
   const { env, clocks } = groupClock([1, 2, 3], { 2: 0, 3: 0 })
-  env.wallOffsetMs = HOUR
-  expect(clocks.judge(new Set([2, 3]), SKEW)).toEqual({ verdict: 'skewed', offsetMs: HOUR })
-  expect(clocks.all().get(2)).toEqual({ offsetMs: -HOUR, ageMs: 0 })
+  const judge = new ClockJudge(clocks, SKEW)
+  env.wallOffsetMs = -HOUR
+  expect(judge.judge(new Set([2, 3]))).toEqual({ verdict: 'skewed', offsetMs: -HOUR })
+  expect(clocks.all().get(2)).toEqual({ offsetMs: HOUR, ageMs: 0 })
 })

@@ -4,8 +4,8 @@
  * and acknowledgements, so one wrong clock, its own included, moves nobody's time by more than that; where fewer are
  * known the own clock counts. The bound is kept against the monotonic clock: a step of the own wall clock meets it at once.
  */
-import type { Env } from '../base/env.ts'
-import type { NodeId } from '../base/ids.ts'
+import type { Env } from '../../base/env.ts'
+import type { NodeId } from '../../base/ids.ts'
 import type { PeerClocks } from './peer-clocks.ts'
 
 interface GroupClockParts {
