@@ -194,7 +194,7 @@ describe('a message that no peer can have sent is refused with its field:', () =
 
   test('more groups asleep than there are ids', () => {
     const tally = { count: 0, sum: 0 }
-    const asleep = (count: number) => encodePulse(1, { led: tally, followed: { count, sum: 1 } })
+    const asleep = (count: number) => encodePulse({ wallMs: 1, stamp: 0 }, { led: tally, followed: { count, sum: 1 } })
     expect(faultOf(() => decodeFrame(asleep(7)))).toBeUndefined()
     expect(faultOf(() => decodeFrame(asleep(BEYOND)))).toBe('followed.count')
   })
