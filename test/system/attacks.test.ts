@@ -30,7 +30,7 @@ const ATTACKS: readonly (readonly [string, readonly number[], string])[] = EXTEN
       ['unfinished', [70, 16 * MIB], 'bytes'],
       ['streams', [60, 9800], 'time'],
       ['resets', [20, 3000], 'streams'],
-      ['connections', [6000], 'connections'],
+      ['connections', [12_000], 'connections'],
     ]
   : [
       ['unfinished', [20, 16 * MIB], 'bytes'],
