@@ -69,6 +69,8 @@ export class Installer {
     try {
       await this.#stage(mark, header, chunks, sink)
       adopt = await this.#read(mark, header, sink)
+      // In the same step as the offer: whoever begins in between has given up what was staged.
+      this.#checkNewest(mark)
     } catch (error) {
       await sink.abort()
       throw error
@@ -96,10 +98,9 @@ export class Installer {
   /** What the view is to be, from rows that were made by another node. */
   async #read(mark: object, { lastAt }: SnapshotHeader, sink: SnapshotSink): Promise<() => void> {
     const { view, shard } = this.#parts
-    let adopt: () => void
     try {
       const rows = await shard.slots.run(() => sink.staged())
-      adopt = await view.load(rows, lastAt)
+      return await view.load(rows, lastAt)
     } catch (error) {
       // The rows of one that was given up meanwhile may read like anything.
       this.#checkNewest(mark)
@@ -107,8 +108,6 @@ export class Installer {
         ? violation('rows', `of its rows it is not true that ${error.message}`)
         : error
     }
-    this.#checkNewest(mark)
-    return adopt
   }
 
   /** The core accepted `snapshot`: it is the staged one, and is installed from here on. */

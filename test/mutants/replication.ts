@@ -193,6 +193,16 @@ export const REPLICATION_MUTANTS: readonly Mutant[] = [
     killers: checkpoint('restarts the log at the checkpoint when the mark of an installed snapshot was lost'),
   },
   {
+    name: 'superseded-snapshot-offered',
+    breaks: 'a snapshot that another has superseded is not offered to the core',
+    file: 'replication/installer.ts',
+    find: 'this.#checkNewest(mark)\n    } catch (error) {\n      await sink.abort()',
+    replace: '} catch (error) {\n      await sink.abort()',
+    killers: snapshot(
+      'one that begins in the very moment in which another is read whole takes its place, or is refused',
+    ),
+  },
+  {
     name: 'snapshot-installed-half',
     breaks: "§7: the log's mark is written only when the state of the snapshot is in place",
     file: 'replication/installer.ts',

@@ -110,6 +110,39 @@ describe('a follower behind the log', () => {
   })
 })
 
+test('one that begins in the very moment in which another is read whole takes its place, or is refused', async () => {
+  for (let hops = 0; hops < 12; hops++) {
+    const { cluster, follower, values } = await behind()
+    await follower.restart()
+    const receive = follower.multi.snapshot.bind(follower.multi)
+    const none: AsyncIterable<Uint8Array> = {
+      [Symbol.asyncIterator]: () => ({ next: () => new Promise(() => undefined) }),
+    }
+    let another: () => Promise<void> = () => Promise.resolve()
+    follower.multi.snapshot = (...first) => {
+      follower.multi.snapshot = receive
+      another = () => receive(first[0], first[1], none)
+      return receive(...first)
+    }
+    const { view } = follower.handle
+    const load = view.load.bind(view)
+    let others = 0
+    const hop = (left: number): void => {
+      if (left > 0) queueMicrotask(() => hop(left - 1))
+      else if (others++ === 0) another().catch(() => undefined)
+    }
+    view.load = async (...of) => {
+      const adopt = await load(...of)
+      hop(hops)
+      return adopt
+    }
+    await cluster.settled()
+    expect(others).toBeGreaterThan(0)
+    expect(follower.fatal).toEqual([])
+    expect(await follower.texts()).toEqual(values)
+  }
+})
+
 test('a proposal that a snapshot passes is unknown', async () => {
   const cluster = await Cluster.start({ limits: LIMITS })
   const old = await cluster.leader()

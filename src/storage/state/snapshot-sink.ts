@@ -73,7 +73,8 @@ export class StateSnapshotSink implements SnapshotSink {
   }
 
   async abort(): Promise<void> {
-    await this.idle()
+    // A call may have begun by the time that the one before is seen to have ended.
+    while (this.#busy !== undefined) await this.idle()
     if (this.#state === 'committed' || this.#state === 'aborted') return
     this.#state = 'aborted'
     this.#rows = new CopiedRows()

@@ -162,6 +162,24 @@ describe.each(Object.keys(HOMES))('snapshots of a state store on %s', (kind) => 
     expect(pairs(await group.scan(ALL, 10))).toEqual(['old=old'])
   })
 
+  test('an install that is aborted just before its commit is there whole, or not at all', async () => {
+    const other = await store.group(9)
+    other.put('snapshot', bytes('s'))
+    await other.checkpoint(meta(20))
+    const sink = await group.beginInstall()
+    const snapshot = await copySnapshot(other, sink)
+    const aborted = sink.abort()
+    const committed = sink.commit(snapshot).then(
+      () => true,
+      () => false,
+    )
+    await aborted
+    const isThere = await committed
+    await until(() => store.stats().deadGenerations === 0)
+    expect(group.meta).toEqual(isThere ? snapshot : undefined)
+    expect(pairs(await group.scan(ALL, 10))).toEqual(isThere ? ['snapshot=s'] : [])
+  })
+
   test('a checkpoint in flight when a snapshot is committed changes nothing of it', async () => {
     const other = await store.group(9)
     other.put('snapshot', bytes('s'))

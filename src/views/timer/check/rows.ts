@@ -16,6 +16,8 @@ const NUMBER_MAX = 2 ** 31
 /** A place in time, and a span from there. */
 const TIME_MAX = 2 * SPAN_MS_MAX
 const PART_ROWS_MAX = 4_096
+/** Of a command's reason each byte may be no character: as a row it is then the three bytes of U+FFFD. */
+const REASON_ROW_BYTES_MAX = 3 * REASON_BYTES_MAX
 /** Thousands of millions of redeliveries. */
 const BLOCKS_MAX = 2 ** 20
 
@@ -45,9 +47,9 @@ export class TimerRowCheck {
       case TAG.outstanding:
         return key.length === 9 && this.#records(walk, true)
       case TAG.producer:
-        return key.length <= NAME_BYTES_MAX && this.#producer(walk)
+        return key.length <= TAG.producer.length + NAME_BYTES_MAX && this.#producer(walk)
       case TAG.reason:
-        return key.length === 13 && value.byteLength <= REASON_BYTES_MAX
+        return key.length === 13 && value.byteLength <= REASON_ROW_BYTES_MAX
       case TAG.sessions:
         return key.length === 9 && sessions(walk)
       default:

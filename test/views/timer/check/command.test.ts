@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { isTimerCommand } from '../../../../src/views/timer/check/command.ts'
+import { isTimerCommand, NAME_BYTES_MAX, REASON_BYTES_MAX } from '../../../../src/views/timer/check/command.ts'
 import { decodeTimerCommand, encodeTimerCommand } from '../../../../src/views/timer/codec.ts'
 import type { TimerCommand } from '../../../../src/views/timer/commands.ts'
 import { timerCommand, wildCommand } from '../arbitraries.ts'
@@ -109,5 +109,31 @@ describe('the check of a command', () => {
       }),
       { numRuns: 300 },
     )
+  })
+
+  test('leaves no row that the check of rows refuses, however long its names and whatever its reason is made of', async () => {
+    const driver = new PartitionDriver()
+    const name = (letter: string) => letter.repeat(NAME_BYTES_MAX)
+    const group = { channel: name('c'), group: name('g') }
+    const take = (bytes: Uint8Array) => {
+      expect(isTimerCommand(bytes)).toBe(true)
+      return driver.view.apply(bytes, { at: driver.at, index: 1, store: driver.store }).reply
+    }
+    const messages = [{ channel: name('c'), body: new Uint8Array(3) }]
+    take(encodeTimerCommand({ type: 'produce', sequence: { producer: name('p'), first: 1 }, messages }))
+    const session = name('s')
+    take(encodeTimerCommand({ type: 'attach', ...group, consumer: name('k'), session, start: { type: 'earliest' } }))
+    const to = { due: driver.at, index: 1 }
+    const runs = [{ session, leaseMs: 50, positions: [to], again: [] }]
+    take(encodeTimerCommand({ type: 'deliver', ...group, after: { due: 0, index: 0 }, to, runs, parked: [] }))
+    const reason = 'r'.repeat(REASON_BYTES_MAX)
+    const item = { index: 1, fence: 1, delayMs: 0, keepPlace: false, reason }
+    // Not a character of UTF-8: each is read as one that takes three bytes.
+    const nack = encodeTimerCommand({ type: 'nack', ...group, items: [item] }).map((byte) =>
+      byte === 114 ? 255 : byte,
+    )
+    expect(take(nack)).toMatchObject({ type: 'settled', done: 1 })
+    await driver.reload()
+    expect(driver.view.lastIndex).toBe(1)
   })
 })
