@@ -17,6 +17,8 @@ export interface TopicDescription {
     readonly replicas: readonly string[]
   }[]
   readonly replicationFactor: number
+  /** Names of the nodes that carry some of it and are not there, as far as the answering node knows. */
+  readonly missing: readonly string[]
 }
 
 export interface NewTopic {
@@ -31,7 +33,10 @@ export interface NewTopic {
 
 /** All reject with a SandglassError. */
 export interface Topics {
-  /** Resolves when every partition has a leader. TOPIC_EXISTS, NOT_ENOUGH_NODES, INVALID, ... */
+  /**
+   * Resolves when every partition has a leader, or at the deadline: what has none then is in the answer. TOPIC_EXISTS,
+   * NOT_ENOUGH_NODES (some partition would lack a majority of nodes that are there), INVALID, ...
+   */
   create(topic: NewTopic): Promise<TopicDescription>
   list(): Promise<readonly string[]>
   /** TOPIC_NOT_FOUND. */
@@ -84,5 +89,6 @@ function describe(topic: Topic): TopicDescription {
       replicas,
     })),
     replicationFactor: topic.replicationFactor,
+    missing: topic.missing,
   }
 }

@@ -73,13 +73,16 @@ async function topicMessage({ env, directory }: ServiceContext, topic: TopicInfo
     return nodes.get(node)
   }
   const partitions: Init<Partition>[] = []
+  const carrying = new Set<NodeId>()
   const slice = new Slice(env, PARTITIONS_PER_LOOK)
   for (const { id, group, replicas } of topic.partitions) {
     const leader = nodeOf(directory.leaderOf(group))
     const names = replicas.map(({ node }) => nodeOf(node)?.name ?? '')
     partitions.push({ id, leader: leader?.name ?? '', replicas: names, leaderGrpc: leader?.grpc ?? '' })
+    for (const { node } of replicas) carrying.add(node)
     if (slice.spent()) await slice.rest()
   }
+  const missing = Array.from(carrying, nodeOf).flatMap((node) => (node?.alive === false ? [node.name] : []))
   const { name, kind, replicationFactor } = topic
-  return { name, kind: kind === 'kv' ? TopicKind.KV : TopicKind.TIMER, replicationFactor, partitions }
+  return { name, kind: kind === 'kv' ? TopicKind.KV : TopicKind.TIMER, replicationFactor, partitions, missing }
 }

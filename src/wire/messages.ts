@@ -52,6 +52,8 @@ export interface Topic {
   readonly kind: TopicKind
   readonly replicationFactor: number
   readonly partitions: readonly Partition[]
+  /** nodes of its replicas that are not there, as far as the answering node knows */
+  readonly missing: readonly string[]
 }
 
 export interface DescribeTopicRequest {

@@ -41,6 +41,8 @@ export class Surroundings {
     beforeEach(async () => {
       this.topic = `t${++this.#tests}`
       this.server.refuse = undefined
+      this.server.leaderless = []
+      this.server.missing = []
       await this.run('topics', 'create', this.topic, '--num_partitions', '3', '--replication-factor=1')
     })
     afterAll(() => {

@@ -11,11 +11,26 @@ const here = new Surroundings()
 test('topics are described in the documented shape', async () => {
   const ran = await here.run('topics', 'describe', here.topic, '-o', 'json')
   const partitions = [0, 1, 2].map((id) => ({ id, leader: 'n1', replicas: ['n1'] }))
-  expect(lines(ran)).toEqual([{ name: here.topic, kind: 'timer', partitions, replicationFactor: 1 }])
+  expect(lines(ran)).toEqual([{ name: here.topic, kind: 'timer', partitions, replicationFactor: 1, missing: [] }])
   expect(lines(await here.run('topics', 'list', '-o', 'json'))[0]).toMatchObject({
     topics: expect.arrayContaining([here.topic]),
   })
   expect((await here.run('topics', 'describe', here.topic)).stdout).toContain('PARTITION  LEADER  REPLICAS')
+})
+
+test('a topic is created though some of its nodes are missing, which are named', async () => {
+  here.server.missing = ['n2', 'n3']
+  const ran = await here.run('topics', 'create', 'shorthanded', '--partitions', '1', '--replication-factor', '1')
+  expect([ran.code, ran.stderr]).toEqual([0, ''])
+  expect(ran.stdout).toContain('missing: n2, n3;')
+})
+
+test('one of which some partitions have no leader at the deadline is told as created, with exit code 3', async () => {
+  here.server.leaderless = [1, 2]
+  const ran = await here.run('topics', 'create', 'headless', '--partitions', '3', '--replication-factor', '1')
+  expect([ran.code, ran.stdout.split('\n')[0]]).toEqual([3, 'headless: timer, 3 partitions, replication factor 1'])
+  const message = 'Topic headless is created, no leader yet: partitions 1, 2'
+  expect(errorOf(ran)).toEqual({ reason: 'NO_QUORUM', message })
 })
 
 test('a deleted topic is gone', async () => {

@@ -25,6 +25,9 @@ export interface MemoryServer {
   breakStreams(): void
   /** Answers every unary call and frame with this, until undefined. */
   refuse: SandglassError | undefined
+  /** Partitions of topics made from now on that have no leader, and nodes that they miss. */
+  leaderless: readonly number[]
+  missing: readonly string[]
   close(): void
 }
 
@@ -94,6 +97,8 @@ export async function startMemoryServer(): Promise<MemoryServer> {
 class Node implements MemoryServer {
   addr = ''
   refuse: SandglassError | undefined
+  leaderless: readonly number[] = []
+  missing: readonly string[] = []
   onClose: () => void = () => undefined
   readonly topics = new Map<string, { readonly info: Topic; readonly parts: Part[] }>()
 
@@ -112,8 +117,10 @@ class Node implements MemoryServer {
     const { name, kind, partitions, replicationFactor } = request
     if (this.topics.has(name)) throw new SandglassError('TOPIC_EXISTS', `Cannot create ${name}: it exists`)
     const ids = Array.from({ length: partitions }, (_, id) => id)
-    const parts = ids.map((id) => ({ id, leader: 'n1', replicas: ['n1'], leaderGrpc: this.addr }))
-    const info = { name, kind, replicationFactor, partitions: parts }
+    const led = (id: number) =>
+      this.leaderless.includes(id) ? { leader: '', leaderGrpc: '' } : { leader: 'n1', leaderGrpc: this.addr }
+    const parts = ids.map((id) => ({ id, ...led(id), replicas: ['n1'] }))
+    const info = { name, kind, replicationFactor, partitions: parts, missing: [...this.missing] }
     const empty = (): Part => ({ stored: [], groups: new Map(), producers: new Map(), streams: new Set() })
     this.topics.set(name, { info, parts: ids.map(empty) })
     return info

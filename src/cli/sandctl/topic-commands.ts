@@ -11,7 +11,7 @@ export function topicCommands(parser: Argv, choose: Choose): Argv {
     y
       .command(
         'create <name>',
-        'Create a topic; answers when every partition has a leader',
+        'Create a topic; answers when every partition has a leader (exit code 3: created, some have none yet)',
         (c) =>
           named(c)
             .option('num-partitions', {

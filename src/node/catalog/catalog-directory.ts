@@ -105,7 +105,10 @@ class NodeDirectory implements CatalogDirectory {
     const waiters = new AppliedWaiters(env, catalog)
     const leaderOf = () => this.leaderOf(CATALOG_GROUP)
     this.#changes = new CatalogChanges({ env, self: this.self, control, leader, waiters, leaderOf })
-    this.#requests = new CatalogRequests({ env, members: identity.members, view: this.#view, changes: this.#changes })
+    this.#requests = new CatalogRequests({
+      ...{ env, members: identity.members, view: this.#view, changes: this.#changes },
+      alive: (node) => this.alive(node),
+    })
     this.control = {
       propose: async (from, command) => {
         checkProposer(from, command)

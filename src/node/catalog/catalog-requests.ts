@@ -1,6 +1,7 @@
 /** What is asked of the catalog: topics made and deleted, this node registered. Refusals of the view become errors. */
 import type { Env } from '../../base/env.ts'
 import { SandglassError } from '../../base/errors.ts'
+import type { NodeId } from '../../base/ids.ts'
 import type { TopicInfo, TopicSpec } from '../../broker/directory.ts'
 import type { CatalogView } from '../../views/catalog/catalog-view.ts'
 import type { CatalogReply, NodeRecord } from '../../views/catalog/commands.ts'
@@ -12,6 +13,8 @@ export interface CatalogRequestsOptions {
   readonly members: Identity['members']
   readonly view: CatalogView
   readonly changes: CatalogChanges
+  /** The node is there, as far as is known here. */
+  readonly alive: (node: NodeId) => boolean
 }
 
 const PAUSE_MS = 50
@@ -24,20 +27,26 @@ export class CatalogRequests {
   readonly #members: Identity['members']
   readonly #view: CatalogView
   readonly #changes: CatalogChanges
+  readonly #alive: (node: NodeId) => boolean
 
-  constructor({ env, members, view, changes }: CatalogRequestsOptions) {
+  constructor({ env, members, view, changes, alive }: CatalogRequestsOptions) {
     this.#env = env
     this.#members = members
     this.#view = view
     this.#changes = changes
+    this.#alive = alive
   }
 
   async createTopic(spec: TopicSpec, deadlineMs: number): Promise<TopicInfo> {
     const endMs = this.#env.monoMs() + deadlineMs
-    await this.#allRegistered(Math.min(ALL_REGISTERED_MS, deadlineMs / 2))
+    const patienceMs = Math.min(ALL_REGISTERED_MS, deadlineMs / 2)
+    await this.#until(patienceMs, () => this.#members.every(({ id }) => this.#view.node(id) !== undefined))
+    // A node that has just started has not heard from the others.
+    await this.#until(patienceMs, () => this.#live().length * 2 > spec.replicationFactor)
     const { name, kind, partitions, replicationFactor } = spec
     const request = Buffer.from(this.#env.randomBytes(16)).toString('hex')
-    const command = { type: 'createTopic', request, name, kind, partitions, replicationFactor } as const
+    const live = this.#live()
+    const command = { type: 'createTopic', request, name, kind, partitions, replicationFactor, live } as const
     const { reply } = await this.#changes.propose(command, endMs - this.#env.monoMs())
     if (reply.type === 'refused') throw refusal(reply)
     const topic = this.#view.topic(name)
@@ -76,11 +85,14 @@ export class CatalogRequests {
     }
   }
 
-  /** Waits at most `ms` until every node of the formation has registered. */
-  async #allRegistered(ms: number): Promise<void> {
+  #live(): readonly NodeId[] {
+    return this.#view.nodes().flatMap(({ id }) => (this.#alive(id) ? [id] : []))
+  }
+
+  /** At most `ms`. */
+  async #until(ms: number, holds: () => boolean): Promise<void> {
     const endMs = this.#env.monoMs() + ms
-    const missing = () => this.#members.some(({ id }) => this.#view.node(id) === undefined)
-    while (missing() && this.#env.monoMs() < endMs && !this.#changes.closed) await this.#pause()
+    while (!holds() && this.#env.monoMs() < endMs && !this.#changes.closed) await this.#pause()
   }
 
   #pause(): Promise<void> {

@@ -10,9 +10,9 @@ import type { Identity, IdentityStore } from './identity.ts'
 
 /**
  * Raised by every format of the folder that an earlier version cannot read: it refuses the folder as newer, instead of
- * halting at what it does not know. 2: a nack's reason stands once in its command.
+ * halting at what it does not know. 2: a nack's reason stands once in its command. 3: createTopic says which nodes are there.
  */
-const FORMAT = 2
+const FORMAT = 3
 const FILE = 'identity.json'
 const BYTES_MAX = 1024 * 1024
 

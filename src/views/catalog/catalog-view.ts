@@ -160,13 +160,13 @@ class Catalog implements CatalogView {
     if (known !== undefined && known.request === command.request) return { type: 'topicCreated', id: known.id }
     const refusal = checkCreate(command, {
       exists: known !== undefined,
-      nodes: this.#nodes.size,
+      nodes: this.nodes(),
       partitions: this.#partitions.size,
     })
     if (refusal !== undefined) return refusal
     const { name, kind, replicationFactor, request } = command
     const id = this.#nextId++
-    const places = placeTopic(this.#loads(), command)
+    const places = placeTopic(this.#loads(command.live), command)
     const partitions = places.map((nodes, index) => this.#newPartition(name, index, nodes))
     this.#addTopic({ id, name, kind, replicationFactor, request, partitions })
     this.#touch(topicKey(name))
@@ -202,8 +202,9 @@ class Catalog implements CatalogView {
     }
   }
 
-  #loads(): readonly NodeLoad[] {
-    const loads = new Map(this.nodes().map(({ id }) => [id, { node: id, replicas: 0, leaders: 0 }]))
+  #loads(live: readonly NodeId[] | undefined): readonly NodeLoad[] {
+    const isLive = (node: NodeId) => live?.includes(node) ?? true
+    const loads = new Map(this.nodes().map(({ id }) => [id, { node: id, replicas: 0, leaders: 0, live: isLive(id) }]))
     for (const { replicas } of this.#partitions.values()) {
       replicas.forEach(({ node }, place) => {
         const load = loads.get(node)

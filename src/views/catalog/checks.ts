@@ -4,13 +4,14 @@ import type { NodeId } from '../../base/ids.ts'
 import { CATALOG_PARTITIONS_MAX, NAME_CHARS_MAX, PARTITIONS_MAX, REPLICATION_FACTOR_MAX } from '../../base/limits.ts'
 import type { CatalogReply, CreateTopicCommand, NodeRecord } from './commands.ts'
 
-const NODES_MAX = 1_000
+/** Of a cluster. */
+export const NODES_MAX = 1_000
 const ADDRESS_CHARS_MAX = 300
 const NAME = new RegExp(`^[A-Za-z0-9._-]{1,${NAME_CHARS_MAX}}$`)
 
 export interface CreateContext {
   readonly exists: boolean
-  readonly nodes: number
+  readonly nodes: readonly Pick<NodeRecord, 'id' | 'name'>[]
   readonly partitions: number
 }
 
@@ -30,13 +31,25 @@ export function checkCreate(command: CreateTopicCommand, context: CreateContext)
     return refuse('INVALID', `the replication factor must be 1 to ${REPLICATION_FACTOR_MAX}`, 'replication_factor')
   }
   if (context.exists) return refuse('TOPIC_EXISTS', 'it exists')
-  if (replicationFactor > context.nodes) {
-    return refuse('NOT_ENOUGH_NODES', `replication factor ${replicationFactor} with ${context.nodes} nodes`)
-  }
+  const short = shortOfNodes(command, context)
+  if (short !== undefined) return refuse('NOT_ENOUGH_NODES', short)
   if (context.partitions + partitions > CATALOG_PARTITIONS_MAX) {
     return refuse('OVERLOADED', `the cluster would have more than ${CATALOG_PARTITIONS_MAX} partitions`)
   }
   return undefined
+}
+
+/** Each partition must find its nodes, and be able to elect a leader among those that are there. */
+function shortOfNodes(command: CreateTopicCommand, { nodes }: CreateContext): string | undefined {
+  const { replicationFactor, live } = command
+  if (replicationFactor > nodes.length) return `replication factor ${replicationFactor} with ${nodes.length} nodes`
+  if (live === undefined) return undefined
+  const missing = nodes.filter(({ id }) => !live.includes(id))
+  const needed = Math.floor(replicationFactor / 2) + 1
+  const there = nodes.length - missing.length
+  if (there >= needed) return undefined
+  const names = missing.map(({ name }) => name).join(', ')
+  return `replication factor ${replicationFactor} with ${there} of at least ${needed} nodes that are there; missing: ${names}`
 }
 
 /** A node keeps its id and its name for ever; two nodes never share a name. */

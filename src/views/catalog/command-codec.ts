@@ -3,9 +3,12 @@ import { assert, unreachable } from '../../base/assert.ts'
 import { ERROR_TABLE, type ErrorReason } from '../../base/errors.ts'
 import { UnknownCommandError } from '../view.ts'
 import { ByteReader, ByteWriter } from './bytes.ts'
+import { NODES_MAX } from './checks.ts'
 import type { CatalogCommand, CatalogReply, CreateTopicCommand, NodeRecord, TopicKind } from './commands.ts'
 
 const VERSION = 1
+/** Of createTopic: 2 says which nodes are there. */
+const CREATE_VERSION = 2
 const COMMAND = { registerNode: 1, createTopic: 2, deleteTopic: 3 } as const satisfies Record<
   CatalogCommand['type'],
   number
@@ -17,15 +20,14 @@ const REPLY = { nodeRegistered: 1, topicCreated: 2, topicDeleted: 3, refused: 4 
 const KIND = { timer: 1, kv: 2 } as const satisfies Record<TopicKind, number>
 
 export function encodeCommand(command: CatalogCommand): Uint8Array {
-  const out = new ByteWriter().byte(COMMAND[command.type]).byte(VERSION)
+  const out = new ByteWriter().byte(COMMAND[command.type])
+  out.byte(command.type === 'createTopic' ? CREATE_VERSION : VERSION)
   switch (command.type) {
     case 'registerNode':
       writeNode(out, command.node)
       break
     case 'createTopic':
-      out.text(command.request).text(command.name)
-      writeKind(out, command.kind)
-      out.varint(command.partitions).varint(command.replicationFactor)
+      writeCreateTopic(out, command)
       break
     case 'deleteTopic':
       out.text(command.name).varint(command.id)
@@ -41,8 +43,11 @@ export function decodeCommand(bytes: Uint8Array): CatalogCommand {
   const input = new ByteReader(bytes)
   const type = input.byte()
   const version = input.byte()
-  if (version !== VERSION) throw new UnknownCommandError(`catalog command ${type} of version ${version}`)
-  const command = decodeFields(type, input)
+  const newest = type === COMMAND.createTopic ? CREATE_VERSION : VERSION
+  if (version < VERSION || version > newest) {
+    throw new UnknownCommandError(`catalog command ${type} of version ${version}`)
+  }
+  const command = decodeFields(type, version, input)
   input.end()
   return command
 }
@@ -57,12 +62,12 @@ export function isCommand(bytes: Uint8Array): boolean {
   }
 }
 
-function decodeFields(type: number, input: ByteReader): CatalogCommand {
+function decodeFields(type: number, version: number, input: ByteReader): CatalogCommand {
   switch (type) {
     case COMMAND.registerNode:
       return { type: 'registerNode', node: readNode(input) }
     case COMMAND.createTopic:
-      return readCreateTopic(input)
+      return readCreateTopic(version, input)
     case COMMAND.deleteTopic:
       return { type: 'deleteTopic', name: input.text(), id: input.varint() }
     default:
@@ -70,7 +75,16 @@ function decodeFields(type: number, input: ByteReader): CatalogCommand {
   }
 }
 
-function readCreateTopic(input: ByteReader): CreateTopicCommand {
+function writeCreateTopic(out: ByteWriter, command: CreateTopicCommand): void {
+  const { request, name, kind, partitions, replicationFactor, live } = command
+  assert(live !== undefined, 'whoever asks for a topic says which nodes are there')
+  out.text(request).text(name)
+  writeKind(out, kind)
+  out.varint(partitions).varint(replicationFactor).varint(live.length)
+  for (const node of live) out.varint(node)
+}
+
+function readCreateTopic(version: number, input: ByteReader): CreateTopicCommand {
   return {
     type: 'createTopic',
     request: input.text(),
@@ -78,7 +92,14 @@ function readCreateTopic(input: ByteReader): CreateTopicCommand {
     kind: readKind(input),
     partitions: input.varint(),
     replicationFactor: input.varint(),
+    ...(version < CREATE_VERSION ? {} : { live: Array.from({ length: readCount(input) }, () => input.varint()) }),
   }
+}
+
+function readCount(input: ByteReader): number {
+  const count = input.varint()
+  assert(count <= NODES_MAX, 'a cluster has at most so many nodes')
+  return count
 }
 
 export function encodeReply(reply: CatalogReply): Uint8Array {

@@ -56,6 +56,8 @@ export interface CreateTopicCommand {
   readonly kind: TopicKind
   readonly partitions: number
   readonly replicationFactor: number
+  /** Nodes that are there, as far as whoever asks knows; undefined: an earlier version asked, which took all of them for it. */
+  readonly live?: readonly NodeId[] | undefined
 }
 
 /** Deletes this topic, not a later one of the same name. */

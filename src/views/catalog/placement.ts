@@ -10,6 +10,8 @@ export interface NodeLoad {
   readonly node: NodeId
   readonly replicas: number
   readonly leaders: number
+  /** It is there. */
+  readonly live: boolean
 }
 
 export interface PlacementRequest {
@@ -19,13 +21,17 @@ export interface PlacementRequest {
 
 interface Tally {
   readonly node: NodeId
+  readonly live: boolean
   replicas: number
   leaders: number
   ownReplicas: number
   ownLeaders: number
 }
 
-/** For each partition `replicationFactor` distinct nodes, the preferred leader first. Needs at least that many nodes. */
+/**
+ * For each partition `replicationFactor` distinct nodes, the preferred leader first; those that are there before those that
+ * are not. Needs at least that many nodes.
+ */
 export function placeTopic(loads: readonly NodeLoad[], request: PlacementRequest): readonly (readonly NodeId[])[] {
   const { partitions, replicationFactor } = request
   assert(replicationFactor >= 1 && replicationFactor <= loads.length, 'a topic has at most one replica on a node')
@@ -53,10 +59,15 @@ function least(tallies: readonly Tally[], compare: (a: Tally, b: Tally) => numbe
 }
 
 function byLeaders(a: Tally, b: Tally): number {
-  return a.ownLeaders - b.ownLeaders || a.leaders - b.leaders || byReplicas(a, b)
+  return liveFirst(a, b) || a.ownLeaders - b.ownLeaders || a.leaders - b.leaders || byReplicas(a, b)
 }
 
 /** Equal ones go by node id, so that every replica of the catalog decides the same. */
 function byReplicas(a: Tally, b: Tally): number {
-  return a.ownReplicas - b.ownReplicas || a.replicas - b.replicas || a.leaders - b.leaders || a.node - b.node
+  const own = liveFirst(a, b) || a.ownReplicas - b.ownReplicas
+  return own || a.replicas - b.replicas || a.leaders - b.leaders || a.node - b.node
+}
+
+function liveFirst(a: Tally, b: Tally): number {
+  return Number(b.live) - Number(a.live)
 }

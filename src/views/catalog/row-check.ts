@@ -44,7 +44,7 @@ export class CatalogRowCheck implements RowCheck {
 
   #topic(topic: TopicRecord): boolean {
     const { partitions } = topic
-    const context = { exists: false, nodes: this.#nodes.size, partitions: this.#partitions }
+    const context = { exists: false, nodes: [...this.#nodes.values()], partitions: this.#partitions }
     this.#partitions += partitions.length
     const isOne = checkCreate({ type: 'createTopic', ...topic, partitions: partitions.length }, context) === undefined
     return isOne && this.#isFree(topic.id) && partitions.every((partition) => this.#partition(partition))

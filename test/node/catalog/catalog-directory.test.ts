@@ -46,6 +46,25 @@ describe('catalog directory', () => {
     }
   })
 
+  test('while a node is away topics are made on those that are there, also right after a start', async () => {
+    const cluster = await CatalogCluster.start()
+    const away = cluster.follower()
+    away.crash()
+    await cluster.time.until(() => !cluster.leader().directory.alive(away.id), 20_000, 'it to be missed')
+    const { directory } = cluster.leader()
+    const make = (name: string, rf: number) => cluster.time.during(directory.createTopic(spec(name, 4, rf), 5000))
+    const placesOf = async (name: string, rf: number) =>
+      (await make(name, rf)).partitions.map(({ replicas }) => replicas.map(({ node }) => node))
+    expect((await placesOf('one', 1)).flat()).not.toContain(away.id)
+    expect((await placesOf('two', 2)).flat()).not.toContain(away.id)
+    for (const nodes of await placesOf('three', 3)) expect(nodes.indexOf(away.id)).toBeGreaterThan(0)
+    // A node that has just started knows of nobody else that he is there.
+    const back = cluster.follower()
+    back.crash()
+    await cluster.time.during(back.start())
+    await cluster.time.during(back.directory.createTopic(spec('soon', 1, 3), 5000))
+  })
+
   test('whoever waits for a change to arrive here is told at once that the node closes', async () => {
     const cluster = await CatalogCluster.start()
     const { id, directory } = cluster.follower()

@@ -88,7 +88,7 @@ class FakeCatalog {
   }
 
   topic(name: string, partitions: number): readonly GroupId[] {
-    this.apply({ type: 'createTopic', request: name, name, kind: 'timer', partitions, replicationFactor: 1 })
+    this.apply({ type: 'createTopic', request: name, name, kind: 'timer', partitions, replicationFactor: 1, live: [1] })
     return this.view.topic(name)?.partitions.map(({ group }) => group) ?? []
   }
 }

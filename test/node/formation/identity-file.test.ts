@@ -84,17 +84,17 @@ describe('identity file', () => {
 
   test('a file of a later format is refused as newer, not as damaged', async () => {
     await store().write(formed)
-    write(text().replace('"format": 2', '"format": 3'))
+    write(text().replace('"format": 3', '"format": 4'))
     await expect(store().read()).rejects.toMatchObject({ reason: 'DATA_NEWER' })
   })
 
   test('a file of an earlier format is read, and raised before anything else is written', async () => {
     await store().write(formed)
-    write(text().replace('"format": 2', '"format": 1'))
+    write(text().replace('"format": 3', '"format": 1'))
     expect(await store().read()).toEqual(formed)
     expect(text()).toContain('"format": 1')
     await store().raise()
-    expect(text()).toContain('"format": 2')
+    expect(text()).toContain('"format": 3')
     expect(await store().read()).toEqual(formed)
   })
 

@@ -17,13 +17,20 @@ const node = (id: number, name = `n${id}`): NodeRecord => ({
   version: '0.1.0',
 })
 
-const create = (name: string, request = name, partitions = 3, replicationFactor = 2): CatalogCommand => ({
+const create = (
+  name: string,
+  request = name,
+  partitions = 3,
+  replicationFactor = 2,
+  live = [1, 2, 3],
+): CatalogCommand => ({
   type: 'createTopic',
   request,
   name,
   kind: 'timer',
   partitions,
   replicationFactor,
+  live,
 })
 
 class Fixture {
@@ -73,6 +80,26 @@ describe('catalog view', () => {
     expect(f.apply(create('orders', 'a', 1, 3))).toMatchObject({ type: 'refused', reason: 'NOT_ENOUGH_NODES' })
     expect(f.view.topics()).toEqual([])
     expect(f.view.nextId).toBe(1000)
+  })
+
+  test.each([
+    [3, [1], 'with 1 of at least 2 nodes that are there; missing: n2, n3'],
+    [2, [3], 'with 1 of at least 2 nodes that are there; missing: n1, n2'],
+    [1, [], 'with 0 of at least 1 nodes that are there; missing: n1, n2, n3'],
+  ])('replication factor %i while only %j are there is refused: no partition could elect a leader', (rf, live, why) => {
+    const f = new Fixture().nodes(3)
+    const reply = f.apply(create('orders', 'a', 4, rf, live))
+    expect(reply).toMatchObject({ type: 'refused', reason: 'NOT_ENOUGH_NODES', message: expect.stringContaining(why) })
+    expect(f.view.topics()).toEqual([])
+  })
+
+  test('during a restart of one node of three a topic is made on all of them, and led by those that are there', () => {
+    const f = new Fixture().nodes(3)
+    expect(f.apply(create('orders', 'a', 4, 3, [1, 3]))).toMatchObject({ type: 'topicCreated' })
+    for (const { replicas } of f.view.topic('orders')?.partitions ?? []) {
+      expect(replicas.map(({ node }) => node).sort()).toEqual([1, 2, 3])
+      expect(replicas[0]?.node).not.toBe(2)
+    }
   })
 
   test.each([

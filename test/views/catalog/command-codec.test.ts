@@ -18,6 +18,7 @@ const command: fc.Arbitrary<CatalogCommand> = fc.oneof(
     kind: fc.constantFrom('timer' as const, 'kv' as const),
     partitions: id,
     replicationFactor: id,
+    live: fc.array(id, { maxLength: 5 }),
   }),
   fc.record({ type: fc.constant('deleteTopic' as const), name: text, id }),
 )
@@ -41,6 +42,20 @@ describe('catalog codec', () => {
         expect(decodeCommand(encodeCommand(c))).toEqual(c)
       }),
     )
+  })
+
+  test('a topic that an earlier version asked for has all nodes for there', () => {
+    const asked = {
+      type: 'createTopic',
+      request: 'r',
+      name: 't',
+      kind: 'timer',
+      partitions: 1,
+      replicationFactor: 3,
+    } as const
+    const bytes = encodeCommand({ ...asked, live: [] }).slice(0, -1)
+    bytes[1] = 1
+    expect(decodeCommand(bytes)).toEqual(asked)
   })
 
   test('every reply comes back as it was', () => {

@@ -3,11 +3,11 @@ import { describe, expect, test } from 'vitest'
 import { type NodeLoad, placeTopic } from '../../../src/views/catalog/placement.ts'
 
 const empty = (nodes: number): NodeLoad[] =>
-  Array.from({ length: nodes }, (_, i) => ({ node: i + 1, replicas: 0, leaders: 0 }))
+  Array.from({ length: nodes }, (_, i) => ({ node: i + 1, replicas: 0, leaders: 0, live: true }))
 
 function add(loads: readonly NodeLoad[], places: readonly (readonly number[])[]): NodeLoad[] {
-  return loads.map(({ node, replicas, leaders }) => ({
-    node,
+  return loads.map(({ node, replicas, leaders, live }) => ({
+    ...{ node, live },
     replicas: replicas + places.filter((p) => p.includes(node)).length,
     leaders: leaders + places.filter((p) => p[0] === node).length,
   }))
@@ -35,10 +35,22 @@ describe('placement', () => {
 
   test('a topic made when one node had everything is spread over all nodes nevertheless', () => {
     const loads = empty(3).map((l) =>
-      l.node === 1 ? { node: 1, replicas: 0, leaders: 0 } : { ...l, replicas: 50, leaders: 50 },
+      l.node === 1 ? { ...l, replicas: 0, leaders: 0 } : { ...l, replicas: 50, leaders: 50 },
     )
     const leaders = placeTopic(loads, { partitions: 12, replicationFactor: 1 }).map((p) => p[0])
     expect([1, 2, 3].map((n) => leaders.filter((l) => l === n).length)).toEqual([4, 4, 4])
+  })
+
+  test('a node that is not there leads nothing, and carries only what the others cannot', () => {
+    const loads = empty(4).map((l) => ({ ...l, live: l.node !== 1 }))
+    for (const replicationFactor of [1, 2, 3, 4]) {
+      const places = placeTopic(loads, { partitions: 12, replicationFactor })
+      expect(places.map(([leader]) => leader)).not.toContain(1)
+      expect(places.filter((nodes) => nodes.includes(1))).toHaveLength(replicationFactor === 4 ? 12 : 0)
+      const after = add(loads, places).filter(({ live }) => live)
+      expect(spread(after.map((l) => l.leaders))).toBe(0)
+      expect(spread(after.map((l) => l.replicas))).toBeLessThanOrEqual(1)
+    }
   })
 
   test('any sequence of topics: distinct nodes, leaders and replicas of each topic and of all within small bounds', () => {
