@@ -65,7 +65,8 @@ export async function startNode(given: NodeConfig, log: Log): Promise<RunningNod
     ports.peers.form(formation)
     // Before what stands behind it; it may be closed twice.
     closers.push(() => ports.peers.close())
-    const ready = formation.formed().then((identity) => serve(context, { identity, storage, ports }))
+    const formedNow = formation.identity?.state !== 'formed'
+    const ready = formation.formed().then((identity) => serve(context, { identity, formedNow, storage, ports }))
     ready.catch((error: unknown) => {
       // Stopped while it was still starting: what it was waiting for is refused, and that is no failure.
       if (!health.stopping) fail(error)

@@ -1,7 +1,7 @@
 /** From a formed cluster to a node that serves: the shard, the catalog, the broker, the public port. */
 import { joinHostPort } from '../base/address.ts'
 import { SandglassError } from '../base/errors.ts'
-import { CATALOG_GROUP, type NodeId } from '../base/ids.ts'
+import { CATALOG_GROUP, type GroupId, type NodeId } from '../base/ids.ts'
 import { VERSION } from '../base/version.ts'
 import { createBroker } from '../broker/broker.ts'
 import type { Broker } from '../broker/types.ts'
@@ -20,6 +20,7 @@ import { ForeignFolder } from './foreign-folder.ts'
 import type { Identity } from './formation/identity.ts'
 import { watchForwardStep } from './forward-step.ts'
 import { logBroker } from './observe/broker-log.ts'
+import { LeadershipLines } from './observe/leadership-lines.ts'
 import { RareLines } from './observe/rare-lines.ts'
 import { logReplication } from './observe/replication-log.ts'
 import type { Ports } from './ports.ts'
@@ -38,6 +39,8 @@ const DRAIN_MS = 3000
 
 export interface Opened {
   readonly identity: Identity
+  /** The cluster was formed just now. */
+  readonly formedNow: boolean
   readonly storage: Storage
   readonly ports: Ports
 }
@@ -46,17 +49,21 @@ export interface Opened {
 export async function serve(context: Context, opened: Opened): Promise<ReadyInfo> {
   const { config, log, env, metrics, health, readiness, closers } = context
   const { identity, storage, ports } = opened
-  log.info('formed', { cluster: identity.clusterId, nodeId: identity.nodeId })
+  if (opened.formedNow) log.info('formed', { nodes: identity.members.map(({ name }) => name) })
+  log.info('started', { version: VERSION, nodeId: identity.nodeId, data: config.data })
   health.notReady = 'starting the catalog'
   // The directory needs the shard and the shard the directory's addresses; both are asked only once everything stands.
-  const parts: { directory?: CatalogDirectory } = {}
+  const parts: { directory?: CatalogDirectory; catalog?: CatalogHandle } = {}
   const none: ReadonlyMap<NodeId, string> = new Map()
   const addresses = peerAddresses(config, identity, () => parts.directory?.raftAddresses() ?? none)
   const foreign = new ForeignFolder(identity.members.length, context.fail)
   const lines = new RareLines(env, log)
-  const { shard, transport } = openShard(context, opened, { addresses, foreign, lines })
+  const leaderships = new LeadershipLines(env, log, (group) => nameOf(parts.catalog, group))
+  closers.push(() => leaderships.close())
+  const { shard, transport } = openShard(context, opened, { addresses, foreign, lines, leaderships })
   const members = identity.members.map(({ id }) => ({ replica: id, node: id }))
   const catalog = await startCatalog(shard, { group: CATALOG_GROUP, replica: identity.nodeId, members })
+  parts.catalog = catalog
   const control = createControlClient({
     clusterId: identity.clusterId,
     node: identity.nodeId,
@@ -130,6 +137,13 @@ export async function serve(context: Context, opened: Opened): Promise<ReadyInfo
   return { name: config.name, ...own }
 }
 
+/** Of a group, in log lines. */
+function nameOf(catalog: CatalogHandle | undefined, group: GroupId): string {
+  if (group === CATALOG_GROUP) return 'catalog'
+  const partition = catalog?.view.partitionOfGroup(group)
+  return partition === undefined ? `group ${group}` : `${partition.topic}/${partition.id}`
+}
+
 /** What is missing for that: a leader, or the nodes that would elect one. */
 function registering(directory: CatalogDirectory, { members }: Identity): string {
   const silent = members.filter(({ id }) => !directory.alive(id)).map(({ name }) => name)
@@ -156,10 +170,12 @@ function openShard(
     addresses,
     foreign,
     lines,
+    leaderships,
   }: {
     addresses: () => ReadonlyMap<NodeId, string>
     foreign: ForeignFolder
     lines: RareLines
+    leaderships: LeadershipLines
   },
 ): { shard: MultiRaft; transport: PeerTransport } {
   const { config, env, log, metrics, health, closers, fail, failed } = context
@@ -192,6 +208,7 @@ function openShard(
       if (event.type === 'clock') health.clockOk = event.verdict !== 'skewed'
       if (event.type === 'checkpointed') metrics.checkpoint(event.ms)
       logReplication(log, event)
+      leaderships.note(event)
     },
   })
   closers.push(() => shard.close())

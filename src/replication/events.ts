@@ -21,5 +21,7 @@ export type ReplicationEvent =
   | { readonly type: 'snapshotSent'; readonly group: GroupId; readonly to: NodeId; readonly index: number }
   | { readonly type: 'snapshotFailed'; readonly group: GroupId; readonly to: NodeId; readonly error?: unknown }
   | { readonly type: 'snapshotInstalled'; readonly group: GroupId; readonly index: number; readonly ms: number }
+  /** Its first frame since this node started, or since it was down. */
+  | { readonly type: 'peerUp'; readonly node: NodeId }
   | { readonly type: 'peerDown'; readonly node: NodeId }
   | { readonly type: 'clock'; readonly verdict: 'ok' | 'skewed' | 'unknown'; readonly offsetMs: number }

@@ -60,9 +60,11 @@ export class Leadership<R, E> {
 
   /** The replica takes no part any more: whoever waits for something of it is told that nobody leads here. */
   end(): void {
-    const { handle, observers } = this.#parts
+    const { handle, observers, watch, shard } = this.#parts
     const status = handle.status()
     for (const observer of observers) observer.status(status)
+    const { role, term } = watch.seen
+    if (role === 'leader') shard.event({ type: 'role', group: handle.group, role: 'follower', term, leader: 0 })
   }
 
   /** Stands for election at once and again, as long as nobody ever was elected: leaders begin where placement wants them. */

@@ -50,6 +50,8 @@ export class MultiRaft implements PeerReceiver {
   readonly #slumber: Slumber<AnyReplica>
   readonly #replicas = new Map<GroupId, AnyReplica>()
   readonly #changes = new OneAtATime()
+  /** Nodes that were heard from since they were down. */
+  readonly #up = new Set<NodeId>()
   readonly #books = new ShardBooks()
   readonly #memory: MemoryGuard
   readonly #listeners: ((group: GroupId) => void)[] = []
@@ -188,6 +190,10 @@ export class MultiRaft implements PeerReceiver {
   }
 
   frame(from: NodeId, bytes: Uint8Array): Promise<void> | undefined {
+    if (!this.#up.has(from)) {
+      this.#up.add(from)
+      this.#event({ type: 'peerUp', node: from })
+    }
     return this.#inbox.frame(from, bytes)
   }
 
@@ -197,6 +203,7 @@ export class MultiRaft implements PeerReceiver {
 
   peerDown(node: NodeId): void {
     if (this.#dead) return
+    this.#up.delete(node)
     this.#event({ type: 'peerDown', node })
     inTurns(this.#options.env, this.#replicas.values(), VISITS_PER_TURN, (replica) => {
       if (!this.#dead) replica.post.peerDown(node)

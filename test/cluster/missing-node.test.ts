@@ -1,4 +1,4 @@
-/** Topics made while a node of three is away, as during a rolling restart. */
+/** Topics made while a node of three is away, as during a rolling restart, and what the log says of that. */
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { Cluster } from '../../chaos/harness/cluster.ts'
 import { eventually } from '../../chaos/harness/deadline.ts'
@@ -37,6 +37,14 @@ test('lie on the nodes that are there first, name who is missing, and are whole 
   await producer.produce('all', { value: 'x', partition: 0 })
   cluster.node('n3').start()
   await cluster.node('n3').ready()
+  const [first, , third] = cluster.nodes
+  await eventually('n3 to be greeted', 30_000, () => (first?.said('peer_up') ?? 0) > 2)
+  const starts = (of: typeof first) => ['formed', 'started'].map((event) => of?.said(event))
+  expect([starts(first), starts(third)]).toEqual([
+    [1, 1],
+    [1, 2],
+  ])
+  for (const event of ['peer_down', 'leader_gained']) expect(first?.said(event)).toBeGreaterThan(0)
   await eventually(
     'n3 to carry its part',
     60_000,

@@ -90,6 +90,24 @@ describe('three replicas', () => {
     expect(lost.outcomes).toHaveLength(1)
   })
 
+  test('a node says of each other one that it is there, once, and again after it was down', async () => {
+    const cluster = await Cluster.start()
+    const leader = await cluster.leader()
+    const [other] = cluster.others(leader)
+    if (other === undefined) throw new Error('no follower')
+    const said = () =>
+      leader.events.flatMap((event) =>
+        (event.type === 'peerUp' || event.type === 'peerDown') && event.node === other.id ? [event.type] : [],
+      )
+    await cluster.time.run(1000)
+    expect(said()).toEqual(['peerUp'])
+    other.crash(true)
+    await cluster.time.run(1000)
+    await other.restart()
+    await cluster.time.run(1000)
+    expect(said()).toEqual(['peerUp', 'peerDown', 'peerUp'])
+  })
+
   test('observers hear of every change of leader and of readiness', async () => {
     const cluster = await Cluster.start()
     const heard: string[] = []

@@ -16,6 +16,7 @@ const LEVELS = {
   snapshotSent: 'info',
   snapshotFailed: 'warn',
   snapshotInstalled: 'info',
+  peerUp: 'info',
   peerDown: 'warn',
   clock: 'warn',
 } as const satisfies Record<ReplicationEvent['type'], Level>
@@ -23,7 +24,7 @@ const LEVELS = {
 export function logReplication(log: Log, event: ReplicationEvent): void {
   const { type, ...own } = event
   // `node` is who says it; a line has each key once.
-  const fields = event.type === 'peerDown' ? { peer: event.node } : own
+  const fields = event.type === 'peerUp' || event.type === 'peerDown' ? { peer: event.node } : own
   const error = 'error' in fields && fields.error !== undefined ? { error: String(fields.error) } : {}
   log[LEVELS[type]](
     type.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`),
