@@ -37,17 +37,15 @@ export function clockVerdict({ peers, nodes, maxSkewMs }: ClockReadings): ClockV
   if ((near + 1) * 2 > nodes && near > 0) return OK
   const clocks = peers.length + 1
   if (clocks < CLOCKS_MIN || clocks * 2 <= nodes) return UNKNOWN
-  // The median of what lies in intervals lies between the medians of their ends.
-  const low = median([0, ...peers.map(({ lowMs }) => lowMs)])
-  const high = median([0, ...peers.map(({ highMs }) => highMs)])
+  // The median of what lies in intervals lies between the medians of their ends. Of an even number each between the middle
+  // two is one: two halves that disagree prove nothing, or all would be skewed and nobody left to lead.
+  const low = ascending([0, ...peers.map(({ lowMs }) => lowMs)])[(clocks - 1) >> 1] ?? 0
+  const high = ascending([0, ...peers.map(({ highMs }) => highMs)])[clocks >> 1] ?? 0
   if (low > maxSkewMs) return { verdict: 'skewed', offsetMs: -low }
   if (high < -maxSkewMs) return { verdict: 'skewed', offsetMs: -high }
   return low >= -maxSkewMs && high <= maxSkewMs ? OK : UNKNOWN
 }
 
-function median(values: number[]): number {
-  const ascending = values.sort((a, b) => a - b)
-  const half = ascending.length >> 1
-  const upper = ascending[half] ?? 0
-  return ascending.length % 2 === 1 ? upper : (upper + (ascending[half - 1] ?? upper)) / 2
+function ascending(values: number[]): readonly number[] {
+  return values.sort((a, b) => a - b)
 }

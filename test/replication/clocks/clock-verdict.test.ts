@@ -37,11 +37,20 @@ test('three clocks of seven nodes are no majority, four are', () => {
   expect(verdict([-90_000, -90_000, -90_000], 7)).toBe('skewed')
 })
 
-test('of an even number of clocks the median lies between the middle two', () => {
+test('of an even number of clocks every place between the middle two is a median', () => {
   expect(verdict([-3000, -1000, 1000, 3500], 5)).toBe('ok')
-  expect(verdict([-3000, -3000, 1000], 4)).toBe('ok')
-  expect(judge([-3000, -4100, 1000], 4)).toEqual({ verdict: 'ok', offsetMs: 0 })
-  expect(judge([-5000, -4100, 1000], 4)).toEqual({ verdict: 'skewed', offsetMs: 2050 })
+  expect(verdict([-2000, -1900, 3000], 4)).toBe('ok')
+  expect(verdict([-3000, -3000, 1000], 4)).toBe('unknown')
+  expect(judge([-5000, -4100, -3000], 4)).toEqual({ verdict: 'skewed', offsetMs: 3000 })
+})
+
+test('of two halves that disagree neither is proven wrong: somebody must be left to lead', () => {
+  const clocks = [0, 1000, -5000, -4100]
+  for (const own of clocks) {
+    const peers = clocks.filter((clock) => clock !== own).map((clock) => clock - own)
+    expect(judge(peers, 4)).toEqual({ verdict: 'unknown', offsetMs: 0 })
+    expect(verdict(peers, 5)).toBe('unknown')
+  }
 })
 
 test('readings that may be old prove nothing, as long as the truth may lie within the bound', () => {
