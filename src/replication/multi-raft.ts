@@ -223,7 +223,7 @@ export class MultiRaft implements PeerReceiver {
     // Who sleeps under a leader that could not be handed over is to notice.
     for (const replica of replicas) this.#slumber.forget(replica)
     const stopped = Promise.all(replicas.map((replica) => replica.stop(!this.#dead)))
-    for (const replica of replicas) this.#books.look(replica.group, replica)
+    for (const { group } of replicas) this.#changed(group)
     let timer: Timer | undefined
     const late = new Promise<void>((resolve) => {
       timer = this.#shard.env.after(CLOSE_MS_MAX, resolve)
@@ -245,7 +245,8 @@ export class MultiRaft implements PeerReceiver {
     if (save) await leave([replica], this.#shard, () => this.#dead)
     this.#slumber.forget(replica)
     const stopped = replica.stop(save)
-    this.#books.look(group, replica)
+    // It leads no more, however long its last checkpoint takes.
+    this.#changed(group)
     await stopped
     this.#replicas.delete(group)
     this.#housekeeping.forget(group)

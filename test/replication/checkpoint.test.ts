@@ -288,3 +288,17 @@ describe('a bug or a command of tomorrow', () => {
     await cluster.time.until(() => outcomes.length > 0, 1000)
   })
 })
+
+test('whoever follows who leads here hears of a stop when it begins, and again when the replica is gone', async () => {
+  const { cluster, node } = await single()
+  await cluster.propose(node, 'a')
+  const told: (number | undefined)[] = []
+  node.multi.observe((group) => told.push(node.multi.handle(group)?.status().leaderNode))
+  await cluster.time.during(node.multi.stop(GROUP), 20_000)
+  expect(told).toEqual([0, undefined])
+  await cluster.time.during(node.start())
+  await cluster.time.until(() => node.leads, 5000)
+  told.length = 0
+  await cluster.time.during(node.multi.close(), 20_000)
+  expect(told).toEqual([0])
+})

@@ -136,7 +136,10 @@ test('one that begins in the very moment in which another is read whole takes it
       hop(hops)
       return adopt
     }
-    await cluster.time.until(() => follower.handle.status().applied > values.length || follower.fatal.length > 0, 30_000)
+    await cluster.time.until(
+      () => follower.handle.status().applied > values.length || follower.fatal.length > 0,
+      30_000,
+    )
     expect(follower.fatal).toEqual([])
     expect(others).toBeGreaterThan(0)
     expect(await follower.texts()).toEqual(values)
