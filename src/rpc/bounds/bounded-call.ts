@@ -40,6 +40,10 @@ export class BoundedCall extends ServerInterceptingCall implements BookedCall, L
   #listener: Listener | undefined
   #state: 'new' | 'open' | 'answered' | 'over' = 'new'
   #spoken = false
+  /** The client has ended its half. */
+  #halfClosed = false
+  /** It was answered before it could ask: that is no fault of the client. */
+  #turnedAway = false
   /** The request of a unary call is with its handler. */
   #handed = false
 
@@ -98,6 +102,11 @@ export class BoundedCall extends ServerInterceptingCall implements BookedCall, L
     })
   }
 
+  override sendStatus(status: CallStatus): void {
+    this.#turnedAway = !this.#halfClosed && !this.#parts.stream.closed
+    super.sendStatus(status)
+  }
+
   onReceiveMetadata(metadata: Metadata): void {
     if (this.streaming) callsByMetadata.set(metadata, this)
     this.#bytes.headers(metadata)
@@ -115,6 +124,7 @@ export class BoundedCall extends ServerInterceptingCall implements BookedCall, L
   }
 
   onReceiveHalfClose(): void {
+    this.#halfClosed = true
     this.#handed = !this.streaming
     this.#parts.book.whole(this)
     this.#listener?.onReceiveHalfClose()
@@ -163,7 +173,8 @@ export class BoundedCall extends ServerInterceptingCall implements BookedCall, L
   }
 
   #gone(): void {
-    if (this.#state !== 'over' && !this.#spoken) this.client.tookBack(this.#parts.env.monoMs())
+    const unasked = !this.#spoken && !this.#turnedAway
+    if (this.#state !== 'over' && unasked) this.client.tookBack(this.#parts.env.monoMs())
     this.#close()
   }
 

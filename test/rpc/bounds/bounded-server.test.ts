@@ -141,6 +141,34 @@ test.each([Queue.Consume.path, Queue.ProduceStream.path, Queue.Produce.path])(
   },
 )
 
+test.each([Queue.ProduceStream.path, Queue.Produce.path])(
+  'a connection that opens calls of %s and ends its half of them at once is closed as well',
+  async (path) => {
+    const { raw } = await serve({})
+    const greedy = raw()
+    for (let i = 0; i < 2000; i++) greedy.call(path).stream.end()
+    await greedy.closed
+    await until(() => server.stats().streams === 0 && server.stats().connections === 0)
+    expect(server.stats().refused).toMatchObject({ streams: 1, time: 0 })
+  },
+)
+
+test('who is turned away before he could ask has taken nothing back, however often he comes', async () => {
+  server = createApiServer({ env: realEnv() })
+  const client = new ApiClient(await server.listen('127.0.0.1:0'))
+  closers.push(
+    () => client.close(),
+    () => server.close(),
+  )
+  const streams = Array.from({ length: 8 * STREAMS_UNTRIED }, () => client.consume())
+  for (const stream of streams) {
+    stream.write({ subscribe: { topic: 'orders', group: 'g', consumer: 'c', session: randomBytes(16), credit: 1 } })
+  }
+  await Promise.all(streams.map((stream) => stream.over()))
+  expect(new Set(streams.map(({ error }) => error?.message))).toEqual(new Set(['Cannot serve yet: the node starts']))
+  expect(server.stats()).toMatchObject({ connections: 1, refused: { streams: 0 } })
+})
+
 test('who takes back streams that have asked for something is as welcome as before', async () => {
   const { honest } = await serve({})
   const client = honest()
