@@ -133,8 +133,8 @@ export const SLICE_MS = 5
 /**
  * Replicas visited and ticked, messages of peers taken, and writes confirmed in one turn of the event loop; what is more waits for
  * the next, behind what has come in meanwhile. Counts and not times, and large beside what a turn costs anyway: a node that
- * waits for a processor must not get less done. So they grow where they do not suffice: nobody waits for more than so many
- * turns, and messages that wait turn after turn are taken in ever larger lots.
+ * waits for a processor must not get less done. So they grow where they do not suffice: at least so great a part of all that
+ * wait has its turn in each, and messages that wait turn after turn are taken in ever larger lots.
  */
 export const VISITS_PER_TURN = 256
 export const TICKS_PER_TURN = 512

@@ -59,7 +59,10 @@ export class TrackedConnections implements PeerConnections {
     known.connection.used = true
     // It does not give way to whoever comes.
     known.connection.serving = 1
-    const own = [...this.#known.values()].filter((other) => other.node === node)
+    // Whoever was closed in this turn is still among the known ones.
+    const own = [...this.#known.values()].filter(
+      ({ node: of, connection }) => of === node && !connection.socket.destroyed,
+    )
     // Those that a cut network left behind are the oldest.
     if (own.length > PEER_CONNECTIONS_PER_NODE_MAX) own[0]?.connection.socket.destroy()
   }

@@ -3,7 +3,7 @@
  * the records that free a segment: those copy the durable log, and what was appended follows on top.
  */
 import { assert } from '../../base/assert.ts'
-import { WRITES_PER_BATCH } from '../../base/limits.ts'
+import { TURNS_PER_ROUND, WRITES_PER_BATCH } from '../../base/limits.ts'
 import type { RecentCache } from './recent.ts'
 import { decodeTable, type RecordInput } from './records.ts'
 import type { Registry } from './registry.ts'
@@ -60,13 +60,15 @@ export class Collector {
     this.#bytes += bytes
   }
 
-  /** Everything appended so far, up to the bound of one batch. */
+  /** Everything appended so far, up to the bounds of one batch. */
   close(release: ReleasePlan | undefined): Batch {
     const copies = release ? this.freeing(release).writes : []
+    // A sync costs the same for many: more groups than fit a batch must not wait for ever more of them.
+    const most = Math.max(WRITES_PER_BATCH, Math.ceil(this.#pending.length / TURNS_PER_ROUND))
     let bytes = 0
     let count = 0
     for (const write of this.#pending) {
-      if (count === WRITES_PER_BATCH || (count > 0 && bytes + write.bytes > BATCH_BYTES_MAX)) break
+      if (count === most || (count > 0 && bytes + write.bytes > BATCH_BYTES_MAX)) break
       bytes += write.bytes
       count++
     }

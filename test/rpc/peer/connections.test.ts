@@ -4,7 +4,10 @@ import { afterEach, beforeEach, expect, test } from 'vitest'
 import type { NodeId } from '../../../src/base/ids.ts'
 import { PEER_CONNECTIONS_PER_NODE_MAX, PEER_HANDSHAKE_MS_MAX } from '../../../src/base/limits.ts'
 import { violation } from '../../../src/base/violation.ts'
+import { Connections, peerOf } from '../../../src/rpc/bounds/connections.ts'
+import { PortListener } from '../../../src/rpc/bounds/port-listener.ts'
 import { addFormationService } from '../../../src/rpc/formation/service.ts'
+import { TrackedConnections } from '../../../src/rpc/peer/connections.ts'
 import { createPeerServer, type PeerServer } from '../../../src/rpc/peer/port.ts'
 import { addRaftService } from '../../../src/rpc/peer/raft-service.ts'
 import { EXCHANGE, encodeBody, encodeHandshake } from '../../../src/rpc/peer/wire.ts'
@@ -141,4 +144,32 @@ test('of one node the oldest connections give way to new ones', async () => {
   expect(guests.slice(1).filter(({ session }) => session.destroyed)).toEqual([])
   say(other, 5)
   await heard(5)
+})
+
+test('however many of one node are admitted at once, no more of them stay', async () => {
+  const connections = new Connections(1_000)
+  const tracked = new TrackedConnections(env, connections)
+  const accepted: Socket[] = []
+  const count = 2 * PEER_CONNECTIONS_PER_NODE_MAX + 1
+  const all = new Promise<void>((resolve) => {
+    const listener = new PortListener(connections, (connection) => {
+      tracked.begin(connection)
+      if (accepted.push(connection.socket) === count) resolve()
+    })
+    closers.push(() => {
+      listener.stop()
+      connections.close()
+    })
+    listener.listen('127.0.0.1:0').then((bound) => {
+      for (let i = 0; i < count; i++) {
+        const socket = connect(bound, '127.0.0.1').on('error', () => undefined)
+        closers.push(() => socket.destroy())
+      }
+    })
+  })
+  await all
+  // Closed sockets say so only when the turn is over.
+  for (const socket of accepted) tracked.admitted(peerOf(socket), 1)
+  const stay = accepted.map(({ destroyed }) => !destroyed)
+  expect(stay).toEqual(accepted.map((_, i) => i >= count - PEER_CONNECTIONS_PER_NODE_MAX))
 })

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, describe, expect, it } from 'vitest'
-import { WRITES_PER_BATCH } from '../../../src/base/limits.ts'
+import { TURNS_PER_ROUND, WRITES_PER_BATCH } from '../../../src/base/limits.ts'
 import { type Disk, nodeDisk } from '../../../src/storage/disk.ts'
 import { settle } from '../manual-env.ts'
 import { SimulatedDisk } from '../simulated-disk.ts'
@@ -75,6 +75,24 @@ describe.each(PLACES)('a log on %s', (_name, place) => {
     expect(confirmed.map(({ group }) => group)).toEqual(Array.from({ length: count }, (_, i) => i + 1))
     const sizes = [1, 2, 3].map((batch) => confirmed.filter((one) => one.batch === batch).length)
     expect(sizes).toEqual([WRITES_PER_BATCH, WRITES_PER_BATCH, 1])
+    await wal.close()
+  })
+
+  it('makes a batch of more writes where so many wait that the disk would be asked again and again for them', async () => {
+    const { disk, dir } = place()
+    const { wal } = await openLog(disk, { dir })
+    const before = wal.stats().batches
+    const count = 2 * TURNS_PER_ROUND * WRITES_PER_BATCH
+    let [first, all] = [0, 0]
+    await new Promise<void>((resolve) => {
+      for (let group = 1; group <= count; group++) {
+        wal.append({ group, replica: group, entries: entries(1, 1) }, () => {
+          if (wal.stats().batches === before + 1) first++
+          if (++all === count) resolve()
+        })
+      }
+    })
+    expect(first).toBe(count / TURNS_PER_ROUND)
     await wal.close()
   })
 
