@@ -136,6 +136,10 @@ export class Installer {
     this.#receiving = undefined
     try {
       this.#parts.step(header)
+    } catch (error) {
+      // As with any message: how far the core and what hangs on it have come nobody knows.
+      this.#parts.shard.fatal(error)
+      throw error
     } finally {
       this.#staged = undefined
     }

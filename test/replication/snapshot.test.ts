@@ -146,6 +146,34 @@ test('one that begins in the very moment in which another is read whole takes it
   }
 })
 
+test('a bug behind the step of a snapshot ends the node, as behind that of any other message', async () => {
+  const { cluster, follower } = await behind()
+  const others = cluster.others(follower).map(({ id }) => id)
+  const sent: { from: number; header: Uint8Array; chunks: Uint8Array[] }[] = []
+  await follower.restart()
+  follower.multi.snapshot = async (from, header, chunks) => {
+    const all: Uint8Array[] = []
+    for await (const chunk of chunks) all.push(Uint8Array.from(chunk))
+    sent.push({ from, header: Uint8Array.from(header), chunks: all })
+    throw new Error('cut')
+  }
+  await cluster.time.until(() => sent.length > 0, 10_000)
+  follower.crash()
+  cluster.network.isolate(follower.id, others)
+  await follower.restart()
+  // That there is a leader is news.
+  const status = ({ leaderReplica }: { readonly leaderReplica: number }) => {
+    if (leaderReplica !== 0) throw new Error('a bug')
+  }
+  follower.handle.observe({ status, applied: () => undefined, reloaded: () => undefined })
+  const [{ from, header, chunks } = { from: 0, header: new Uint8Array(0), chunks: [] }] = sent
+  const again = async function* () {
+    yield* chunks
+  }
+  await expect(cluster.time.during(follower.multi.snapshot(from, header, again()))).rejects.toThrow('a bug')
+  expect(follower.fatal.map(({ message }) => message)).toEqual(['a bug'])
+})
+
 test('a proposal that a snapshot passes is unknown', async () => {
   const cluster = await Cluster.start({ limits: LIMITS })
   const old = await cluster.leader()
