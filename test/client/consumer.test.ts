@@ -157,6 +157,23 @@ test('a refused settlement is tried again', async () => {
   await time.during(ack)
 })
 
+test('what may be settled in part is asked again: an ack then holds, and a nack that is lost then is unknown', async () => {
+  const { time, cluster, deliveries } = await subscribed()
+  cluster.last.deliver([1, 2])
+  const ack = (await take(time, deliveries)).ack()
+  const nack = (await take(time, deliveries)).nack()
+  nack.catch(() => undefined)
+  await time.run(1)
+  const error = { reason: 'COMMIT_UNKNOWN', message: 'Cannot tell' }
+  for (const id of [1, 2]) cluster.last.say({ settled: { id, error } })
+  await time.until(() => cluster.last.requests.filter((r) => r.ack ?? r.nack).length === 4)
+  const again = cluster.last.requests.filter((r) => r.ack ?? r.nack).slice(2)
+  for (const { ack, nack } of again)
+    cluster.last.say({ settled: { id: ack?.id ?? nack?.id ?? 0, lost: nack ? [0] : [] } })
+  await time.during(ack)
+  await expect(time.during(nack)).rejects.toMatchObject({ reason: 'COMMIT_UNKNOWN' })
+})
+
 test('a stream without echoes is given up for another', async () => {
   const { time, cluster } = await subscribed()
   await time.run(10_000)
