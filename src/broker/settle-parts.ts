@@ -63,8 +63,9 @@ class Parts {
   }
 
   #whole(): Answer {
-    if (this.#settled === undefined) return this.#other ?? { type: 'failed', error: partly(undefined) }
-    if (this.#other !== undefined) return { type: 'failed', error: partly(this.#other) }
+    // Nothing took effect: what was refused may be asked again as if it had not been.
+    if (this.#other !== undefined && this.#done === 0) return this.#other
+    if (this.#other !== undefined || this.#settled === undefined) return { type: 'failed', error: partly(this.#other) }
     const { at, reply } = this.#settled
     return {
       type: 'reply',

@@ -66,6 +66,12 @@ describe('when parts of it fail', () => {
     expect(reason(answered(all).whole)).toBe('COMMIT_UNKNOWN')
   })
 
+  test('and the others had nothing to settle, nothing took effect: the answer is the refusal', () => {
+    const lost = Array.from({ length: 1024 }, (_, i) => i)
+    const { done, whole } = answered([settled(lost, 0), failed('NOT_LEADER'), failed('NOT_LEADER')])
+    expect([done, reason(whole)]).toEqual([[0], 'NOT_LEADER'])
+  })
+
   test('and others took effect, the whole may have: no refusal is told', () => {
     const { done, whole } = answered([settled([], 1024), settled([], 1024), failed('OVERLOADED')])
     expect([done, reason(whole)]).toEqual([[1024, 1024], 'COMMIT_UNKNOWN'])

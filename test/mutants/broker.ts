@@ -70,8 +70,8 @@ export const BROKER_MUTANTS: readonly Mutant[] = [
     name: 'half-settled-is-refused',
     breaks: 'a request of which a part took effect is not told as refused',
     file: 'broker/settle-parts.ts',
-    find: "if (this.#other !== undefined) return { type: 'failed', error: partly(this.#other) }",
-    replace: 'if (this.#other !== undefined) return this.#other',
+    find: 'if (this.#other !== undefined && this.#done === 0) return',
+    replace: 'if (this.#other !== undefined) return',
     killers: settleParts('and others took effect, the whole may have: no refusal is told'),
   },
   {
