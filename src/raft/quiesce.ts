@@ -51,8 +51,8 @@ export function wake(r: RaftState): void {
 }
 
 /**
- * The host doubts that the leader is there, or that it sleeps too: a follower asks it. Its heartbeat comes before the
- * election does that the doubt would otherwise lead to.
+ * The host doubts that the leader is there, or that it sleeps too, or another replica stands for election, perhaps because
+ * of one broken link: a follower asks it. Its heartbeat comes before the election does that the doubt would otherwise lead to.
  */
 export function doubt(r: RaftState): void {
   if (!r.quiesced) return

@@ -6,7 +6,7 @@ import { handleAppendEntries } from './append-entries.ts'
 import { handleVoteRequest, handleVoteResponse, leaseHolds, startElection } from './election.ts'
 import { handleHeartbeat } from './heartbeat.ts'
 import { propose } from './propose.ts'
-import { disturbs, handleQuiesce, wake } from './quiesce.ts'
+import { disturbs, doubt, handleQuiesce, wake } from './quiesce.ts'
 import { handleReadIndexResponse, requestRead } from './read-index.ts'
 import { handleAppendResponse, handleHeartbeatResponse } from './replication.ts'
 import { handleSnapshot } from './snapshot.ts'
@@ -22,7 +22,10 @@ export function stepMessage(r: RaftState, m: Message): StepRefusal | undefined {
     wake(r)
     return undefined
   }
-  if (r.quiesced && disturbs(r, m)) wake(r)
+  if (r.quiesced && disturbs(r, m)) {
+    if (isVoteRequest(m)) doubt(r)
+    else wake(r)
+  }
   // Forwarded requests have no term: they are judged like local ones.
   if (m.type === 'propose') return stepPropose(r, m)
   if (m.type === 'readIndex') {
@@ -40,14 +43,17 @@ export function stepMessage(r: RaftState, m: Message): StepRefusal | undefined {
 
 /** Whether `m` is to be acted upon; steps down into its term if it stands for one. */
 function enterHigherTerm(r: RaftState, m: Message): boolean {
-  const isRequest = m.type === 'requestVote' || m.type === 'requestPreVote'
-  if (isRequest && leaseHolds(r, m)) return false
+  if (isVoteRequest(m) && leaseHolds(r, m)) return false
   // A pre-vote asks about a term that nobody is in yet; granting it or having it granted enters none.
   if (m.type === 'requestPreVote') return true
   if (m.type === 'requestPreVoteResponse' && !m.reject) return true
   r.observe?.({ type: 'higherTerm', message: m })
   becomeFollower(r, m.term, comesFromLeader(m) ? m.from : 0)
   return true
+}
+
+function isVoteRequest(m: Message): boolean {
+  return m.type === 'requestVote' || m.type === 'requestPreVote'
 }
 
 function comesFromLeader(m: Message): boolean {

@@ -128,13 +128,14 @@ describe('who was woken', () => {
     expect(net.node(1).role).toBe('follower')
   })
 
-  test('as a follower has heard of its leader when the host last heard of the leader’s node', () => {
+  test('by a candidate asks its leader, and has heard of it when the host last heard of its node', () => {
     const request = messageOf('requestPreVote', 3, 2, 2, { index: 1, logTerm: 1 })
     const near = sleeping(1).node(2)
-    expect(near.receive(request)).toEqual([])
+    expect(near.receive(request)).toMatchObject([{ type: 'wake', to: 1 }])
     expect(near.raft.quiesced).toBe(false)
     const far = sleeping(ELECTION).node(2)
-    expect(far.receive(request)).toMatchObject([{ type: 'requestPreVoteResponse', reject: false }])
+    const granted = { type: 'requestPreVoteResponse', reject: false }
+    expect(far.receive(request)).toMatchObject([{ type: 'wake', to: 1 }, granted])
   })
 
   test('in doubt asks its leader, whose heartbeat prevents the election', () => {

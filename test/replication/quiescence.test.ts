@@ -165,6 +165,26 @@ describe('a sleeping group whose leader is gone', () => {
   })
 })
 
+test.each(['both ways', 'towards it', 'from it'])(
+  'a broken link to one follower, %s, deposes no leader',
+  async (way) => {
+    for (let seed = 1; seed <= 10; seed++) {
+      const { cluster, leader } = await sleeping({ seed })
+      const { term } = leader.handle.status()
+      const cutOff = cluster.others(leader)[seed % 2] ?? leader
+      if (way !== 'from it') cluster.network.cut(leader.id, cutOff.id)
+      if (way !== 'towards it') cluster.network.cut(cutOff.id, leader.id)
+      await cluster.time.run(20 * ELECTION_MS)
+      expect([leader.leads, leader.handle.status().term]).toEqual([true, term])
+      expect(await cluster.propose(leader, 'on')).toMatchObject({ type: 'applied' })
+      cluster.network.heal()
+      await cluster.time.run(20 * ELECTION_MS)
+      expect([leader.leads, leader.handle.status().term]).toEqual([true, term])
+      expect(cluster.nodes.every(sleeps)).toBe(true)
+    }
+  },
+)
+
 test('a follower that is put to sleep by another leader in the turn in which it woke relies on that one', async () => {
   const { cluster, leader } = await sleeping()
   const [follower, next] = cluster.others(leader)

@@ -8,6 +8,14 @@ const slumber = testsOf('replication/slumber.test.ts')
 
 export const QUIESCENCE_MUTANTS: readonly Mutant[] = [
   {
+    name: 'woken-by-a-rival-alone',
+    breaks: 'whoever is woken by a candidate asks its leader first',
+    file: 'raft/step.ts',
+    find: 'if (isVoteRequest(m)) doubt(r)',
+    replace: 'if (isVoteRequest(m)) wake(r)',
+    killers: host('a broken link to one follower, %s, deposes no leader'),
+  },
+  {
     name: 'sleep-without-everything',
     breaks: 'a follower sleeps only if its log ends where the leader’s does',
     file: 'raft/quiesce.ts',
@@ -88,7 +96,7 @@ export const QUIESCENCE_MUTANTS: readonly Mutant[] = [
     file: 'raft/quiesce.ts',
     find: 'r.electionElapsed = Math.min(silent, r.randomizedElectionTicks)',
     replace: 'r.electionElapsed = 0',
-    killers: waking('as a follower has heard of its leader when the host last heard of the leader’s node'),
+    killers: waking('by a candidate asks its leader, and has heard of it when the host last heard of its node'),
   },
   {
     name: 'old-answers-count-after-sleep',
