@@ -45,7 +45,7 @@ export function leaveJointIfDue(r: RaftState): void {
   if (r.config.stepDownOnRemoval && !r.conf.voters.includes(r.id)) {
     // A leader that leaves with the old half may hold entries which the voters that stay lack and must vote past: with
     // its log the longer one they could never elect one of themselves. One of them leaves the joint configuration.
-    if (r.transferee === 0) transferLeadership(r, mostAdvancedVoter(r))
+    if (r.transferee === 0 && !r.restsFromTry) tryHeir(r)
     return
   }
   // Its payload is empty, so that only a transfer can refuse it.
@@ -59,12 +59,19 @@ export function hasUnappliedConfChange(r: RaftState): boolean {
   return r.log.hasConfChange(r.log.applied + 1, r.log.committed + 1)
 }
 
-function mostAdvancedVoter(r: RaftState): number {
-  const matchOf = (id: number): number => {
+/**
+ * Hands over to the most advanced voter that was heard from lately, never to the same twice running: who is dead takes
+ * nothing over, and nothing is proposed while it is waited for.
+ */
+function tryHeir(r: RaftState): void {
+  let heir: PeerProgress | undefined
+  for (const id of r.conf.voters) {
     const peer = r.progress.get(id)
-    return peer === undefined || peer.stateLost ? 0 : peer.match
+    if (peer === undefined || id === r.triedHeir || !peer.recentActive || peer.stateLost) continue
+    if (heir === undefined || peer.match > heir.match) heir = peer
   }
-  return r.conf.voters.reduce((best, id) => (matchOf(id) > matchOf(best) ? id : best), r.conf.voters[0] ?? 0)
+  r.triedHeir = heir?.id ?? 0
+  if (heir !== undefined) transferLeadership(r, heir.id)
 }
 
 function switchTo(r: RaftState, conf: ConfState, restarted: ReadonlySet<number>): void {

@@ -45,6 +45,11 @@ function forward(r: RaftState, entries: readonly NewEntry[]): Proposed {
   return { term: 0, index: 0 }
 }
 
+/** Whether a change of the configuration would be taken now, by this leader. */
+export function mayChange(r: RaftState, change: ConfChange): boolean {
+  return r.role === 'leader' && r.transferee === 0 && whyNot(r, change, r.pendingConfIndex) === undefined
+}
+
 interface Checked {
   readonly entries: readonly NewEntry[]
   readonly pendingConfIndex?: number

@@ -13,7 +13,7 @@ import { appliedTo, applyConfChange, restoreConfiguration } from './membership.t
 import type { PeerProgress } from './progress.ts'
 import { viewProgress } from './progress-view.ts'
 import type { Proposed } from './propose.ts'
-import { propose } from './propose.ts'
+import { mayChange, propose } from './propose.ts'
 import { doubt, rouse, wake } from './quiesce.ts'
 import { requestRead } from './read-index.ts'
 import { ReadyQueue } from './ready.ts'
@@ -156,6 +156,11 @@ export class RaftGroup {
   proposeConfChange(change: ConfChange): Proposed {
     wake(this.#raft)
     return propose(this.#raft, [{ type: 'confChange', data: encodeConfChange(change) }])
+  }
+
+  /** Whether {@link proposeConfChange} would take it now. */
+  mayChange(change: ConfChange): boolean {
+    return mayChange(this.#raft, change)
   }
 
   /** To be called when a `confChange` entry is applied, before `applied(index)`. Answers the configuration from then on. */

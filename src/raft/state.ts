@@ -45,6 +45,10 @@ export class RaftState {
 
   /** Who leadership is being handed to; 0: nobody. */
   transferee = 0
+  /** Of a leader that leaves with the old half of a joint configuration (membership.ts): whom it tried last; 0: nobody. */
+  triedHeir = 0
+  /** Its last try came to nothing within this election timeout: proposals go first. */
+  restsFromTry = false
   /** No configuration change is proposed before everything up to here is applied (§6). */
   pendingConfIndex = 0
   /** Payload proposed in this term and not applied. */

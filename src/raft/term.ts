@@ -24,6 +24,8 @@ export function enterTerm(r: RaftState, term: number): void {
   r.quiesced = false
   randomizeElectionTimeout(r)
   r.transferee = 0
+  r.triedHeir = 0
+  r.restsFromTry = false
   r.votes.clear()
   r.progress = restartedProgress(r)
   r.pendingConfIndex = 0

@@ -33,10 +33,12 @@ function tickLeader(r: RaftState): void {
   r.electionElapsed++
   if (r.electionElapsed >= r.config.electionTicks) {
     r.electionElapsed = 0
+    r.restsFromTry = r.transferee !== 0
+    abortTransfer(r)
+    // Before the count of who was heard from begins anew.
+    leaveJointIfDue(r)
     if (r.config.checkQuorum) checkQuorum(r)
     if (r.role !== 'leader') return
-    abortTransfer(r)
-    leaveJointIfDue(r)
   }
   if (maybeQuiesce(r) || r.heartbeatElapsed < r.config.heartbeatTicks) return
   r.heartbeatElapsed = 0

@@ -26,6 +26,11 @@ export function toConfChange({ steps, added }: MemberChange): ConfChange {
   return { transition: 'auto', changes: steps, context: writer.finish() }
 }
 
+/** Whether `replica` does not vote any more after it. */
+export function leavesBy({ steps }: MemberChange, replica: ReplicaId): boolean {
+  return steps.some((step) => step.replica === replica && (step.type === 'remove' || step.type === 'addLearner'))
+}
+
 /** The members once `change` is applied and the configuration is `confState`. */
 export function membersAfter(before: readonly Member[], change: ConfChange, confState: ConfState): readonly Member[] {
   const { voters, votersOutgoing, learners, learnersNext } = confState

@@ -159,6 +159,8 @@ export class MultiRaft implements PeerReceiver {
   changeMembers(group: GroupId, change: MemberChange, done: (outcome: ProposalOutcome<unknown>) => void): void {
     const replica = this.#replicas.get(group)
     if (replica === undefined) done({ type: 'refused', reason: 'NOT_LEADER' })
+    // Whoever leads then is to be asked: a leader that leaves would have to hand over in the midst of it.
+    else if (replica.handsOverBefore(change)) done({ type: 'refused', reason: 'NOT_LEADER' })
     else replica.handle.changeMembers(change, done)
   }
 

@@ -17,7 +17,7 @@ import type { SnapshotHeader } from './frame/frame.ts'
 import type { GroupObserver, GroupSpec } from './group.ts'
 import { Handle } from './handle.ts'
 import { Leadership } from './leadership.ts'
-import { membersAfter } from './member-change.ts'
+import { leavesBy, type MemberChange, membersAfter, toConfChange } from './member-change.ts'
 import { Persister } from './persister.ts'
 import { Proposals } from './proposals.ts'
 import { createCore, electionTicks } from './raft-config.ts'
@@ -239,6 +239,12 @@ export class Replica<R, E, V extends View<R, E>> implements Turnable {
   /** Starts to hand leadership over. False: it does not lead, or nobody can take over. */
   handOver(): boolean {
     return this.#leadership.handOver()
+  }
+
+  /** A change after which this leader would not vote: it makes room first for one that stays. */
+  handsOverBefore(change: MemberChange): boolean {
+    const leaves = leavesBy(change, this.#parts.spec.replica) && this.#raft.mayChange(toConfChange(change))
+    return leaves && this.handOver()
   }
 
   /** A checkpoint is on its way. */

@@ -196,11 +196,31 @@ describe('changes of membership (§6)', () => {
   test('a leader that leaves with the old half hands over, and its heir leaves the joint configuration', () => {
     const net = group(4, votersOf(1, 2, 3), { stepDownOnRemoval: true })
     proposeChange(net, 1, change('implicit', remove(1), add(4)))
-    // The first heir may be told before it has applied the change, and not run: the next attempt comes after a timeout.
-    net.ticks(1, 11)
+    // The first heir may be told before it has applied the change, and not run: after two timeouts another is tried.
+    net.ticks(1, 21)
     const heir = [...net.nodes.values()].find((node) => node.role === 'leader')
     expect(heir?.conf).toEqual(votersOf(2, 3, 4))
     expect(heir?.term).toBe(2)
+  })
+
+  test('a leader that leaves hands over to who was heard from, nobody twice running, and takes proposals between tries', () => {
+    const net = group(4, votersOf(1, 2, 3), { stepDownOnRemoval: true, checkQuorum: true })
+    net.isolate(2)
+    proposeChange(net, 1, change('implicit', remove(1), add(4)))
+    const leader = net.node(1)
+    net.ignore('timeoutNow')
+    const transferees: number[] = []
+    const refused: boolean[] = []
+    for (let ticks = 0; ticks < 80; ticks++) {
+      net.ticks(1, 1)
+      transferees.push(leader.raft.status().transferee)
+      refused.push('refused' in net.propose(1, 'x'))
+    }
+    const tried = transferees.filter((to, at) => to !== 0 && to !== transferees[at - 1])
+    expect(tried.slice(0, 3)).toEqual(tried[0] === 3 ? [3, 4, 3] : [4, 3, 4])
+    expect(tried).not.toContain(2)
+    expect(refused).toEqual(transferees.map((to) => to !== 0))
+    expect(refused.filter((one) => !one).length).toBeGreaterThan(30)
   })
 
   test('a joint configuration is left after a transfer that came to nothing', () => {

@@ -115,6 +115,22 @@ test('a second change is refused while the first is not applied, and changes not
   expect(leader.handle.members).toHaveLength(4)
 })
 
+test('a leader that is to leave hands over before the change, which its heir takes', async () => {
+  for (const demote of [false, true]) {
+    const cluster = await Cluster.start()
+    const leader = await cluster.leader()
+    const { replica } = leader.handle
+    const steps: ConfChangeStep[] = [{ type: demote ? 'addLearner' : 'remove', replica }]
+    expect(await change(cluster, leader, steps)).toEqual({ type: 'refused', reason: 'NOT_LEADER' })
+    const next = await cluster.leader(cluster.others(leader))
+    const { term } = next.handle.status()
+    expect(await change(cluster, next, steps)).toMatchObject({ type: 'applied' })
+    await cluster.time.run(2000)
+    expect([next.leads, next.handle.status().term]).toEqual([true, term])
+    expect(await cluster.propose(next, 'on')).toMatchObject({ type: 'applied' })
+  }
+})
+
 test('a change that could never be made is refused for good', async () => {
   const cluster = await Cluster.start()
   const leader = await cluster.leader()

@@ -7,6 +7,26 @@ const readIndex = testsOf('raft/read-index.test.ts')
 
 export const MEMBERSHIP_MUTANTS: readonly Mutant[] = [
   {
+    name: 'dead-heir-tried-again',
+    breaks: 'a leader that leaves hands over to nobody twice running',
+    file: 'raft/membership.ts',
+    find: 'id === r.triedHeir || ',
+    replace: '',
+    killers: membership(
+      'a leader that leaves hands over to who was heard from, nobody twice running, and takes proposals between tries',
+    ),
+  },
+  {
+    name: 'no-proposals-between-heirs',
+    breaks: 'between two tries of a leader that leaves proposals are taken',
+    file: 'raft/membership.ts',
+    find: 'r.transferee === 0 && !r.restsFromTry',
+    replace: 'r.transferee === 0',
+    killers: membership(
+      'a leader that leaves hands over to who was heard from, nobody twice running, and takes proposals between tries',
+    ),
+  },
+  {
     name: 'joint-commit-by-one-half',
     breaks: '§6: in a joint configuration an entry is committed by separate majorities of both',
     file: 'raft/quorum.ts',
