@@ -1,5 +1,6 @@
 /** One of the demo's consumers: acknowledges, but nacks or drops 2 % of first deliveries on purpose. */
 import { createHash } from 'node:crypto'
+import { SandglassError } from '../src/base/errors.ts'
 import { createConsumer } from '../src/client/consumer.ts'
 import type { Core } from '../src/client/core.ts'
 import type { Delivery } from '../src/client/index.ts'
@@ -15,6 +16,7 @@ const CREDIT = 240
 const NACK_SHARE = 0.01
 const DROP_SHARE = 0.01
 const NACK_DELAY_MS = 500
+const UNANSWERED: ReadonlySet<string> = new Set(['COMMIT_UNKNOWN', 'UNREACHABLE'])
 
 export interface ConsumeOptions {
   /** The client's own parts: `onSession` is not public. */
@@ -24,6 +26,8 @@ export interface ConsumeOptions {
   /** Shared by all consumers: when every task is in `acked`, the work is done. */
   readonly seen: { readonly acked: Set<number>; readonly total: number }
   readonly tally: Tally
+  /** The demo is over. */
+  readonly stopped: () => boolean
   write(file: keyof typeof FILES, line: Line): void
 }
 
@@ -88,17 +92,33 @@ async function handle(options: ConsumeOptions, delivery: Delivery): Promise<void
   if (deliveryCount > 1) tally.redelivered += 1
   else tally.late(receivedMs - dueMs)
   if (answer === 'drop') return
-  try {
-    if (answer === 'nack') await delivery.nack({ delayMs: NACK_DELAY_MS, reason: 'on purpose' })
-    else await delivery.ack()
-  } catch {
-    // The lease was lost with its leader or by time: the task comes again, and that delivery counts.
+  if (answer === 'nack') {
+    // Whatever became of it: it comes again, and that delivery counts.
+    await delivery.nack({ delayMs: NACK_DELAY_MS, reason: 'on purpose' }).catch(() => undefined)
     return
   }
-  if (answer === 'nack') return
+  // The lease was lost with its leader or by time: the task comes again, and that delivery counts.
+  if (!(await acked(options, task, delivery))) return
   write('acked', { type: 'acked', task, offset, fence, ackedMs: Date.now() })
   tally.acked += 1
   options.seen.acked.add(task)
+}
+
+/**
+ * Whether an ack counted. One that nobody answered in time may have, and its task would never come again: it is asked again
+ * until it is answered, as the first one was.
+ */
+async function acked({ write, stopped }: ConsumeOptions, task: number, delivery: Delivery): Promise<boolean> {
+  while (!stopped()) {
+    try {
+      await delivery.ack()
+      return true
+    } catch (error) {
+      if (!(error instanceof SandglassError) || !UNANSWERED.has(error.reason)) return false
+      write('acked', { type: 'unanswered', task, fence: delivery.fence, atMs: Date.now() })
+    }
+  }
+  return false
 }
 
 function taskOf(delivery: Delivery): number {

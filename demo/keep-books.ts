@@ -11,8 +11,10 @@ export interface Books {
   readonly early: number
   readonly duplicates: number
   readonly explained: number
-  /** Per kill: longest time without a produce acknowledged on the partition whose leader was killed. */
-  readonly gapsMs: readonly number[]
+  /** Acks that nobody answered in time and that were asked again; each counts once at most. */
+  readonly unanswered: number
+  /** Per kill: longest time without a produce acknowledged on the partition whose leader was killed; null: nothing was produced after it. */
+  readonly gapsMs: readonly (number | null)[]
   readonly ok: boolean
 }
 
@@ -41,7 +43,8 @@ export function keepBooks(lines: readonly Line[]): Books {
   const gapsMs = kills.map((kill, i) => gapOf(kill, kills[i + 1]?.atMs, produced))
   const lost = tasks - acked
   const ok = tasks > 0 && lost === 0 && early === 0 && duplicates === explained
-  return { tasks, acked, lost, early, duplicates, explained, gapsMs, ok }
+  const unanswered = of('unanswered').length
+  return { tasks, acked, lost, early, duplicates, explained, unanswered, gapsMs, ok }
 }
 
 /** Tasks with an acknowledgement of the very message that was produced for them. */
@@ -99,9 +102,10 @@ function graceRanOut(before: DeliveredLine, next: DeliveredLine, sessions: reado
   })
 }
 
-function gapOf(kill: KilledLine, nextKillMs: number | undefined, produced: readonly ProducedLine[]): number {
+function gapOf(kill: KilledLine, nextKillMs: number | undefined, produced: readonly ProducedLine[]): number | null {
   const times = produced.filter((p) => p.partition === kill.partition).map((p) => p.ackedMs)
   times.sort((a, b) => a - b)
+  if ((times.at(-1) ?? 0) < kill.atMs) return null
   let longest = 0
   for (const [i, time] of times.entries()) {
     const before = times[i - 1]

@@ -64,6 +64,14 @@ export interface AckedLine {
   readonly ackedMs: number
 }
 
-export type Line = PlanLine | ProducedLine | DeliveredLine | KilledLine | SessionLine | AckedLine
+/** In acked.jsonl: an ack was not answered in time, and is asked again. */
+export interface UnansweredLine {
+  readonly type: 'unanswered'
+  readonly task: number
+  readonly fence: number
+  readonly atMs: number
+}
+
+export type Line = PlanLine | ProducedLine | DeliveredLine | KilledLine | SessionLine | AckedLine | UnansweredLine
 
 export const FILES = { produced: 'produced.jsonl', delivered: 'delivered.jsonl', acked: 'acked.jsonl' } as const

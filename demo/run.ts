@@ -7,6 +7,7 @@ import { spawn } from 'node:child_process'
 import { createReadStream, createWriteStream, mkdirSync, type WriteStream } from 'node:fs'
 import { resolve } from 'node:path'
 import { createInterface } from 'node:readline'
+import { setTimeout as pause } from 'node:timers/promises'
 import { Cluster } from '../chaos/harness/cluster.ts'
 import { within } from '../chaos/harness/deadline.ts'
 import { type Core, connectCore } from '../src/client/core.ts'
@@ -21,6 +22,8 @@ const WORKERS = 4
 const PER_SECOND = 1000
 const TICK_MS = 50
 const KILL_AT = [0.3, 0.65] as const
+/** Of the tasks, what is held back until the last kill. */
+const HOLD_AT = 0.85
 const DOWN_MS = 3000
 const DONE_MS_MAX = 120_000
 const LINE_MS = process.stderr.isTTY ? 200 : 2000
@@ -50,6 +53,7 @@ class Demo {
   readonly #perPartition = new Map<number, number>()
   #cores: readonly Core[] = []
   #note = ''
+  #over = false
 
   constructor(cluster: Cluster, tasks: readonly Task[], write: Write) {
     this.#cluster = cluster
@@ -70,6 +74,7 @@ class Demo {
       clearInterval(live)
       this.#show()
       if (process.stderr.isTTY) process.stderr.write('\n')
+      this.#over = true
       for (const worker of workers) worker.stop()
       for (const core of this.#cores) core.transport.close()
     }
@@ -80,7 +85,10 @@ class Demo {
     const addrs = this.#cluster.addrs()
     this.#cores = await Promise.all(Array.from({ length: WORKERS }, () => connectCore({ addrs })))
     return this.#cores.map((core, i) =>
-      consume({ core, topic: TOPIC, name: `worker-${i + 1}`, seen, tally: this.#tally, write: this.#write }),
+      consume({
+        ...{ core, topic: TOPIC, name: `worker-${i + 1}`, seen, tally: this.#tally, write: this.#write },
+        stopped: () => this.#over,
+      }),
     )
   }
 
@@ -88,18 +96,31 @@ class Demo {
   async #produceAll(client: SandglassClient): Promise<void> {
     const producer = client.producer()
     const pending: Promise<void>[] = []
-    const kills: Promise<void>[] = []
+    let nemesis = Promise.resolve()
+    let planned = 0
+    let struck = 0
     const step = (PER_SECOND * TICK_MS) / 1000
     const started = performance.now()
     for (let from = 0; from < this.#tasks.length; from += step) {
       for (const task of this.#tasks.slice(from, from + step)) pending.push(this.#produce(producer, task))
-      const next = KILL_AT[kills.length]
-      if (next !== undefined && from >= next * this.#tasks.length) kills.push(this.#killLeader(client))
+      if (from >= (KILL_AT[planned] ?? 1) * this.#tasks.length) {
+        planned += 1
+        // Not before its last victim is back: two of three that are away are no fault to be survived.
+        nemesis = nemesis.then(() =>
+          this.#killLeader(client, () => {
+            struck += 1
+          }),
+        )
+        nemesis.catch(() => 'awaited below')
+      }
       const due = started + (from / step + 1) * TICK_MS
       await new Promise((done) => setTimeout(done, Math.max(0, due - performance.now())))
+      // The rest is kept for the last kill to fall into.
+      while (from >= HOLD_AT * this.#tasks.length && struck < KILL_AT.length)
+        await Promise.race([nemesis, pause(TICK_MS)])
     }
     await Promise.all(pending)
-    await Promise.all(kills)
+    await nemesis
     await producer.close()
   }
 
@@ -125,17 +146,19 @@ class Demo {
     this.#tally.expect(dueMs)
   }
 
-  async #killLeader(client: SandglassClient): Promise<void> {
+  /** Resolves when the victim is back. */
+  async #killLeader(client: SandglassClient, struck: () => void): Promise<void> {
     const [partition = 0] = [...this.#perPartition].sort((a, b) => b[1] - a[1]).map(([id]) => id)
     const name = await this.#cluster.leader(client, TOPIC, partition)
     const { partitions } = await client.topics.describe(TOPIC)
     const led = partitions.filter((p) => p.leader === name).map((p) => p.id)
     const node = this.#cluster.node(name)
     node.signal('SIGKILL')
+    struck()
     this.#write('delivered', { type: 'killed', node: name, atMs: Date.now(), partition, led })
     this.#note = `killed ${name}, leader of ${led.length} partitions`
     await node.exited()
-    await new Promise((done) => setTimeout(done, DOWN_MS))
+    await pause(DOWN_MS)
     node.start()
     await node.ready()
     this.#note = `${name} is back`

@@ -3,6 +3,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { appendFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { createInterface } from 'node:readline'
+import type { Readable } from 'node:stream'
 import { within } from './deadline.ts'
 import { projectFolder } from './project-folder.ts'
 
@@ -70,7 +71,8 @@ export class NodeProcess {
     const child = spawn(command, args, {
       cwd: this.#options.cwd,
       env: { ...inherited(), ...this.#options.env, ...extra.env },
-      stdio: ['ignore', 'pipe', 'pipe'],
+      // The ipc channel tells the node when this process is gone, however it ended.
+      stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
     })
     this.#child = child
     this.#exit = new Promise((done, failed) => {
@@ -78,7 +80,7 @@ export class NodeProcess {
       child.once('exit', (code, signal) => done({ code, signal }))
     })
     this.#ready = new Promise((done, failed) => {
-      createInterface({ input: child.stdout }).on('line', (line) => {
+      lines(child.stdout, (line) => {
         const parsed: unknown = JSON.parse(line)
         if (isReady(parsed)) done(parsed)
       })
@@ -88,7 +90,7 @@ export class NodeProcess {
       )
     })
     this.#ready.catch(() => 'asked for in ready()')
-    createInterface({ input: child.stderr }).on('line', (line) => {
+    lines(child.stderr, (line) => {
       this.#log.push(line)
       if (this.#log.length > LOG_LINES_KEPT) this.#log.shift()
       const file = process.env.SANDGLASS_TEST_LOGS
@@ -126,6 +128,10 @@ export class NodeProcess {
   said(event: string): number {
     return this.#log.filter((line) => line.includes(`"event":"${event}"`)).length
   }
+}
+
+function lines(input: Readable | null, each: (line: string) => void): void {
+  if (input !== null) createInterface({ input }).on('line', each)
 }
 
 /** The environment without what configures nodes, and would do so to all of them. */

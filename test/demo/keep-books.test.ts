@@ -46,6 +46,15 @@ const good: readonly Line[] = [
 ]
 
 describe('the bookkeeper', () => {
+  test('counts acks that had to be asked again, once they are answered as any other', () => {
+    const again: Line = { type: 'unanswered', task: 1, fence: 2, atMs: 1005 }
+    expect(keepBooks([...good, again])).toMatchObject({ acked: 3, lost: 0, unanswered: 1, ok: true })
+  })
+
+  test('has no gap to tell of a kill after which nothing was produced', () => {
+    expect(keepBooks([...good, killed(900, [0]), killed(5000, [0])]).gapsMs.at(1)).toBeNull()
+  })
+
   test('finds clean books ok', () => {
     expect(keepBooks(good)).toMatchObject({
       tasks: 3,

@@ -132,4 +132,6 @@ async function main([kind = '', ...numbers]: readonly string[]): Promise<void> {
   process.stdout.write('attacking\n')
 }
 
+// Whoever started it is gone, however it ended.
+process.stdin.once('end', () => process.exit()).resume()
 await main(process.argv.slice(2))

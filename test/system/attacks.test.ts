@@ -76,7 +76,7 @@ const p99 = (sorted: readonly number[]) => sorted[Math.ceil(sorted.length * (EXT
 async function attack(kind: string, numbers: readonly number[]): Promise<ChildProcess> {
   const port = cluster.addrs(leader)[0]?.split(':')[1] ?? ''
   const child = spawn(process.execPath, [ATTACKER, kind, port, ...numbers.map(String)], {
-    stdio: ['ignore', 'pipe', 'inherit'],
+    stdio: ['pipe', 'pipe', 'inherit'],
   })
   attackers.push(child)
   const lines = createInterface({ input: child.stdout })

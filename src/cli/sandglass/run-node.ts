@@ -36,7 +36,7 @@ export async function runNode(given: Given, signals: StopSignals): Promise<void>
     endInOrder(running, why, () => (failed ? EXIT_FATAL : 0))
   }
   signals.handle(stop)
-  // A node started by `sandglass dev` ends with it, also when that is killed.
+  // A node started by `sandglass dev`, or by a harness, ends with it, also when that is killed.
   if (process.send !== undefined) process.on('disconnect', () => stop('disconnect'))
   const { config, warnings } = await loadConfig({ ...given, environment: process.env })
   const log = createLog(config.logLevel, config.name)
