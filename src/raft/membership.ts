@@ -11,6 +11,7 @@ import { encodeConfChange, LEAVE_JOINT } from './conf-change.ts'
 import { changeConfiguration, members, voterIds } from './configuration.ts'
 import type { PeerProgress } from './progress.ts'
 import { propose } from './propose.ts'
+import { releaseReads } from './read-index.ts'
 import type { RaftState } from './state.ts'
 import { becomeFollower } from './term.ts'
 import { abortTransfer, transferLeadership } from './transfer.ts'
@@ -97,6 +98,7 @@ function reconsider(r: RaftState): void {
       if (peer.id !== r.id) trySendAppend(r, peer, false)
     }
   }
+  releaseReads(r)
   if (r.transferee !== 0 && !voterIds(r.conf).includes(r.transferee)) abortTransfer(r)
 }
 

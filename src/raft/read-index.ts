@@ -30,6 +30,11 @@ export function confirmReads(r: RaftState, m: Message): void {
   for (const read of r.reads.confirm(m.from, m.context, r.id, r.conf)) answer(r, read.from, read.context, read.index)
 }
 
+/** The configuration has changed: fewer may have to confirm what waits, or nobody else. */
+export function releaseReads(r: RaftState): void {
+  for (const read of r.reads.release(r.id, r.conf)) answer(r, read.from, read.context, read.index)
+}
+
 /** A follower's request was answered by the leader. */
 export function handleReadIndexResponse(r: RaftState, m: Message): void {
   r.readStates.push({ index: m.index, context: m.context })

@@ -71,6 +71,11 @@ export class ReadQueue {
   /** `from` answered a heartbeat that carried `number`; the requests that a quorum, `self` included, has now confirmed. */
   confirm(from: number, number: number, self: number, voters: Voters): readonly PendingRead[] {
     if (number > (this.#confirmed.get(from) ?? 0)) this.#confirmed.set(from, number)
+    return this.release(self, voters)
+  }
+
+  /** The requests that a quorum of `voters`, `self` included, has confirmed, by what was answered so far. */
+  release(self: number, voters: Voters): readonly PendingRead[] {
     const upTo = quorumIndex(voters, (id) => (id === self ? this.#lastNumber : this.#confirmed.get(id)))
     let count = 0
     while ((this.#pending[count]?.number ?? Number.POSITIVE_INFINITY) <= upTo) count++

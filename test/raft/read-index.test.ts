@@ -55,6 +55,19 @@ describe('linearizable reads (§8; §6.4 of the dissertation)', () => {
     expect(second.readStates).toEqual([{ index: 3, context: 6 }])
   })
 
+  test('what waits is answered once a change leaves nobody who has to confirm it', () => {
+    const net = networkOf(2)
+    net.campaign(1)
+    net.ignore('heartbeatResponse')
+    net.node(1).raft.readIndex(9)
+    net.run()
+    expect(net.node(1).readStates).toEqual([])
+    const changes = [{ type: 'remove', replica: 2 } as const]
+    net.node(1).raft.proposeConfChange({ transition: 'auto', changes, context: new Uint8Array(0) })
+    net.run()
+    expect(net.node(1).readStates).toEqual([{ index: 1, context: 9 }])
+  })
+
   test('a learner may read, but its answers to heartbeats count for nobody', () => {
     const conf = membersOf([1, 2], [3])
     const net = new Network(...[1, 2, 3].map((id) => new TestNode(id, { conf })))
