@@ -61,12 +61,12 @@ export async function startNode(given: NodeConfig, log: Log): Promise<RunningNod
     health.notReady = `opening data ${config.data}`
     const storage = await openData(context)
     health.notReady = 'forming the cluster'
-    const formation = await openFormation(context, storage)
+    const { formation, formedBefore } = await openFormation(context, storage)
     ports.peers.form(formation)
     // Before what stands behind it; it may be closed twice.
     closers.push(() => ports.peers.close())
-    const formedNow = formation.identity?.state !== 'formed'
-    const ready = formation.formed().then((identity) => serve(context, { identity, formedNow, storage, ports }))
+    const opened = { formedNow: !formedBefore, storage, ports }
+    const ready = formation.formed().then((identity) => serve(context, { identity, ...opened }))
     ready.catch((error: unknown) => {
       // Stopped while it was still starting: what it was waiting for is refused, and that is no failure.
       if (!health.stopping) fail(error)
@@ -143,14 +143,18 @@ async function openData({ config, env, log, health, metrics, closers, fail }: Co
   return storage
 }
 
-async function openFormation({ config, env, log, health, closers }: Context, { wal }: Storage): Promise<Formation> {
+async function openFormation(
+  { config, env, log, health, closers }: Context,
+  { wal }: Storage,
+): Promise<{ formation: Formation; formedBefore: boolean }> {
   const store = identityStore(config.data)
   await store.raise()
+  const formedBefore = (await store.read())?.state === 'formed'
   const [anyGroup] = wal.groups()
   const transport = formationVia(config, createFormationTransport())
   closers.push(() => transport.close())
   const self = { name: config.name, raft: joinHostPort(config.advertiseAddr, config.raftPort) }
-  return runFormation({
+  const formation = await runFormation({
     env,
     store,
     transport,
@@ -166,6 +170,7 @@ async function openFormation({ config, env, log, health, closers }: Context, { w
       })
     },
   })
+  return { formation, formedBefore }
 }
 
 function formationReason(silent: readonly Silent[]): string {
