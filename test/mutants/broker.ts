@@ -306,7 +306,7 @@ export const BROKER_MUTANTS: readonly Mutant[] = [
     breaks: 'a session that comes back within its grace is not detached behind that',
     file: 'broker/dispatcher/groups/group-leases.ts',
     find: 'returned(session: string): void {\n    this.#absent.delete(session)',
-    replace: 'returned(session: string): void {\n    this.#absent.has(session)',
+    replace: 'returned(session: string): void {\n    void session',
     killers: leases('a session that comes back within the grace is not detached later'),
   },
   {

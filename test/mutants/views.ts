@@ -50,7 +50,7 @@ export const VIEW_MUTANTS: readonly Mutant[] = [
     file: 'views/timer/position.ts',
     find: '(a.due === b.due && a.index < b.index)',
     replace: '(a.due === b.due && a.index < 0)',
-    killers: deliver('the cursor goes neither back nor beyond the last index'),
+    killers: deliver('the cursor does not go back among messages that are due at the same time either'),
   },
   {
     name: 'redeliveries-out-of-order',

@@ -79,6 +79,16 @@ describe('deliver', () => {
     p.produce(0)
   })
 
+  test('the cursor does not go back among messages that are due at the same time either', () => {
+    const { p, positions } = driver(0, 0)
+    const [first, second] = positions
+    if (first === undefined || second === undefined) throw new Error('two were produced')
+    p.deliver('s', positions)
+    const command = { type: 'deliver', ...G, after: p.g.cursor, runs: [], parked: [] } as const
+    expect(p.apply({ ...command, to: first }).type).toBe('stale')
+    expect(p.g.cursor).toEqual(second)
+  })
+
   test('positions outside the range, done, leased or named twice are dropped', () => {
     const { p, positions } = driver(0, 0, 5, 5)
     const [done, first, second, third] = positions
