@@ -124,6 +124,8 @@ export class BoundedCall extends ServerInterceptingCall implements BookedCall, L
   }
 
   onReceiveHalfClose(): void {
+    // Node ends the reading side of a stream whose connection broke as well: that is no half-close, and its end follows.
+    if (this.#parts.stream.closed) return
     this.#halfClosed = true
     this.#handed = !this.streaming
     this.#parts.book.whole(this)

@@ -234,3 +234,40 @@ test('a client that makes use of its streams gets more than it begins with', asy
   await Promise.all(streams.map((stream) => stream.next((m) => m.subscribed)))
   expect(server.stats()).toMatchObject({ connections: 1, streams: 350, refused: { streams: 0 } })
 })
+
+/** A consumer that holds the one message there is, over a connection of its own. */
+async function holder(raw: () => RawClient, consumer: string): Promise<RawClient> {
+  const client = raw()
+  const call = client.call(Queue.Consume.path)
+  const frame = wire.codec('ConsumeRequest').encode({
+    subscribe: { topic: 'orders', group: 'g', consumer, session: randomBytes(16), credit: 1 },
+  })
+  const held = new Promise<void>((resolve) => {
+    call.stream.on('data', (bytes: Buffer) => {
+      if (wire.codec('ConsumeResponse').decode(bytes.subarray(5)).deliveries !== null) resolve()
+    })
+  })
+  call.begin(frame.length, frame)
+  await held
+  return client
+}
+
+test.each([
+  ['is closed by the system, as that of a killed process', (client: RawClient) => client.socket.end()],
+  ['is reset', (client: RawClient) => client.socket.resetAndDestroy()],
+  ['is destroyed', (client: RawClient) => client.session.destroy()],
+])('a connection that %s under a consumer is no goodbye: what he holds stays leased', async (_how, breaks) => {
+  const { raw, honest } = await serve({})
+  const client = honest()
+  await produced(client)
+  const lost = await holder(raw, 'first')
+  await until(() => server.stats().streams === 1)
+  breaks(lost)
+  await until(() => server.stats().streams === 0)
+  const other = client.consume()
+  other.write({ subscribe: { topic: 'orders', group: 'g', consumer: 'second', session: randomBytes(16), credit: 1 } })
+  const first = await other.next((m) =>
+    m.caughtUp !== null ? 'nothing' : m.deliveries !== null ? 'the message' : undefined,
+  )
+  expect(first).toBe('nothing')
+})

@@ -1,5 +1,6 @@
 /** A client that speaks HTTP/2 and gRPC's framing by hand, so that it can leave undone what a library would do. */
 import { type ClientHttp2Session, type ClientHttp2Stream, connect, type IncomingHttpHeaders } from 'node:http2'
+import { connect as connectTcp, type Socket } from 'node:net'
 import { ERROR_TABLE, type ErrorReason } from '../../../src/base/errors.ts'
 import { createErrorCodec, STATUS_DETAILS_KEY } from '../../../src/wire/errors.ts'
 import { createClientWire } from '../../../src/wire/wire.ts'
@@ -9,12 +10,17 @@ const OK = '0'
 
 export class RawClient {
   readonly session: ClientHttp2Session
+  readonly socket: Socket
   /** Resolves when the connection is gone. */
   readonly closed: Promise<void>
 
   constructor(port: number) {
     // More streams than the server allows wait in the session.
-    this.session = connect(`http://127.0.0.1:${port}`, { peerMaxConcurrentStreams: 1 })
+    this.socket = connectTcp(port, '127.0.0.1')
+    this.session = connect(`http://127.0.0.1:${port}`, {
+      peerMaxConcurrentStreams: 1,
+      createConnection: () => this.socket,
+    })
     this.session.on('error', () => undefined)
     this.closed = new Promise((resolve) => this.session.once('close', resolve))
   }
