@@ -134,9 +134,14 @@ export class Moves {
 
   #remove(move: Move): void {
     const machine = this.#machine(move.from.node)
-    if (machine?.up !== true || machine.handle(move.group) === undefined) return
+    if (machine?.up !== true) return
     const { process } = machine
     if (move.remover === process) return
+    if (machine.handle(move.group) === undefined) {
+      // The process that began to remove it died over that: the next one is not told to run it.
+      if (move.remover !== undefined) move.step = 'done'
+      return
+    }
     move.remover = process
     machine.remove(move.group).then(
       () => {
