@@ -148,8 +148,7 @@ async function openFormation(
   { wal }: Storage,
 ): Promise<{ formation: Formation; formedBefore: boolean }> {
   const store = identityStore(config.data)
-  await store.raise()
-  const formedBefore = (await store.read())?.state === 'formed'
+  const formedBefore = (await store.raise())?.state === 'formed'
   const [anyGroup] = wal.groups()
   const transport = formationVia(config, createFormationTransport())
   closers.push(() => transport.close())

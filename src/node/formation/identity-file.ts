@@ -17,8 +17,8 @@ const FILE = 'identity.json'
 const BYTES_MAX = 1024 * 1024
 
 export interface IdentityFile extends IdentityStore {
-  /** Before this version writes anything else: an earlier one is to refuse the folder from now on. */
-  raise(): Promise<void>
+  /** Before this version writes anything else: an earlier one is to refuse the folder from now on. Resolves what was found. */
+  raise(): Promise<Identity | undefined>
 }
 
 /** The store of the data folder `dir`, which exists. */
@@ -45,6 +45,7 @@ export function createIdentityStore(dir: string, disk: Disk = nodeDisk): Identit
     async raise() {
       const stored = await read()
       if (stored !== undefined && stored.format < FORMAT) await write(stored.identity)
+      return stored?.identity
     },
   }
 }
