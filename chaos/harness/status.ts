@@ -21,8 +21,10 @@ interface Status {
   }[]
 }
 
-export async function statusOf(cluster: Cluster): Promise<Status> {
-  const { code, stdout, stderr } = await sandctl(['-s', cluster.addrs().join(','), '-o', 'json', 'cluster', 'status'])
+/** As one of `nodes` sees it; default: any. */
+export async function statusOf(cluster: Cluster, ...nodes: string[]): Promise<Status> {
+  const addrs = cluster.addrs(...nodes).join(',')
+  const { code, stdout, stderr } = await sandctl(['-s', addrs, '-o', 'json', 'cluster', 'status'])
   if (code !== 0) throw new Error(stderr)
   return JSON.parse(stdout) as Status
 }

@@ -24,8 +24,14 @@ export function topicsHandlers(context: ServiceContext): Handlers<'Topics'> {
       }
       const left = timeLeft(context, call)
       const topic = await directory.createTopic({ name, partitions, replicationFactor, kind: 'timer' }, left)
-      await everyPartitionHasLeader(context, topic, call)
-      return await topicMessage(context, topic)
+      const until = answerBy(context.env, call.deadline)
+      for (;;) {
+        await everyPartitionHasLeader(context, topic, until)
+        const message = await topicMessage(context, topic)
+        // One that changed hands meanwhile is between two leaders, not without one.
+        if (message.partitions?.every(({ leader }) => leader !== '')) return message
+        if (!(await broker.router.pause(until))) return message
+      }
     },
     async DescribeTopic(request, call) {
       checkTopicName(request)
@@ -51,9 +57,8 @@ function timeLeft({ env }: ServiceContext, call: CallContext): number {
  * Waits until each partition has had a leader, one after the other: each change is asked of the first that has none, and not
  * of all. At the deadline the topic is there all the same; its missing leaders are seen in the answer.
  */
-async function everyPartitionHasLeader(context: ServiceContext, topic: TopicInfo, call: CallContext): Promise<void> {
+async function everyPartitionHasLeader(context: ServiceContext, topic: TopicInfo, until: number): Promise<void> {
   const { broker, directory, env } = context
-  const until = answerBy(env, call.deadline)
   const slice = new Slice(env, PARTITIONS_PER_LOOK)
   for (const { group } of topic.partitions) {
     while (directory.leaderOf(group) === 0) {

@@ -314,6 +314,13 @@ test('whoever waits for the leaders of a new topic asks of the first that is mis
   expect(asked.length).toBeLessThan(4 * count)
 })
 
+test('a partition that changes hands while a new topic is being answered is waited for once more', async () => {
+  const said = [1, 0, 0, 1]
+  directory.leaderOf = () => said.shift() ?? 1
+  const created = await client.call(Topics.CreateTopic, { name: 'fresh', partitions: 1, replicationFactor: 1 })
+  expect(created.partitions).toMatchObject([{ leader: 'n1' }])
+})
+
 test('a partition of which no node speaks is part of the status, without an applied index', async () => {
   const [orders] = directory.topics()
   if (orders === undefined) throw new Error('no topic')
