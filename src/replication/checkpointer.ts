@@ -46,6 +46,7 @@ export class Checkpointer {
   #running: Promise<void> | undefined
   #notBeforeMs = 0
   #disabled = false
+  #lost = false
 
   constructor(parts: CheckpointerParts, replica: number) {
     this.#parts = parts
@@ -89,11 +90,21 @@ export class Checkpointer {
     this.#disabled = true
   }
 
-  /** A snapshot was installed: its position is the last checkpoint. */
+  /** What was saved is damaged: until {@link enable} every entry that the log still has is needed. */
+  lose(): void {
+    this.disable()
+    this.#lost = true
+    this.#last = undefined
+    this.release()
+  }
+
+  /** A snapshot was installed: its position is the last checkpoint, though there may have been a later one. */
   enable(installed: CheckpointMeta): void {
     this.#disabled = false
+    this.#lost = false
     this.#previous = installed.applied
     this.#last = installed
+    this.release()
   }
 
   /** Starts one if the bounds say so. */
@@ -113,11 +124,11 @@ export class Checkpointer {
     })
   }
 
-  /** Releases what the last checkpoint covers; followers may have caught up since. */
+  /** Releases what the last checkpoint covers; followers may have caught up since. Without one nothing more can go. */
   release(): void {
-    if (this.#last === undefined) return
-    const { applied: index, term } = this.#last
-    this.#parts.wal.release(this.#parts.group, { index, term }, this.#keepFrom(index))
+    const { group, wal } = this.#parts
+    const { last = wal.group(group)?.base } = this
+    if (last !== undefined) wal.release(group, { index: last.index, term: last.term }, this.#keepFrom(last.index))
   }
 
   async #run(): Promise<void> {
@@ -129,6 +140,8 @@ export class Checkpointer {
         if (this.#disabled) return
         const startedMs = env.monoMs()
         const meta = await this.#write()
+        // What it was made of has turned out damaged meanwhile.
+        if (this.#lost) return
         this.#previous = this.#last?.applied ?? 0
         this.#last = meta
         this.release()

@@ -39,5 +39,7 @@ export function createCheckpointer<R, E>(parts: SavedParts<R, E>, replica: Turna
     },
     spec.replica,
   )
+  // What lies on disk stands for nothing before a snapshot has replaced it.
+  if (recovered.lostBefore !== undefined) checkpointer.lose()
   return checkpointer
 }

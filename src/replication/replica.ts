@@ -77,8 +77,6 @@ export class Replica<R, E, V extends View<R, E>> implements Turnable {
     this.#applier = new Applier({ raft, view, store: state, proposals, observers, onConfChange }, recovered.meta)
     const stopped = () => this.#stopped
     this.#checkpointer = createCheckpointer({ ...parts, raft, applier: this.#applier, stopped }, this)
-    // What lies on disk stands for nothing before a snapshot has replaced it.
-    if (recovered.lostBefore !== undefined) this.#checkpointer.disable()
     this.#persister = new Persister(shard.wal, spec, (ready) => this.#confirmed(ready))
     const watch = new RoleWatch()
     const mark = () => shard.mark(this)
@@ -190,7 +188,7 @@ export class Replica<R, E, V extends View<R, E>> implements Turnable {
     const { state, shard } = this.#parts
     const { damage } = state
     if (damage === undefined || this.handle.members.length < 2 || !this.#raft.loseState()) return false
-    this.#checkpointer.disable()
+    this.#checkpointer.lose()
     this.#applier.lost()
     this.#answerAll()
     shard.event({ type: 'stateDamaged', group: this.group, reason: damage })

@@ -4,6 +4,7 @@ import { type Mutant, testsOf } from './mutant.ts'
 const checkpoint = testsOf('replication/checkpoint.test.ts')
 const clocks = testsOf('replication/clocks/clocks.test.ts')
 const peerClocks = testsOf('replication/clocks/peer-clocks.test.ts')
+const healed = testsOf('replication/healed-state.test.ts')
 const inbox = testsOf('replication/inbox.test.ts')
 const proposals = testsOf('replication/proposals.test.ts')
 const relief = testsOf('replication/log-relief.test.ts')
@@ -191,6 +192,22 @@ export const REPLICATION_MUTANTS: readonly Mutant[] = [
     find: 'if (log?.term(meta.applied) !== meta.term) {',
     replace: 'if (meta.term < 0) {',
     killers: checkpoint('restarts the log at the checkpoint when the mark of an installed snapshot was lost'),
+  },
+  {
+    name: 'covered-only-grows',
+    breaks: 'a state healed by an older snapshot needs more of its log than before',
+    file: 'storage/wal/replica-log.ts',
+    find: 'this.#covered = covered.index',
+    replace: 'this.#covered = Math.max(this.#covered, covered.index)',
+    killers: healed('a state healed by an older snapshot than it had itself finds the log behind it after a crash'),
+  },
+  {
+    name: 'checkpoint-of-a-lost-state-counts',
+    breaks: 'a lost state covers nothing of its log until a snapshot has replaced it',
+    file: 'replication/checkpointer.ts',
+    find: 'if (this.#lost) return',
+    replace: 'if (this.#replica < 0) return',
+    killers: healed('while its state is lost a replica keeps its log as it is, whatever checkpoint was on its way'),
   },
   {
     name: 'superseded-snapshot-offered',

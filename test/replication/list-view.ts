@@ -17,12 +17,13 @@ export class ListView implements View<string, string> {
   /** Throws for this text: a bug in apply. */
   poison: string | undefined
 
-  async load(reader: Reader): Promise<() => void> {
+  async load(reader: Reader, lastAt: number): Promise<() => void> {
     const [row] = await reader.scan({ gte: 'count', lt: 'counu' }, 1)
     const count = row === undefined ? 0 : Number(decoder.decode(row.value))
     assert(row === undefined || (await this.texts(reader)).length === count, 'the texts are as many as their count')
     return () => {
       this.#count = count
+      this.lastAt = lastAt
     }
   }
 

@@ -7,10 +7,9 @@ import type { TimerEffect, TimerReply } from '../../src/views/timer/commands.ts'
 import { createTimerView, type TimerView } from '../../src/views/timer/timer-view.ts'
 import { FakeDirectory, PARTITION } from '../broker/fake-directory.ts'
 import { Consumer } from '../broker/harness.ts'
-import { afterPromises, VirtualTime } from '../virtual-env.ts'
-import { ListView, text } from './list-view.ts'
-import { LoggedNode, type LoggedSettings } from './logged-node.ts'
-import { MemoryNetwork } from './memory-transport.ts'
+import { ListView } from './list-view.ts'
+import type { LoggedSettings } from './logged-node.ts'
+import { LoggedWorld } from './logged-world.ts'
 
 const KIB = 1024
 const DAY_MS = 24 * 3600 * 1000
@@ -18,80 +17,13 @@ const DAY_MS = 24 * 3600 * 1000
 const STEP_MS = 180_000
 const BUSY: GroupId = 9000
 
-/** As in docs/formats.md. `lookMs`: between looks for old entries. */
-function bound(node: LoggedNode, settings: LoggedSettings, groups: number, lookMs: number, uncovered = 0): number {
-  const { segmentBytes, retainBytes, checkpointMs } = settings
-  const batch = node.batchBytesMax
-  const header = 1024 + 96 * groups
-  const footer = 1024 + 32 * groups
-  const largest = Math.max(segmentBytes, header) + batch + footer
-  const meanwhile = node.loggedWithin(lookMs + checkpointMs * (2 + Math.ceil(groups / 2)))
-  const held = Math.max(retainBytes, Math.max(retainBytes / 2, 2 * largest) + meanwhile, 2 * uncovered)
-  const copying = uncovered + Math.ceil((4 * uncovered) / segmentBytes) * batch
-  const spare = segmentBytes
-  return held + largest + 2 * batch + copying + spare
-}
-
-class World {
-  readonly time = new VirtualTime(1, undefined, afterPromises)
-  readonly network = new MemoryNetwork(this.time)
-  readonly nodes: LoggedNode[]
-  readonly settings: LoggedSettings
-
-  constructor(nodes: number, settings: LoggedSettings) {
-    this.settings = settings
-    this.nodes = Array.from({ length: nodes }, (_, i) => new LoggedNode(this.time, this.network, i + 1, settings))
-  }
-
-  async boot(): Promise<void> {
-    for (const node of this.nodes) await this.time.during(node.boot())
-  }
-
-  /** A replica on each of `nodes`; the first is to lead. */
-  async start(group: GroupId, nodes: readonly LoggedNode[] = this.nodes): Promise<void> {
-    const members = nodes.map(({ id }) => ({ replica: group * 10 + id, node: id }))
-    for (const node of nodes) {
-      const spec = { group, replica: group * 10 + node.id, members }
-      await node.start<string, string, ListView>(spec, () => new ListView())
-    }
-  }
-
-  async leader(group: GroupId): Promise<LoggedNode> {
-    const leads = (node: LoggedNode) => node.running && node.multi.handle(group)?.status().ready === true
-    await this.time.until(() => this.nodes.some(leads), 600_000, `a leader of ${group}`)
-    const node = this.nodes.find(leads)
-    if (node === undefined) throw new Error('no leader')
-    return node
-  }
-
-  /** One command of `bytes`; resolves with the answer's type. */
-  ask(node: LoggedNode, group: GroupId, bytes: number): Promise<string> {
-    return new Promise((resolve) => {
-      const done = ({ type }: { readonly type: string }) => resolve(type)
-      node.multi.handle(group)?.propose({ at: node.env.wallMs(), commands: [text('x'.repeat(bytes))], done })
-    })
-  }
-
-  propose(node: LoggedNode, group: GroupId, bytes: number): Promise<string> {
-    return this.time.during(this.ask(node, group, bytes))
-  }
-
-  /** All nodes, at every moment so far. */
-  expectBound(groups: number, lookMs: number, uncovered = 0): void {
-    for (const node of this.nodes) {
-      expect(node.peakBytes).toBeLessThan(bound(node, this.settings, groups, lookMs, uncovered))
-      expect(node.fatal).toEqual([])
-    }
-  }
-}
-
 describe('the log on disk stays within its bound', { timeout: 120_000 }, () => {
   test('for a day of steady load, the first message of which nobody acknowledges', async () => {
     const settings: LoggedSettings = {
       ...{ segmentBytes: 32 * KIB, retainBytes: 128 * KIB, checkpointMs: 20 },
       timing: { tickMs: 10_000, heartbeatMs: 20_000, electionMs: 60_000 },
     }
-    const world = new World(3, settings)
+    const world = new LoggedWorld(3, settings)
     await world.boot()
     const members = world.nodes.map(({ id }) => ({ replica: id, node: id }))
     const handles: GroupHandle<TimerReply, TimerEffect, TimerView>[] = []
@@ -136,7 +68,7 @@ describe('the log on disk stays within its bound', { timeout: 120_000 }, () => {
       ...{ segmentBytes: 32 * KIB, retainBytes: 256 * KIB, checkpointMs: 20 },
       limits: { checkpointBytes: 64 * KIB },
     }
-    const world = new World(3, settings)
+    const world = new LoggedWorld(3, settings)
     await world.boot()
     await world.time.during(world.start(BUSY))
     const leader = await world.leader(BUSY)
@@ -175,7 +107,7 @@ describe('the log on disk stays within its bound', { timeout: 120_000 }, () => {
       timing: { tickMs: 500, heartbeatMs: 1000, electionMs: 4000 },
       limits: { checkpointBytes: 256 * KIB },
     }
-    const world = new World(2, settings)
+    const world = new LoggedWorld(2, settings)
     await world.boot()
     await world.time.during(Promise.all([...quiet, BUSY].map((group) => world.start(group))))
     const [leader] = world.nodes
@@ -213,7 +145,7 @@ describe('the log on disk stays within its bound', { timeout: 120_000 }, () => {
       ...{ segmentBytes: 32 * KIB, retainBytes: 64 * KIB, checkpointMs: 20 },
       limits: { checkpointBytes: 32 * KIB },
     }
-    const world = new World(3, settings)
+    const world = new LoggedWorld(3, settings)
     await world.boot()
     const [node, ...others] = world.nodes
     if (node === undefined) throw new Error('no node')

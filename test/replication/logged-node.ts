@@ -2,6 +2,7 @@
  * A node with the real log on a simulated disk and the real replication over it, its state in memory, under virtual time.
  * What the log takes on the disk is noted before every change of the disk, so that no peak is missed.
  */
+import { SandglassError } from '../../src/base/errors.ts'
 import type { GroupId, NodeId } from '../../src/base/ids.ts'
 import type { ReplicationEvent } from '../../src/replication/events.ts'
 import type { GroupHandle, GroupSpec } from '../../src/replication/group.ts'
@@ -9,7 +10,7 @@ import { MultiRaft } from '../../src/replication/multi-raft.ts'
 import type { ReplicationLimits, Timing } from '../../src/replication/options.ts'
 import { MemoryDisk } from '../../src/storage/state/memory-database.ts'
 import { memoryStateStore } from '../../src/storage/state/store.ts'
-import type { StateStore } from '../../src/storage/state/types.ts'
+import type { CheckpointMeta, GroupState, StateStore } from '../../src/storage/state/types.ts'
 import { openWal } from '../../src/storage/wal/open.ts'
 import type { Wal } from '../../src/storage/wal/types.ts'
 import type { View } from '../../src/views/view.ts'
@@ -36,6 +37,9 @@ export class LoggedNode {
   peakBytes = 0
   readonly logged: { readonly ms: number; readonly bytes: number }[] = []
   batchBytesMax = 0
+  /** The disk takes none. */
+  checkpointsFail = false
+  #stateDamage: string | undefined
   readonly #time: VirtualTime
   readonly #network: MemoryNetwork
   readonly #settings: LoggedSettings
@@ -108,6 +112,11 @@ export class LoggedNode {
     this.#multi = undefined
   }
 
+  /** The state turns out damaged, as by a read, until a snapshot is installed. */
+  breakState(damage: string): void {
+    this.#stateDamage = damage
+  }
+
   /** The most that went into the log within `ms`. */
   loggedWithin(ms: number): number {
     let most = 0
@@ -128,13 +137,32 @@ export class LoggedNode {
     const open = store.group.bind(store)
     store.group = async (group) => {
       const state = await open(group)
-      const checkpoint = state.checkpoint.bind(state)
-      state.checkpoint = async (meta) => {
-        await checkpoint(meta)
-        await new Promise<void>((resolve) => env.after(this.#settings.checkpointMs, resolve))
-      }
-      return state
+      return this.#slow(env, state)
     }
     return store
+  }
+
+  #slow(env: VirtualEnv, state: GroupState): GroupState {
+    const checkpoint = async (...of: Parameters<GroupState['checkpoint']>) => {
+      if (this.checkpointsFail) throw new SandglassError('INTERNAL', 'Cannot save: the disk refuses')
+      await state.checkpoint(...of)
+      await new Promise<void>((resolve) => env.after(this.#settings.checkpointMs, resolve))
+    }
+    const beginInstall: GroupState['beginInstall'] = async (check) => {
+      const sink = await state.beginInstall(check)
+      const commit = async (meta: CheckpointMeta) => {
+        await sink.commit(meta)
+        this.#stateDamage = undefined
+      }
+      return { write: sink.write.bind(sink), abort: sink.abort.bind(sink), staged: sink.staged.bind(sink), commit }
+    }
+    const get = (_: GroupState, key: keyof GroupState) => {
+      if (key === 'damage') return this.#stateDamage ?? state.damage
+      if (key === 'checkpoint') return checkpoint
+      if (key === 'beginInstall') return beginInstall
+      const value = state[key]
+      return typeof value === 'function' ? value.bind(state) : value
+    }
+    return new Proxy(state, { get: (target, key) => get(target, key as keyof GroupState) })
   }
 }

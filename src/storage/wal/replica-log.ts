@@ -47,7 +47,7 @@ export class ReplicaLog implements GroupLog {
     return this.#removing
   }
 
-  /** Highest index that recovery needs from elsewhere: a synced checkpoint covers everything up to here. */
+  /** Highest index that recovery needs from elsewhere: the state on the disk covers everything up to here. */
   get covered(): number {
     return this.#covered
   }
@@ -147,14 +147,17 @@ export class ReplicaLog implements GroupLog {
     return this.#missingBelow <= this.#base.index
   }
 
-  /** Notes what a checkpoint covers and what a follower needs; returns false if that is nothing new. */
+  /**
+   * Notes what the state on the disk covers and what a follower needs. Either may be less than before: a state that an older
+   * snapshot has healed needs more of the log again. Returns false if nothing more can go for it.
+   */
   release(covered: LogPosition, keepFrom: number): boolean {
     const own = this.term(covered.index)
     assert(own === undefined || own === covered.term, 'a checkpoint stands for an entry of this log')
-    if (covered.index <= this.#covered && keepFrom === this.#keepFrom) return false
-    this.#covered = Math.max(this.#covered, covered.index)
+    const more = covered.index > this.#covered || keepFrom > this.#keepFrom
+    this.#covered = covered.index
     this.#keepFrom = keepFrom
-    return true
+    return more
   }
 
   /** Last index this log has in `segment`; undefined when it has none. Segments are asked oldest first. */

@@ -53,7 +53,10 @@ export interface Wal {
   groups(): Iterable<GroupLog>
   /** The newest replica of the group that is gone for good, removed or lost to damage; a later write needs a higher id. */
   tombstone(group: GroupId): ReplicaId | undefined
-  /** Everything at or below `index` is covered by a synced checkpoint; `keepFrom`: the lowest index a follower needs. */
+  /**
+   * The state on the disk covers everything up to `covered`, and no more: less than it once did when an older snapshot has
+   * healed it. `keepFrom`: the lowest index a follower needs.
+   */
   release(group: GroupId, covered: LogPosition, keepFrom: number): void
   /** Groups whose uncheckpointed entries hold old segments or soon will: they should be checkpointed. */
   laggards(): readonly GroupId[]
