@@ -4,6 +4,7 @@ import { type Mutant, testsOf } from './mutant.ts'
 const lies = testsOf('replication/boundary/lies.test.ts')
 const frames = testsOf('replication/frame/frame.test.ts')
 const connections = testsOf('rpc/peer/connections.test.ts')
+const transport = testsOf('rpc/peer/transport.test.ts')
 const book = testsOf('rpc/bounds/call-book.test.ts')
 
 export const BOUNDARY_MUTANTS: readonly Mutant[] = [
@@ -107,6 +108,32 @@ export const BOUNDARY_MUTANTS: readonly Mutant[] = [
     find: 'tracked.begin(connection)',
     replace: 'tracked.begin(connection)\n    connection.serving = 1\n    connection.used = true',
     killers: connections('however many strangers connect, peers stay and new ones get in'),
+  },
+  {
+    name: 'violation-does-not-slow',
+    breaks: 'who ended the last connection for a violation is not tried at once because it was heard from',
+    file: 'rpc/peer/link.ts',
+    find: " || this.#state === 'accepted' || !this.#sound) return",
+    replace: " || this.#state === 'accepted') return",
+    killers: transport('comes back ever more slowly to a peer that ends each stream as a violation'),
+  },
+  {
+    name: 'peer-queue-counts-what-it-sends',
+    breaks: 'every bound of bytes counts what is kept in memory for them',
+    file: 'rpc/peer/link.ts',
+    find: 'const bytes = pinnedBytes(frame)',
+    replace: 'const bytes = frame.byteLength',
+    killers: transport('counts what a frame keeps in memory, which is the buffer that it was cut from'),
+  },
+  {
+    name: 'lost-answer-is-a-refusal',
+    breaks: 'a request that was passed on and has no answer may have been stored',
+    file: 'rpc/forwarding.ts',
+    find: 'errors.fromStatus(status, { mutating })',
+    replace: 'errors.fromStatus(status, { mutating: mutating && false })',
+    killers: testsOf('rpc/pull.test.ts')(
+      'what was passed on to a node that goes before it answers is unknown: it may have been stored',
+    ),
   },
   {
     name: 'frame-of-an-unknown-version',

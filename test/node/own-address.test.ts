@@ -1,8 +1,16 @@
-import { hostname } from 'node:os'
-import { describe, expect, test } from 'vitest'
+import { lookup } from 'node:dns/promises'
+import { hostname, networkInterfaces } from 'node:os'
+import { afterEach, describe, expect, test, vi } from 'vitest'
 import { loadConfig } from '../../src/node/config/load.ts'
 import type { Identity } from '../../src/node/formation/identity.ts'
 import { ownAddress } from '../../src/node/own-address.ts'
+
+// The machine itself, unless a test says what machine it is.
+vi.mock('node:os', { spy: true })
+vi.mock('node:dns/promises', { spy: true })
+afterEach(() => {
+  for (const mocked of [hostname, networkInterfaces, lookup]) vi.mocked(mocked).mockReset()
+})
 
 const identity = (state: Identity['state'], nodes: number): Identity => {
   const members = Array.from({ length: nodes }, (_, i) => ({ id: i + 1, name: `n${i + 1}`, raft: `h${i + 1}:9190` }))
@@ -43,6 +51,23 @@ describe('the address that others are told', () => {
     expect(told).toMatch(new RegExp(`^(${hostname()}|[\\d.]+)$`))
     expect(told).not.toBe('0.0.0.0')
     expect(await addressOf({ bind_addr: '::', initial_cluster: 'n1=here.example:9190' })).toBe('here.example')
+  })
+
+  test.each<[what: string, leadsTo: string[], told: string]>([
+    ['leads to an address of it', ['10.7.7.7'], 'box'],
+    ['leads to it by the loopback', ['127.0.1.1'], 'box'],
+    ['leads to another machine', ['203.0.113.9'], '10.7.7.7'],
+    ['leads nowhere', [], '10.7.7.7'],
+  ])("of a node alone that listens everywhere, whose machine's name %s", async (_what, leadsTo, told) => {
+    const at = (address: string, internal: boolean) => ({
+      ...{ address, internal, family: 'IPv4' as const, netmask: '255.0.0.0', mac: '', cidr: null },
+    })
+    vi.mocked(hostname).mockReturnValue('box')
+    vi.mocked(networkInterfaces).mockReturnValue({ lo: [at('127.0.0.1', true)], eth0: [at('10.7.7.7', false)] })
+    const found = leadsTo.map((address) => ({ address, family: 4 }))
+    // As one question for all is answered, and as its types say.
+    vi.mocked(lookup).mockResolvedValue(Object.assign(found, { address: '', family: 4 }))
+    expect(await addressOf({ bind_addr: '0.0.0.0' })).toBe(told)
   })
 })
 

@@ -276,6 +276,27 @@ test('streams passed on to a node end when that node is gone, and need not wait 
   expect(await unary).toMatchObject({ index: [expect.any(Number)] })
 })
 
+test('what was passed on to a node that goes before it answers is unknown: it may have been stored', async () => {
+  await produce(2, 'a')
+  const { deliveries } = await client.call(Queue.Pull, { ...pull, partition: 2 })
+  const leader = node(2).handles.get(2) ?? new MemoryHandle()
+  leader.manual = true
+  const asked = vi.spyOn(Partition.prototype, 'settle')
+  const [index, fence] = [deliveries.map((one) => one.index), deliveries.map((one) => one.fence)]
+  const options = { deadlineMs: 3000 }
+  const calls = [
+    client.call(Queue.Produce, { topic: 'orders', partition: 2, messages: [value('b')] }, options),
+    client.call(Queue.Ack, { ...group, partition: 2, index, fence }, options),
+  ]
+  const ended = Promise.all(
+    calls.map((call) => expect(call).rejects.toMatchObject({ reason: 'COMMIT_UNKNOWN', outcome: 'unknown' })),
+  )
+  await until(() => leader.waiting.length > 0 && asked.mock.calls.length === 1)
+  asked.mockRestore()
+  node(2).server.close()
+  await ended
+})
+
 test('partitions without a leader hide nothing, and all without one are NO_QUORUM', async () => {
   node(1).directory.lost.add(2)
   await produce(1, 'a')

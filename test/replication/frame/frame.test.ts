@@ -235,6 +235,17 @@ describe('a message that no peer can have sent is refused with its field:', () =
     const header = encodeSnapshotHeader({ lastAt: 1, group: 7, message })
     expect(faultOf(() => decodeSnapshotHeader(header))).toBe(field)
   })
+
+  test('snapshot.autoLeave, when its byte is neither 0 nor 1', () => {
+    const snapshot = { index: 5, term: 2, confState: ALONE }
+    const header = encodeSnapshotHeader({
+      ...{ lastAt: 1, group: 7 },
+      message: { ...makeMessage('installSnapshot', 20, { from: 10, term: 3 }), snapshot },
+    })
+    // The last byte before the checksum.
+    header[header.byteLength - 5] = 2
+    expect(faultOf(() => decodeSnapshotHeader(sealed(header)))).toBe('snapshot.autoLeave')
+  })
 })
 
 describe('the data of an entry', () => {

@@ -94,6 +94,19 @@ test('a unary call that does not bring its request is answered in time, from its
   expect(server.stats()).toMatchObject({ streams: 0, unfinishedBytes: 0, refused: { time: 3 } })
 })
 
+test('a unary call is answered within its time, however long its client would wait', async () => {
+  const waitMs = 4000
+  const { raw } = await serve({ unaryMs: 50 })
+  const request = wire.codec('PullRequest').encode({ topic: 'orders', partition: 0, group: 'g', consumer: 'c', waitMs })
+  const begunMs = performance.now()
+  // It says nothing of a deadline.
+  const call = raw().call(Queue.Pull.path)
+  call.begin(request.length, request)
+  call.stream.end()
+  expect(await call.outcome).toBe('OK')
+  expect(performance.now() - begunMs).toBeLessThan(waitMs)
+})
+
 test('a call that was answered is closed though its client leaves it open', async () => {
   const { raw } = await serve({ frameMs: 50 })
   const call = raw().call(Queue.Consume.path)

@@ -1,16 +1,18 @@
 /** The peer port over real sockets on 127.0.0.1: everything waits for events, with the test's own deadline. */
+import { promises } from 'node:dns'
 import { EventEmitter, once } from 'node:events'
 import { createServer, type Socket } from 'node:net'
 import { Client, credentials, type Metadata, type ServiceError } from '@grpc/grpc-js'
-import { afterEach, describe, expect, test } from 'vitest'
+import { afterEach, describe, expect, test, vi } from 'vitest'
 import type { Env } from '../../../src/base/env.ts'
 import { invalid } from '../../../src/base/errors.ts'
 import type { NodeId } from '../../../src/base/ids.ts'
+import { PEER_QUEUE_BYTES_MAX } from '../../../src/base/limits.ts'
 import type { PeerReceiver, SnapshotStream } from '../../../src/replication/transport.ts'
 import { createPeerServer, type PeerServer } from '../../../src/rpc/peer/port.ts'
 import { addRaftService } from '../../../src/rpc/peer/raft-service.ts'
-import { createPeerTransport, type PeerTransport } from '../../../src/rpc/peer/transport.ts'
-import { EXCHANGE, encodeHandshake } from '../../../src/rpc/peer/wire.ts'
+import { createPeerTransport, type PeerTransport, type PeerTransportOptions } from '../../../src/rpc/peer/transport.ts'
+import { EXCHANGE, encodeHandshake, INSTALL_SNAPSHOT } from '../../../src/rpc/peer/wire.ts'
 
 const env: Env = {
   wallMs: () => Date.now(),
@@ -64,7 +66,7 @@ interface Peer {
   readonly address: string
 }
 
-async function listen(node: NodeId, clusterId = 'c1', port = 0): Promise<Peer> {
+async function listen(node: NodeId, clusterId = 'c1', at = '127.0.0.1:0'): Promise<Peer> {
   const inbox = new Inbox()
   const server = createPeerServer(env)
   addRaftService(server.services, {
@@ -72,13 +74,16 @@ async function listen(node: NodeId, clusterId = 'c1', port = 0): Promise<Peer> {
     onViolation: (from, field) => inbox.emit('violation', from, field),
     connections: server.connections,
   })
-  const bound = await server.listen(`127.0.0.1:${port}`)
+  const bound = await server.listen(at)
   closers.push(() => server.close())
-  return { inbox, server, address: `127.0.0.1:${bound}` }
+  return { inbox, server, address: at.replace(/\d+$/, String(bound)) }
 }
 
 /** Node 1's transport towards node 2; `errors` emits `link`. */
-function connect(address: string, connectMs?: number): { transport: PeerTransport; own: Inbox; errors: EventEmitter } {
+function connect(
+  address: string,
+  options: Partial<PeerTransportOptions> = {},
+): { transport: PeerTransport; own: Inbox; errors: EventEmitter } {
   const errors = new EventEmitter()
   const own = new Inbox()
   const transport = createPeerTransport({
@@ -86,8 +91,8 @@ function connect(address: string, connectMs?: number): { transport: PeerTranspor
     clusterId: 'c1',
     node: 1,
     peers: () => new Map([[2, address]]),
-    ...(connectMs !== undefined && { connectMs }),
     onLinkError: (_node, message) => errors.emit('link', message),
+    ...options,
   })
   transport.attach(own)
   closers.push(() => transport.close())
@@ -165,6 +170,14 @@ describe('the peer port', () => {
     expect((await call(peer.address, metadata)).details).toContain('no node of this cluster has its id')
   })
 
+  test('refuses a caller that says it is the node which it calls, or no node at all', async () => {
+    const peer = await listen(2)
+    for (const from of [2, 0, -1, 1.5, 2 ** 53]) {
+      const metadata = encodeHandshake({ clusterId: 'c1', from, to: 2 })
+      expect((await call(peer.address, metadata)).details).toContain('its node id makes no sense')
+    }
+  })
+
   test('comes back ever more slowly to a peer that ends each stream as a violation', async () => {
     const peer = await listen(2)
     peer.inbox.onFrame = () => {
@@ -180,18 +193,18 @@ describe('the peer port', () => {
         return env.after(ms < 2000 ? 0 : ms, run)
       },
     }
-    const peers = () => new Map([[2, peer.address]])
-    const transport = createPeerTransport({ env: patient, clusterId: 'c1', node: 1, peers })
-    closers.push(() => transport.close())
+    const { transport } = connect(peer.address, { env: patient })
     let told = 0
     const enough = new Promise<void>((resolve) => {
       peer.inbox.on('violation', () => {
-        // A peer that is heard from is no reason to hurry either.
-        transport.heard(2)
         if (++told === 5) resolve()
       })
     })
-    const timer = setInterval(() => transport.send(2, 'control', bytes(1)), 5)
+    const timer = setInterval(() => {
+      // A peer that is heard from is no reason to hurry either.
+      transport.heard(2)
+      transport.send(2, 'control', bytes(1))
+    }, 5)
     closers.push(() => clearInterval(timer))
     await enough
     expect(waits.slice(0, 4)).toEqual([50, 100, 200, 400])
@@ -247,10 +260,70 @@ describe('the peer port', () => {
     expect(gone).toEqual([2])
   })
 
+  test('is told by the control lane alone that a peer is gone: one lane speaks for the process', async () => {
+    const peer = await listen(2)
+    // Waiting costs nothing here, and time stands still for whoever looks at it.
+    let waiting = 0
+    const after: Env['after'] = (ms, run) => {
+      if (ms >= 2000) return env.after(ms, run)
+      waiting += 1
+      return env.after(0, () => {
+        waiting -= 1
+        run()
+      })
+    }
+    const { transport, own } = connect(peer.address, { env: { ...env, monoMs: () => 0, after } })
+    const downs: NodeId[] = []
+    own.on('down', (node: NodeId) => downs.push(node))
+    const heard = once(peer.inbox, 'frame')
+    transport.send(2, 'append', bytes(1))
+    await heard
+    peer.server.close()
+    // Until it has been refused and waits to be asked again.
+    while (waiting > 0 || transport.send(2, 'append', bytes(2))) await new Promise((resolve) => setImmediate(resolve))
+    expect(downs).toEqual([])
+  })
+
+  test('goes to where a peer is said to be now', async () => {
+    const [first, second] = [await listen(2), await listen(2)]
+    let { address } = first
+    const { transport } = connect(address, { peers: () => new Map([[2, address]]) })
+    for (const peer of [first, second, first]) {
+      address = peer.address
+      const heard = once(peer.inbox, 'frame')
+      transport.send(2, 'control', bytes(3))
+      expect(await heard).toEqual([1, [3]])
+    }
+  })
+
+  test('asks anew where the name of a peer leads that was heard from', async () => {
+    const first = await listen(2)
+    const port = first.address.split(':')[1]
+    const found = { address: '127.0.0.1', family: 4 }
+    // As one question for all is answered, and as its types say.
+    const lookup = vi.spyOn(promises, 'lookup').mockImplementation(async () => Object.assign([found], found))
+    closers.push(() => lookup.mockRestore())
+    const { transport, own } = connect(`n2.test:${port}`)
+    const heard = once(first.inbox, 'frame')
+    transport.send(2, 'control', bytes(1))
+    await heard
+    const gone = once(own, 'down')
+    first.server.close()
+    await gone
+    found.address = '127.0.0.2'
+    const again = once((await listen(2, 'c1', `${found.address}:${port}`)).inbox, 'frame')
+    const timer = setInterval(() => {
+      transport.heard(2)
+      transport.send(2, 'control', bytes(2))
+    }, 20)
+    closers.push(() => clearInterval(timer))
+    expect(await again).toEqual([1, [2]])
+  })
+
   test('finds a peer again that came back', async () => {
     const first = await listen(2)
     const { transport } = await lose(first)
-    const second = await listen(2, 'c1', Number(first.address.split(':')[1]))
+    const second = await listen(2, 'c1', first.address)
     const again = once(second.inbox, 'frame')
     const timer = setInterval(() => transport.send(2, 'control', bytes(9)), 20)
     closers.push(() => clearInterval(timer))
@@ -261,18 +334,14 @@ describe('the peer port', () => {
     const first = await listen(2)
     // Time stands still: no backoff ever ends by itself.
     const frozen: Env = { ...env, monoMs: () => 0 }
-    const own = new Inbox()
-    const peers = () => new Map([[2, first.address]])
-    const transport = createPeerTransport({ env: frozen, clusterId: 'c1', node: 1, peers })
-    transport.attach(own)
-    closers.push(() => transport.close())
+    const { transport, own } = connect(first.address, { env: frozen })
     const heard = once(first.inbox, 'frame')
     transport.send(2, 'control', bytes(1))
     await heard
     const gone = once(own, 'down')
     first.server.close()
     await gone
-    const second = await listen(2, 'c1', Number(first.address.split(':')[1]))
+    const second = await listen(2, 'c1', first.address)
     expect(transport.send(2, 'control', bytes(2))).toBe(false)
     transport.heard(2)
     const again = once(second.inbox, 'frame')
@@ -312,7 +381,7 @@ describe('the peer port', () => {
         if (sockets.push(socket) === 2) resolve()
       })
     })
-    const { transport, own } = connect(`127.0.0.1:${address.port}`, 100)
+    const { transport, own } = connect(`127.0.0.1:${address.port}`, { connectMs: 100 })
     own.on('down', () => expect.unreachable('silence is no refusal'))
     const timer = setInterval(() => transport.send(2, 'control', bytes(9)), 20)
     closers.push(() => clearInterval(timer))
@@ -336,6 +405,15 @@ describe('the peer port', () => {
     let sent = 0
     while (transport.send(2, 'append', frame)) sent++
     expect(sent * frame.byteLength).toBeLessThanOrEqual(16 * 2 ** 20)
+    expect(sent).toBeGreaterThan(1)
+  })
+
+  test('counts what a frame keeps in memory, which is the buffer that it was cut from', async () => {
+    const { transport } = connect((await listen(2)).address)
+    const mib = 2 ** 20
+    let sent = 0
+    while (sent < 100 && transport.send(2, 'append', new Uint8Array(mib).subarray(0, 1))) sent++
+    expect(sent * mib).toBeLessThanOrEqual(PEER_QUEUE_BYTES_MAX)
     expect(sent).toBeGreaterThan(1)
   })
 
@@ -366,6 +444,21 @@ describe('the peer port', () => {
     expect(await transport.sendSnapshot(2, 7, endless)).toBe(false)
     expect(String(await reason)).toContain('a chunk is damaged')
     expect(served).toBeGreaterThan(0)
+  })
+
+  test('a snapshot stream that its caller ends without the empty chunk is cut short, and not taken', async () => {
+    const peer = await listen(2)
+    const client = new Client(peer.address, credentials.createInsecure())
+    closers.push(() => client.close())
+    const { path, requestSerialize, responseDeserialize } = INSTALL_SNAPSHOT
+    const metadata = encodeHandshake({ clusterId: 'c1', from: 1, to: 2 })
+    const answer = await new Promise<ServiceError | null>((resolve) => {
+      const stream = client.makeClientStreamRequest(path, requestSerialize, responseDeserialize, metadata, resolve)
+      for (const part of [bytes(5), bytes(6)]) stream.write(part)
+      stream.end()
+    })
+    expect(answer?.details).toBe('Cannot install a snapshot: it was cut short')
+    expect(peer.inbox.taken).toEqual([])
   })
 
   test('a snapshot that was cut short is never taken', async () => {
