@@ -5,6 +5,7 @@
 import { dirname } from 'node:path'
 import type { Env } from '../../base/env.ts'
 import { SEGMENT_BYTES, WAL_RETAIN_BYTES } from '../../base/limits.ts'
+import { Slice } from '../../base/slice.ts'
 import type { Disk } from '../disk.ts'
 import { saveQuarantine } from './quarantine.ts'
 import { asidePath, type Replay, replay } from './replay.ts'
@@ -60,7 +61,11 @@ export async function openWal(options: WalOptions): Promise<OpenedWal> {
   await disk.syncDir(dirname(dir))
   await disk.syncDir(dirname(dirname(dir)))
   let wal: ShardWal | undefined
-  const found = await replay(disk, dir, 'write', (error) => wal?.fail(error))
+  const found = await replay({
+    ...{ disk, dir, mode: 'write', onDamage: (error) => wal?.fail(error) },
+    // A frame is work of its own, and the node is already asked how it is.
+    slice: new Slice(env, 1),
+  })
   await repair(disk, dir, found)
   const files = new SegmentFiles({ ...found, disk, dir, env, segmentBytes, fsync: options.fsync ?? true })
   const { toKeep } = found

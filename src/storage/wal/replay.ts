@@ -3,6 +3,7 @@
  * batch of the newest segment is cut; anything else costs every replica that may have had records there its place.
  */
 import { assert } from '../../base/assert.ts'
+import type { Slice } from '../../base/slice.ts'
 import type { Disk, DiskFile, OpenMode } from '../disk.ts'
 import { damageOf, joined, type Quarantined, readQuarantine, stillLost } from './quarantine.ts'
 import type { Footer, FooterRow } from './records.ts'
@@ -59,14 +60,25 @@ interface ScannedFile {
   readonly floor: number
 }
 
-/** Opens and reads every segment in `dir`. `onDamage` hears of later reads that fail. */
-export async function replay(disk: Disk, dir: string, mode: OpenMode, onDamage: (e: unknown) => void): Promise<Replay> {
-  const registry = new Registry(onDamage)
+export interface ReplayOptions {
+  readonly disk: Disk
+  readonly dir: string
+  readonly mode: OpenMode
+  /** Hears of later reads that fail. */
+  readonly onDamage: (error: unknown) => void
+  /** Of a process that serves meanwhile. */
+  readonly slice?: Slice
+}
+
+/** Opens and reads every segment in `dir`. */
+export async function replay(options: ReplayOptions): Promise<Replay> {
+  const { disk, dir } = options
+  const registry = new Registry(options.onDamage)
   const names = await disk.list(dir)
   const numbers = names.map(segmentNumber).filter((number) => number !== undefined)
   const aside = names.map(asideNumber).filter((number) => number !== undefined)
   const files: ScannedFile[] = []
-  for (const number of numbers.sort((a, b) => a - b)) files.push(await scanFile(disk, dir, number, mode, registry))
+  for (const number of numbers.sort((a, b) => a - b)) files.push(await scanFile(options, number, registry))
   const unborn = neverExisted(files)
   if (unborn) {
     files.pop()
@@ -107,10 +119,8 @@ function asideNumber(name: string): number | undefined {
 }
 
 async function scanFile(
-  disk: Disk,
-  dir: string,
+  { disk, dir, mode, slice }: ReplayOptions,
   number: number,
-  mode: OpenMode,
   registry: Registry,
 ): Promise<ScannedFile> {
   const path = `${dir}/${segmentName(number)}`
@@ -120,7 +130,7 @@ async function scanFile(
   let previous: Footer | undefined
   let known: readonly FooterRow[] | undefined
   let floor = 1
-  const result = scanSegment(file, size, number, (frame) => {
+  const result = await scanSegment({ file, size, slice }, number, (frame) => {
     feed(frame, segment, registry)
     floor = frame.floor ?? floor
     if (frame.head.kind === 'batch') return

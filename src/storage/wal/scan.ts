@@ -5,6 +5,7 @@
  */
 import { crc32 } from 'node:zlib'
 import { SandglassError } from '../../base/errors.ts'
+import type { Slice } from '../../base/slice.ts'
 import type { DiskFile } from '../disk.ts'
 import { BLOCK_BYTES, FORMAT_VERSION, type FrameHead, frameBytes, HEAD_BYTES, isZero, readHead } from './frame.ts'
 import { type DecodedTable, decodeTable, rowBytes, rowCrc } from './records.ts'
@@ -42,22 +43,29 @@ export interface ScanResult {
   readonly problem: ScanProblem | undefined
 }
 
+/** A segment's file, and who else waits while it is read. */
+export interface ScanSource {
+  readonly file: DiskFile
+  readonly size: number
+  /** Of a process that serves meanwhile: rests between two frames. */
+  readonly slice?: Slice | undefined
+}
+
 /** Scans the segment `number`; calls `visit` for its header and every batch in front of the first problem. */
-export function scanSegment(
-  file: DiskFile,
-  size: number,
+export async function scanSegment(
+  source: ScanSource,
   number: number,
   visit: (frame: ScannedFrame) => void,
-): ScanResult {
-  const header = readFrame(file, size, 0)
+): Promise<ScanResult> {
+  const header = readFrame(source, 0)
   if (typeof header === 'string' || header.head.kind !== 'header' || header.head.segment !== number) {
     const reason = typeof header === 'string' ? header : 'not the header of this segment'
-    const proven = findBatch(file, size, 0, () => true).found
+    const proven = (await findBatch(source, 0, () => true)).found
     const problem = { offset: 0, reason: `header: ${reason}`, proven }
     return { header: undefined, end: 0, last: undefined, sequence: 0, batches: 0, sealed: false, problem }
   }
   visit(header)
-  return scanBatches(file, size, header, visit)
+  return scanBatches(source, header, visit)
 }
 
 /** The rest of a frame's file range as it is, for writing it again. */
@@ -67,12 +75,12 @@ export function readRange(file: DiskFile, position: number, bytes: number): Uint
   return got === bytes ? buffer : buffer.subarray(0, got)
 }
 
-function scanBatches(
-  file: DiskFile,
-  size: number,
+async function scanBatches(
+  source: ScanSource,
   header: ScannedFrame,
   visit: (frame: ScannedFrame) => void,
-): ScanResult {
+): Promise<ScanResult> {
+  const { size, slice } = source
   const { seed, segment } = header.head
   let last = { position: 0, bytes: header.bytes, headCrc: header.head.headCrc }
   let sequence = header.head.sequence
@@ -81,13 +89,14 @@ function scanBatches(
   let end = header.bytes
   let problem: ScanProblem | undefined
   while (end < size && !problem) {
-    const frame: ScannedFrame | string = sealed ? 'bytes behind the footer' : readFrame(file, size, end)
+    if (slice?.spent()) await slice.rest()
+    const frame: ScannedFrame | string = sealed ? 'bytes behind the footer' : readFrame(source, end)
     const reason: string | undefined =
       typeof frame === 'string' ? frame : misplaced(frame.head, { seed, segment, sequence }, last.headCrc)
     if (typeof frame === 'string' || reason !== undefined) {
-      const later = findBatch(file, size, end, (head) => head.seed === seed && head.sequence > sequence)
+      const later = await findBatch(source, end, (head) => head.seed === seed && head.sequence > sequence)
       if (!later.found && later.zero) break
-      const proven = later.found || typeof frame !== 'string' || writtenBehind(file, size, end, { seed, sequence })
+      const proven = later.found || typeof frame !== 'string' || (await writtenBehind(source, end, { seed, sequence }))
       problem = { offset: end, reason: reason ?? '', proven }
       break
     }
@@ -116,20 +125,20 @@ function misplaced(
  * Whether something stands behind the batch at `position`, whose head is sound and whose rest is not: then a later batch
  * was begun, if only its ruins are left.
  */
-function writtenBehind(
-  file: DiskFile,
-  size: number,
+async function writtenBehind(
+  source: ScanSource,
   position: number,
   expected: { readonly seed: string; readonly sequence: number },
-): boolean {
+): Promise<boolean> {
+  const { file, size } = source
   const head = position + HEAD_BYTES <= size ? readHead(readRange(file, position, HEAD_BYTES)) : undefined
   if (head?.kind !== 'batch' || head.seed !== expected.seed || head.sequence !== expected.sequence) return false
   const behind = position + frameBytes(head)
-  return behind < size && !findBatch(file, size, behind, () => false).zero
+  return behind < size && !(await findBatch(source, behind, () => false)).zero
 }
 
 /** The frame at `position`, or what is wrong with it. */
-function readFrame(file: DiskFile, size: number, position: number): ScannedFrame | string {
+function readFrame({ file, size }: ScanSource, position: number): ScannedFrame | string {
   if (position + BLOCK_BYTES > size) return 'the file ends in a frame'
   const head = readHead(readRange(file, position, HEAD_BYTES))
   if (!head) return 'no valid frame head'
@@ -166,17 +175,17 @@ function payloadsMatch({ records }: DecodedTable, payloads: Uint8Array): boolean
  * Looks from `from` on for the head of a batch that `matches`, at any byte: where a range was cut out, what follows is no
  * longer aligned. `zero`: there is nothing at all.
  */
-function findBatch(
-  file: DiskFile,
-  size: number,
+async function findBatch(
+  { file, size, slice }: ScanSource,
   from: number,
   matches: (head: FrameHead) => boolean,
-): { readonly found: boolean; readonly zero: boolean } {
+): Promise<{ readonly found: boolean; readonly zero: boolean }> {
   const left = Math.max(0, size - from)
   let zero = true
   const window = Buffer.alloc(Math.min(WINDOW_BYTES, left))
   // Windows overlap, so that every head lies in one of them as a whole.
   for (let position = from; position + HEAD_BYTES <= size; position += WINDOW_BYTES - HEAD_BYTES) {
+    if (slice?.spent()) await slice.rest()
     const bytes = window.subarray(0, file.readSync(window, position))
     if (isZero(bytes)) continue
     zero = false

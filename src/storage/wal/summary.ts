@@ -47,7 +47,7 @@ export async function summarizeWal(dir: string, disk: Disk): Promise<WalSummary>
         continue
       }
       const segment = new Segment(number, `${dir}/${segmentName(number)}`, file)
-      const result = scanSegment(file, bytes, number, ({ head, records }) => {
+      const result = await scanSegment({ file, size: bytes }, number, ({ head, records }) => {
         if (head.kind === 'batch') for (const record of records) segment.touch(record)
       })
       segments.push(summaryOf(segment, bytes, result))

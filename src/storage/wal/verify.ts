@@ -57,7 +57,7 @@ export interface InspectedFrame {
 
 /** Checks every byte of the log in `dir`. Rejects only when the disk fails. */
 export async function verifyWal(dir: string, disk: Disk): Promise<WalVerification> {
-  const { registry, segments, newest, damage } = await replay(disk, dir, 'read', () => undefined)
+  const { registry, segments, newest, damage } = await replay({ disk, dir, mode: 'read', onDamage: () => undefined })
   const last = segments.at(-1)
   const torn = newest?.problem && last ? { ...newest.problem, file: last.path } : undefined
   for (const { file } of segments) await file.close()
@@ -80,7 +80,8 @@ export async function* inspectWal(dir: string, disk: Disk): AsyncGenerator<Inspe
     const file = await disk.open(path, 'read')
     const frames: InspectedFrame[] = []
     try {
-      scanSegment(file, await file.size(), number, (frame) => frames.push(inspected(path, frame)))
+      const source = { file, size: await file.size() }
+      await scanSegment(source, number, (frame) => frames.push(inspected(path, frame)))
     } finally {
       await file.close()
     }

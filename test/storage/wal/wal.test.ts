@@ -2,9 +2,9 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, describe, expect, it } from 'vitest'
-import { TURNS_PER_ROUND, WRITES_PER_BATCH } from '../../../src/base/limits.ts'
+import { SLICE_MS, TURNS_PER_ROUND, WRITES_PER_BATCH } from '../../../src/base/limits.ts'
 import { type Disk, nodeDisk } from '../../../src/storage/disk.ts'
-import { settle } from '../manual-env.ts'
+import { ManualEnv, settle } from '../manual-env.ts'
 import { SimulatedDisk } from '../simulated-disk.ts'
 import { DIR, entries, entry, hardState, openLog, readAll, texts, write } from './harness.ts'
 
@@ -189,4 +189,32 @@ describe('a log with time on its hands', () => {
     expect([damage, wal.group(5)?.lastIndex()]).toEqual([[], last])
     await wal.close()
   })
+})
+
+it('reads a long log in slices when it is opened: the process has others to answer meanwhile', async () => {
+  const disk = new SimulatedDisk()
+  const written = entries(1, 50)
+  const first = await openLog(disk)
+  for (const one of written) await write(first.wal, { group: 5, replica: 1001, entries: [one] })
+  await first.wal.close()
+  const env = new ManualEnv()
+  let [reads, most, over] = [0, 0, false]
+  disk.fault = (operation) => {
+    if (operation !== 'read') return undefined
+    env.advance(1)
+    most = Math.max(most, ++reads)
+    return undefined
+  }
+  const turn = () => {
+    reads = 0
+    if (!over) setImmediate(turn)
+  }
+  setImmediate(turn)
+  const { wal, damage } = await openLog(disk, { env })
+  over = true
+  // A frame is two reads.
+  expect(most).toBeLessThan(2 * SLICE_MS)
+  expect(damage).toEqual([])
+  disk.fault = () => undefined
+  expect(texts(wal.group(5))).toEqual(written.map(({ data }) => data.toString()))
 })
