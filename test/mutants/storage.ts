@@ -69,7 +69,7 @@ export const STORAGE_MUTANTS: readonly Mutant[] = [
     name: 'ruins-of-a-later-batch-passed-over',
     breaks: 'formats.md: bytes behind the end that a sound head tells prove that its batch was durable',
     file: 'storage/wal/scan.ts',
-    find: ' || writtenBehind(file, size, end, { seed, sequence })',
+    find: ' || (await writtenBehind(source, end, { seed, sequence }))',
     replace: '',
     killers: damage('costs every replica if it runs from the data of an earlier batch into the last one'),
   },
