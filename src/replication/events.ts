@@ -20,6 +20,8 @@ export type ReplicationEvent =
   | { readonly type: 'snapshotBegun'; readonly group: GroupId; readonly index: number }
   | { readonly type: 'snapshotSent'; readonly group: GroupId; readonly to: NodeId; readonly index: number }
   | { readonly type: 'snapshotFailed'; readonly group: GroupId; readonly to: NodeId; readonly error?: unknown }
+  /** More was written behind it than is kept for its receiver, which will need another. */
+  | { readonly type: 'snapshotOutrun'; readonly group: GroupId; readonly to: NodeId; readonly index: number }
   | { readonly type: 'snapshotInstalled'; readonly group: GroupId; readonly index: number; readonly ms: number }
   /** Its first frame since this node started, or since it was down. */
   | { readonly type: 'peerUp'; readonly node: NodeId }

@@ -6,12 +6,12 @@
 import type { GroupId, NodeId } from '../base/ids.ts'
 import type { StateStore } from '../storage/state/types.ts'
 import type { Wal } from '../storage/wal/types.ts'
+import { LogRelief, type LogReliefParts } from './checkpoints/log-relief.ts'
 import { ClockJudge } from './clocks/clock-judge.ts'
 import type { ClockVerdict } from './clocks/clock-verdict.ts'
 import type { PeerClocks } from './clocks/peer-clocks.ts'
 import type { ReplicationEvent } from './events.ts'
 import type { Member, RefusalReason } from './group.ts'
-import { LogRelief, type LogReliefParts } from './log-relief.ts'
 import type { ReplicationLimits, Timing } from './options.ts'
 import type { Outbox } from './outbox.ts'
 

@@ -9,7 +9,7 @@ import type { Message, Ready } from '../raft/types.ts'
 import type { CheckpointMeta, GroupState } from '../storage/state/types.ts'
 import type { View } from '../views/view.ts'
 import type { Applier } from './applier.ts'
-import type { Checkpointer } from './checkpointer.ts'
+import type { Checkpointer } from './checkpoints/checkpointer.ts'
 import type { SnapshotHeader } from './frame/frame.ts'
 import type { GroupObserver, GroupSpec } from './group.ts'
 import { Installer } from './installer.ts'
@@ -69,12 +69,14 @@ export class ReplicaSnapshots<R, E> {
 
   /** Sends the last checkpoint to `node`; the core hears how it ended. */
   send(node: NodeId, message: Message): void {
-    const { spec, state, shard, raft, stopped, mark } = this.#parts
+    const { spec, state, shard, raft, checkpointer, stopped, mark } = this.#parts
     shard.snapshots.send(node, {
       ...{ group: spec.group, state, message },
       // Behind others it may have waited longer than the leadership that asked for it, or than the follower's need.
       wanted: () => !stopped() && raft.term === message.term && awaitsSnapshot(raft, message.to),
+      begun: () => checkpointer.sending(message.to, node),
       sent: (ok) => {
+        if (!ok) checkpointer.sendingFailed(message.to)
         raft.reportSnapshot(message.to, ok)
         mark()
       },

@@ -21,6 +21,8 @@ export interface SnapshotOrder {
   /** False once nobody waits for it any more: the sending ends at the next chunk, or never begins. */
   readonly wanted: () => boolean
   readonly sent: (ok: boolean) => void
+  /** The sending begins; called at most once, before {@link sent}. */
+  readonly begun: () => void
 }
 
 interface SenderParts {
@@ -64,6 +66,7 @@ export class SnapshotSender {
   async #send(node: NodeId, order: SnapshotOrder): Promise<boolean> {
     const { transport, slots, event } = this.#parts
     const { group, state } = order
+    order.begun()
     try {
       const source = await slots.run(() => state.openSnapshot())
       let closing: Promise<void> | undefined

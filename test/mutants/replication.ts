@@ -4,10 +4,11 @@ import { type Mutant, testsOf } from './mutant.ts'
 const checkpoint = testsOf('replication/checkpoint.test.ts')
 const clocks = testsOf('replication/clocks/clocks.test.ts')
 const peerClocks = testsOf('replication/clocks/peer-clocks.test.ts')
-const healed = testsOf('replication/healed-state.test.ts')
+const healed = testsOf('replication/checkpoints/healed-state.test.ts')
+const needs = testsOf('replication/checkpoints/follower-needs.test.ts')
 const inbox = testsOf('replication/inbox.test.ts')
 const proposals = testsOf('replication/proposals.test.ts')
-const relief = testsOf('replication/log-relief.test.ts')
+const relief = testsOf('replication/checkpoints/log-relief.test.ts')
 const reads = testsOf('replication/reads.test.ts')
 const snapshot = testsOf('replication/snapshot.test.ts')
 const table = testsOf('replication/proposal-table.test.ts')
@@ -146,7 +147,7 @@ export const REPLICATION_MUTANTS: readonly Mutant[] = [
   {
     name: 'log-released-before-its-checkpoint-is-durable',
     breaks: 'architecture §4: a segment goes when its entries are at or below a checkpoint completed with sync',
-    file: 'replication/checkpointer.ts',
+    file: 'replication/checkpoints/checkpointer.ts',
     find: 'await written',
     replace: 'this.#last = now\n    this.release()\n    await written',
     killers: checkpoint('releases the log only when the checkpoint that covers it is durable'),
@@ -154,15 +155,31 @@ export const REPLICATION_MUTANTS: readonly Mutant[] = [
   {
     name: 'log-released-under-a-follower',
     breaks: 'the log that a follower still needs is kept, up to wal_retain_bytes',
-    file: 'replication/checkpointer.ts',
+    file: 'replication/checkpoints/follower-needs.ts',
     find: 'if (needs < keep && log.bytesFrom(needs) <= limits.walRetainBytes) keep = needs',
     replace: '',
     killers: checkpoint('keeps the log that a follower still needs, up to its bound'),
   },
   {
+    name: 'held-for-a-receiver-that-is-gone',
+    breaks: 'formats, "Size of the log": nothing is kept for the receiver of a snapshot of which nothing is heard',
+    file: 'replication/checkpoints/follower-needs.ts',
+    find: ' || silentMs(node) >= GONE_MS',
+    replace: '',
+    killers: needs('of which nothing is heard, though the connection stands'),
+  },
+  {
+    name: 'held-after-a-snapshot-that-failed',
+    breaks: 'formats, "Size of the log": what is kept for the receiver of a snapshot goes when it could not be sent',
+    file: 'replication/checkpoints/checkpointer.ts',
+    find: 'this.#parts.needs.failed(to)',
+    replace: '',
+    killers: needs('whose process is gone'),
+  },
+  {
     name: 'quiet-groups-checkpointed-all-at-once',
     breaks: 'formats, "Size of the log": for the sake of the log eight groups are checkpointed at a time',
-    file: 'replication/log-relief.ts',
+    file: 'replication/checkpoints/log-relief.ts',
     find: 'const UNDER_WAY_MAX = 8',
     replace: 'const UNDER_WAY_MAX = 100_000',
     killers: relief(
@@ -204,9 +221,9 @@ export const REPLICATION_MUTANTS: readonly Mutant[] = [
   {
     name: 'checkpoint-of-a-lost-state-counts',
     breaks: 'a lost state covers nothing of its log until a snapshot has replaced it',
-    file: 'replication/checkpointer.ts',
+    file: 'replication/checkpoints/checkpointer.ts',
     find: 'if (this.#lost) return',
-    replace: 'if (this.#replica < 0) return',
+    replace: 'if (this.#notBeforeMs < 0) return',
     killers: healed('while its state is lost a replica keeps its log as it is, whatever checkpoint was on its way'),
   },
   {

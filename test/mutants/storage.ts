@@ -8,6 +8,7 @@ const faults = testsOf('storage/wal/faults.test.ts')
 const recent = testsOf('storage/wal/recent.test.ts')
 const release = testsOf('storage/wal/release.test.ts')
 const logSize = testsOf('replication/log-size.test.ts')
+const needs = testsOf('replication/checkpoints/follower-needs.test.ts')
 const contract = testsOf('storage/state/contract.test.ts')
 const snapshot = testsOf('storage/state/snapshot.test.ts')
 const stateDamage = testsOf('storage/state/damage.test.ts')
@@ -174,8 +175,8 @@ export const STORAGE_MUTANTS: readonly Mutant[] = [
     name: 'segment-released-with-live-entries',
     breaks: 'architecture §4: a segment stays while a group has entries in it that no checkpoint covers',
     file: 'storage/wal/release.ts',
-    find: 'due ? log.covered :',
-    replace: 'due ? log.lastIndex() :',
+    find: 'due.retained ? log.covered :',
+    replace: 'due.retained ? log.lastIndex() :',
     killers: crash('loses nothing confirmed, wherever in a scenario the power goes'),
   },
   {
@@ -192,8 +193,8 @@ export const STORAGE_MUTANTS: readonly Mutant[] = [
     name: 'log-held-beyond-what-is-retained',
     breaks: 'formats, "Size of the log": a follower further behind than wal_retain_bytes gets a snapshot',
     file: 'storage/wal/release.ts',
-    find: 'const due = behind >= retainBytes',
-    replace: 'const due = behind < 0',
+    find: 'const due = { retained: behind >= retainBytes,',
+    replace: 'const due = { retained: behind < 0,',
     killers: logSize('with a follower that is dead: its log is kept up to the bound, then it gets a snapshot'),
   },
   {
@@ -245,6 +246,27 @@ export const STORAGE_MUTANTS: readonly Mutant[] = [
     replace: ') break',
     killers: release(
       'that holds more than is copied at once goes though checkpoints cover the beginning of what each group has there',
+    ),
+  },
+  {
+    name: 'log-not-held-for-a-snapshot',
+    breaks: 'formats, "Size of the log": the log behind a snapshot on its way is kept beyond what is retained',
+    file: 'storage/wal/release.ts',
+    find: 'const held = !due.held && log.heldFrom <= last',
+    replace: 'const held = false',
+    killers: needs(
+      'is the only one: the log behind it is there when it has come, and until its receiver has caught up',
+    ),
+  },
+  {
+    name: 'log-held-without-bound',
+    breaks:
+      'formats, "Size of the log": the log behind a snapshot on its way is kept up to four times what is retained',
+    file: 'storage/wal/release.ts',
+    find: 'held: isUrgent || behind >= HELD_TIMES * retainBytes',
+    replace: 'held: isUrgent',
+    killers: needs(
+      'that is more than four times as much goes on; the log is released and that is told, and another one follows',
     ),
   },
   {

@@ -7,7 +7,6 @@ import type { TimerEffect, TimerReply } from '../../src/views/timer/commands.ts'
 import { createTimerView, type TimerView } from '../../src/views/timer/timer-view.ts'
 import { FakeDirectory, PARTITION } from '../broker/fake-directory.ts'
 import { Consumer } from '../broker/harness.ts'
-import { ListView } from './list-view.ts'
 import type { LoggedSettings } from './logged-node.ts'
 import { LoggedWorld } from './logged-world.ts'
 
@@ -89,10 +88,7 @@ describe('the log on disk stays within its bound', { timeout: 120_000 }, () => {
     expect(leader.wal.group(BUSY)?.firstIndex()).toBeLessThanOrEqual(had + 1)
     await writeMore(8 * settings.retainBytes)
     expect(leader.wal.group(BUSY)?.firstIndex()).toBeGreaterThan(had + 1)
-    await world.time.during(follower.boot())
-    const members = world.nodes.map(({ id }) => ({ replica: BUSY * 10 + id, node: id }))
-    const spec = { group: BUSY, replica: BUSY * 10 + follower.id, members }
-    const handle = await world.time.during(follower.start<string, string, ListView>(spec, () => new ListView()))
+    const handle = await world.restart(follower, BUSY)
     await writeMore(settings.retainBytes)
     expect(follower.events.filter(({ type }) => type === 'snapshotInstalled')).toHaveLength(1)
     const { commit } = leader.multi.handle(BUSY)?.status() ?? { commit: 0 }

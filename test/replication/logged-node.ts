@@ -37,6 +37,8 @@ export class LoggedNode {
   peakBytes = 0
   readonly logged: { readonly ms: number; readonly bytes: number }[] = []
   batchBytesMax = 0
+  /** Each chunk of a snapshot waits for it before it is written. */
+  beforeChunk: (() => Promise<void>) | undefined = undefined
   /** The disk takes none. */
   checkpointsFail = false
   #stateDamage: string | undefined
@@ -150,11 +152,15 @@ export class LoggedNode {
     }
     const beginInstall: GroupState['beginInstall'] = async (check) => {
       const sink = await state.beginInstall(check)
+      const write = async (chunk: Uint8Array) => {
+        await this.beforeChunk?.()
+        await sink.write(chunk)
+      }
       const commit = async (meta: CheckpointMeta) => {
         await sink.commit(meta)
         this.#stateDamage = undefined
       }
-      return { write: sink.write.bind(sink), abort: sink.abort.bind(sink), staged: sink.staged.bind(sink), commit }
+      return { write, abort: sink.abort.bind(sink), staged: sink.staged.bind(sink), commit }
     }
     const get = (_: GroupState, key: keyof GroupState) => {
       if (key === 'damage') return this.#stateDamage ?? state.damage

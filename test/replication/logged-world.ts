@@ -2,6 +2,7 @@
 import { expect } from 'vitest'
 import type { GroupId, NodeId } from '../../src/base/ids.ts'
 import { afterPromises, VirtualTime } from '../virtual-env.ts'
+import type { ListHandle } from './cluster.ts'
 import { ListView, text } from './list-view.ts'
 import { LoggedNode, type LoggedSettings } from './logged-node.ts'
 import { MemoryNetwork } from './memory-transport.ts'
@@ -39,11 +40,19 @@ export class LoggedWorld {
 
   /** A replica on each of `nodes`; the first is to lead. */
   async start(group: GroupId, nodes: readonly LoggedNode[] = this.nodes): Promise<void> {
+    for (const node of nodes) await this.#start(node, group, nodes)
+  }
+
+  /** A node that was killed comes back with its replica of a group that all have. */
+  async restart(node: LoggedNode, group: GroupId): Promise<ListHandle> {
+    await this.time.during(node.boot())
+    return this.time.during(this.#start(node, group, this.nodes))
+  }
+
+  #start(node: LoggedNode, group: GroupId, nodes: readonly LoggedNode[]): Promise<ListHandle> {
     const members = nodes.map(({ id }) => ({ replica: group * 10 + id, node: id }))
-    for (const node of nodes) {
-      const spec = { group, replica: group * 10 + node.id, members }
-      await node.start<string, string, ListView>(spec, () => new ListView())
-    }
+    const spec = { group, replica: group * 10 + node.id, members }
+    return node.start<string, string, ListView>(spec, () => new ListView())
   }
 
   async leader(group: GroupId): Promise<LoggedNode> {
@@ -66,10 +75,11 @@ export class LoggedWorld {
     return this.time.during(this.ask(node, group, bytes))
   }
 
-  /** All nodes, at every moment so far. */
-  expectBound(groups: number, lookMs: number, uncovered = 0): void {
+  /** All nodes, at every moment so far, `times` as much being retained as is usual. */
+  expectBound(groups: number, lookMs: number, uncovered = 0, times = 1): void {
+    const settings = { ...this.settings, retainBytes: times * this.settings.retainBytes }
     for (const node of this.nodes) {
-      expect(node.peakBytes).toBeLessThan(bound(node, this.settings, groups, lookMs, uncovered))
+      expect(node.peakBytes).toBeLessThan(bound(node, settings, groups, lookMs, uncovered))
       expect(node.fatal).toEqual([])
     }
   }

@@ -54,8 +54,8 @@ export class MemoryWal implements Wal {
   }
 
   /** Keeps nothing for bounds of bytes: what neither recovery nor a follower needs goes. */
-  release(group: GroupId, covered: LogPosition, keepFrom: number): void {
-    this.#disk.logs.get(group)?.release(Math.min(covered.index, keepFrom - 1))
+  release(group: GroupId, covered: LogPosition, keepFrom: number, heldFrom = Number.POSITIVE_INFINITY): void {
+    this.#disk.logs.get(group)?.release(Math.min(covered.index, keepFrom - 1, heldFrom - 1))
   }
 
   laggards(): readonly GroupId[] {

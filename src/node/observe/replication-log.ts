@@ -15,6 +15,7 @@ const LEVELS = {
   snapshotBegun: 'info',
   snapshotSent: 'info',
   snapshotFailed: 'warn',
+  snapshotOutrun: 'warn',
   snapshotInstalled: 'info',
   peerUp: 'info',
   peerDown: 'warn',

@@ -1,6 +1,6 @@
 /**
  * Which segment can go. The oldest goes when for each of its logs the entries in it are given up, because a synced
- * checkpoint covers them and no follower within the retained bytes needs them, or the live ones are copied to the newest
+ * checkpoint covers them and no follower needs them for whom they are still kept, or the live ones are copied to the newest
  * segment, always through the log's last index: a few at once, many only when the log has grown to a multiple of them.
  * Hard states and tombstones stand in the next header already; the new bases go with the copies in one batch, and the file
  * is deleted only when that is durable. The bound that follows is in docs/formats.md, "Size of the log".
@@ -19,6 +19,9 @@ const COPY_SHARE = 1 / 16
 const COPY_BEHIND = 2
 /** Of such copies one batch takes this part of a segment, and at least one log. */
 const COPY_BATCH_SHARE = 1 / 4
+
+/** For whom a snapshot is on its way, the log is kept until so many times what is retained lies behind the oldest segment. */
+const HELD_TIMES = 4
 
 /** A segment is sealed early on a full disk only when it is worth a new one: this part of its usual size. */
 const EARLY_SHARE = 1 / 16
@@ -53,6 +56,14 @@ interface Holder {
   readonly last: number
   readonly limit: number
   readonly liveBytes: number
+  /** It is kept for somebody to whom a snapshot is on its way. */
+  readonly held: boolean
+}
+
+/** Whether what is retained lies behind a segment, and whether all that is kept while snapshots are on their way does. */
+interface Due {
+  readonly retained: boolean
+  readonly held: boolean
 }
 
 /** What frees the oldest segment, if it can go now. Nothing may be in flight when its records are built. */
@@ -62,20 +73,23 @@ export function planRelease(input: ReleaseInput): ReleasePlan | undefined {
   if (!segment || segments.length < 2) return undefined
   let behind = -segment.end
   for (const { end } of segments) behind += end
-  const due = behind >= retainBytes
+  const due = { retained: behind >= retainBytes, held: isUrgent || behind >= HELD_TIMES * retainBytes }
   // The segment just sealed is not worth copies, while there is room: a checkpoint will soon have covered it.
   const worthCopies = segments.length > 2 || isUrgent
   const copyBytesMax = worthCopies ? copyBytesFor(segment, input) : 0
   // Many copies need room before they make any.
-  const mayCopyMany = due && worthCopies && !isUrgent
+  const mayCopyMany = due.retained && worthCopies && !isUrgent
   const holders: Holder[] = []
   let liveBytes = 0
+  let held = false
   for (const log of logs()) {
     const last = log.lastIn(segment)
     if (last === undefined) continue
     const holder = holderOf(log, last, due)
     liveBytes += holder.liveBytes
-    if (liveBytes > copyBytesMax && !mayCopyMany) return undefined
+    held ||= holder.held
+    // What is held will not be for long, and there may be much of it.
+    if (liveBytes > copyBytesMax && (held || !mayCopyMany)) return undefined
     holders.push(holder)
   }
   if (liveBytes > copyBytesMax && behind < COPY_BEHIND * uncoveredBytes(logs())) return undefined
@@ -112,7 +126,7 @@ export function sealsEarly(input: ReleaseInput): boolean {
   let bytes = 0
   for (const log of logs()) {
     const last = log.lastIn(segment)
-    if (last !== undefined) bytes += holderOf(log, last, false).liveBytes
+    if (last !== undefined) bytes += holderOf(log, last, { retained: false, held: true }).liveBytes
   }
   return bytes <= copyBytesFor(segment, input)
 }
@@ -143,10 +157,12 @@ function copyBytesFor(segment: Segment, { segmentBytes }: Pick<ReleaseInput, 'se
   return Math.min(segment.end, segmentBytes) * COPY_SHARE
 }
 
-function holderOf(log: ReplicaLog, last: number, due: boolean): Holder {
-  const needed = due ? log.covered : notNeededUpTo(log)
-  const limit = Math.min(Math.max(needed, log.base.index), log.lastIndex())
-  return { log, last, limit, liveBytes: limit < last ? log.bytesFrom(limit + 1) + 1 : 0 }
+function holderOf(log: ReplicaLog, last: number, due: Due): Holder {
+  const held = !due.held && log.heldFrom <= last
+  const unneeded = due.retained ? log.covered : notNeededUpTo(log)
+  const given = held ? Math.min(unneeded, log.heldFrom - 1) : unneeded
+  const limit = Math.min(Math.max(given, log.base.index), log.lastIndex())
+  return { log, last, limit, held, liveBytes: limit < last ? log.bytesFrom(limit + 1) + 1 : 0 }
 }
 
 /** A checkpoint covers it, and no follower needs it. */

@@ -26,6 +26,7 @@ export class ReplicaLog implements GroupLog {
   #removing = false
   #covered = 0
   #keepFrom = Number.POSITIVE_INFINITY
+  #heldFrom = Number.POSITIVE_INFINITY
 
   /** `onDamage` hears of a read that fails, before it throws. */
   constructor(group: GroupId, replica: ReplicaId, onDamage: (error: unknown) => void) {
@@ -55,6 +56,11 @@ export class ReplicaLog implements GroupLog {
   /** Lowest index a follower still asks for. */
   get keepFrom(): number {
     return this.#keepFrom
+  }
+
+  /** Lowest index that somebody needs to whom a snapshot is on its way. */
+  get heldFrom(): number {
+    return this.#heldFrom
   }
 
   firstIndex(): number {
@@ -148,15 +154,16 @@ export class ReplicaLog implements GroupLog {
   }
 
   /**
-   * Notes what the state on the disk covers and what a follower needs. Either may be less than before: a state that an older
+   * Notes what the state on the disk covers and what followers need. Each may be less than before: a state that an older
    * snapshot has healed needs more of the log again. Returns false if nothing more can go for it.
    */
-  release(covered: LogPosition, keepFrom: number): boolean {
+  release(covered: LogPosition, keepFrom: number, heldFrom: number): boolean {
     const own = this.term(covered.index)
     assert(own === undefined || own === covered.term, 'a checkpoint stands for an entry of this log')
-    const more = covered.index > this.#covered || keepFrom > this.#keepFrom
+    const more = covered.index > this.#covered || keepFrom > this.#keepFrom || heldFrom > this.#heldFrom
     this.#covered = covered.index
     this.#keepFrom = keepFrom
+    this.#heldFrom = heldFrom
     return more
   }
 

@@ -95,9 +95,9 @@ export class ShardWal implements Wal {
     return this.#options.registry.tombstone(group)
   }
 
-  release(group: GroupId, covered: LogPosition, keepFrom: number): void {
+  release(group: GroupId, covered: LogPosition, keepFrom: number, heldFrom = Number.POSITIVE_INFINITY): void {
     const log = this.#options.registry.get(group)
-    if (log?.release(covered, keepFrom) && this.#canMakeRoom()) this.#wake()
+    if (log?.release(covered, keepFrom, heldFrom) && this.#canMakeRoom()) this.#wake()
   }
 
   laggards(): readonly GroupId[] {

@@ -55,9 +55,10 @@ export interface Wal {
   tombstone(group: GroupId): ReplicaId | undefined
   /**
    * The state on the disk covers everything up to `covered`, and no more: less than it once did when an older snapshot has
-   * healed it. `keepFrom`: the lowest index a follower needs.
+   * healed it. `keepFrom`: the lowest index that a follower needs, kept for it within what is retained; `heldFrom`: that one
+   * does to whom a snapshot is on its way, kept beyond that as well, by default none. (docs/formats.md, "Size of the log")
    */
-  release(group: GroupId, covered: LogPosition, keepFrom: number): void
+  release(group: GroupId, covered: LogPosition, keepFrom: number, heldFrom?: number): void
   /** Groups whose uncheckpointed entries hold old segments or soon will: they should be checkpointed. */
   laggards(): readonly GroupId[]
   readonly state: WalState

@@ -226,6 +226,19 @@ describe('on a full disk', () => {
     ])
   })
 
+  it('nothing is held for whom a snapshot is on its way', async () => {
+    const disk = new SimulatedDisk()
+    const { wal, env, states } = await openLog(disk, { ...OPTIONS, retainBytes: 1 << 20, reserveBytes: 8192 })
+    const last = await fill(wal, 1, 3)
+    wal.release(1, { index: last, term: 1 }, last + 1, 1)
+    await settle(100)
+    expect(oldest(disk)).toBe('0000000001.wal')
+    disk.capacity = disk.used() + 1000
+    env.advance(1000)
+    await settle(100)
+    expect([oldest(disk) === '0000000001.wal', states[0]]).toEqual([false, 'full'])
+  })
+
   it('what a batch could not be written for is made room for by the reserve and that segment', async () => {
     const { disk, wal, env, states } = await almostFull(500)
     let confirmed = false

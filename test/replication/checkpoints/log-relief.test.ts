@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
-import type { GroupId } from '../../src/base/ids.ts'
-import { LogRelief } from '../../src/replication/log-relief.ts'
+import type { GroupId } from '../../../src/base/ids.ts'
+import { LogRelief } from '../../../src/replication/checkpoints/log-relief.ts'
 
 /** A shard where every group is old until its checkpoint ends, and `refusing` ones cannot be checkpointed. */
 function shard(groups: number, refusing: (group: GroupId) => boolean = () => false) {

@@ -3,9 +3,9 @@
  * the next ones as these end, so that a thousand quiet groups that are due at once neither take every turn at the state
  * store from a busy one nor wait a look each.
  */
-import type { GroupId } from '../base/ids.ts'
-import type { Wal } from '../storage/wal/types.ts'
-import type { ReplicationEvent } from './events.ts'
+import type { GroupId } from '../../base/ids.ts'
+import type { Wal } from '../../storage/wal/types.ts'
+import type { ReplicationEvent } from '../events.ts'
 
 /** Checkpoints asked for and not ended yet. */
 const UNDER_WAY_MAX = 8

@@ -2,16 +2,16 @@
  * When a replica saves its state, and what of its log may go afterwards (architecture §5). Invariant: one checkpoint at a
  * time, never between the commands of one entry, and the log is released only up to one that is durable.
  */
-import type { Env } from '../base/env.ts'
-import type { GroupId } from '../base/ids.ts'
-import type { SnapshotMeta } from '../base/log-entry.ts'
-import type { Progress } from '../raft/types.ts'
-import type { CheckpointMeta, GroupState } from '../storage/state/types.ts'
-import type { Wal } from '../storage/wal/types.ts'
-import type { View } from '../views/view.ts'
-import type { ReplicationEvent } from './events.ts'
-import type { JobSlots } from './job-slots.ts'
-import type { ReplicationLimits } from './options.ts'
+import type { Env } from '../../base/env.ts'
+import type { GroupId, NodeId, ReplicaId } from '../../base/ids.ts'
+import type { SnapshotMeta } from '../../base/log-entry.ts'
+import type { CheckpointMeta, GroupState } from '../../storage/state/types.ts'
+import type { Wal } from '../../storage/wal/types.ts'
+import type { View } from '../../views/view.ts'
+import type { ReplicationEvent } from '../events.ts'
+import type { JobSlots } from '../job-slots.ts'
+import type { ReplicationLimits } from '../options.ts'
+import type { FollowerNeeds } from './follower-needs.ts'
 
 /** After a failed checkpoint the next try waits this long. */
 const RETRY_MS = 1000
@@ -28,8 +28,7 @@ interface CheckpointerParts {
   readonly last: CheckpointMeta | undefined
   /** What memory stands for now. */
   readonly meta: () => CheckpointMeta
-  /** Empty unless this replica leads. */
-  readonly progress: () => readonly Progress[]
+  readonly needs: FollowerNeeds
   /** The top layer was frozen: what comes now counts for the next checkpoint. */
   readonly frozen: () => void
   /** A checkpoint ended, well or not, or may be tried again: apply may go on. */
@@ -39,7 +38,6 @@ interface CheckpointerParts {
 
 export class Checkpointer {
   readonly #parts: CheckpointerParts
-  readonly #replica: number
   #last: CheckpointMeta | undefined
   /** Applied index of the one before the last: a follower keeps the log from there, in case it comes to lead. */
   #previous = 0
@@ -48,9 +46,8 @@ export class Checkpointer {
   #disabled = false
   #lost = false
 
-  constructor(parts: CheckpointerParts, replica: number) {
+  constructor(parts: CheckpointerParts) {
     this.#parts = parts
-    this.#replica = replica
     this.#last = parts.last
   }
 
@@ -67,6 +64,18 @@ export class Checkpointer {
     if (last !== undefined && last.index >= atLeast) return last
     this.request()
     return undefined
+  }
+
+  /** The last checkpoint, or the next, is being sent to the replica `to`, which needs the log behind it from now on. */
+  sending(to: ReplicaId, node: NodeId): void {
+    this.#parts.needs.sending(to, node, (this.#last?.applied ?? 0) + 1)
+    this.release()
+  }
+
+  /** It did not arrive. */
+  sendingFailed(to: ReplicaId): void {
+    this.#parts.needs.failed(to)
+    this.release()
   }
 
   /** For the log's sake: saves what it can and releases. False: there is nothing to save, or it cannot be saved now. */
@@ -126,9 +135,11 @@ export class Checkpointer {
 
   /** Releases what the last checkpoint covers; followers may have caught up since. Without one nothing more can go. */
   release(): void {
-    const { group, wal } = this.#parts
+    const { group, wal, needs } = this.#parts
     const { last = wal.group(group)?.base } = this
-    if (last !== undefined) wal.release(group, { index: last.index, term: last.term }, this.#keepFrom(last.index))
+    if (last === undefined) return
+    const covered = { index: last.index, term: last.term }
+    wal.release(group, covered, this.#keepFrom(last.index), needs.heldFrom())
   }
 
   async #run(): Promise<void> {
@@ -163,21 +174,11 @@ export class Checkpointer {
     return now
   }
 
-  /** The lowest index that a follower within `walRetainBytes` still needs; the others get a snapshot. */
+  /** The lowest index that a follower still needs; the others get a snapshot. */
   #keepFrom(covered: number): number {
-    const { group, wal, limits, progress } = this.#parts
-    const log = wal.group(group)
-    const replicas = progress()
-    if (log === undefined) return covered + 1
+    const { wal, needs } = this.#parts
     // On a full disk this replica will not come to lead.
-    const kept = wal.state === 'full' ? covered : this.#previous
-    if (replicas.length === 0) return Math.min(kept, covered) + 1
-    let keep = covered + 1
-    for (const { id, match, state, pendingSnapshot } of replicas) {
-      if (id === this.#replica) continue
-      const needs = Math.max(state === 'snapshot' ? pendingSnapshot : match, log.base.index) + 1
-      if (needs < keep && log.bytesFrom(needs) <= limits.walRetainBytes) keep = needs
-    }
-    return keep
+    const kept = wal.state === 'full' ? covered : Math.min(this.#previous, covered)
+    return needs.keepFrom(covered + 1) ?? kept + 1
   }
 }

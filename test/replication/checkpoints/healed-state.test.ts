@@ -1,10 +1,8 @@
 /** What a state needs of its log once a snapshot has healed it, by the real log: it may be an older one than it had itself. */
 import { expect, test } from 'vitest'
-import type { GroupId } from '../../src/base/ids.ts'
-import type { GroupHandle } from '../../src/replication/group.ts'
-import { ListView } from './list-view.ts'
-import type { LoggedNode } from './logged-node.ts'
-import { LoggedWorld } from './logged-world.ts'
+import type { GroupId } from '../../../src/base/ids.ts'
+import type { LoggedNode } from '../logged-node.ts'
+import { LoggedWorld } from '../logged-world.ts'
 
 const KIB = 1024
 const GROUP: GroupId = 1
@@ -29,15 +27,6 @@ async function writeMore(world: LoggedWorld, node: LoggedNode, bytes: number): P
   for (let left = bytes; left > 0; left -= 1000) expect(await world.propose(node, GROUP, 1000)).toBe('applied')
 }
 
-async function restarted(world: LoggedWorld, node: LoggedNode): Promise<GroupHandle<string, string, ListView>> {
-  node.kill()
-  node.events.length = 0
-  await world.time.during(node.boot())
-  const members = world.nodes.map(({ id }) => ({ replica: GROUP * 10 + id, node: id }))
-  const spec = { group: GROUP, replica: GROUP * 10 + node.id, members }
-  return world.time.during(node.start<string, string, ListView>(spec, () => new ListView()))
-}
-
 test('a state healed by an older snapshot than it had itself finds the log behind it after a crash', async () => {
   const { world, leader, node } = await running()
   // The leader's snapshot is older than what the node has saved, and still reaches its log.
@@ -56,7 +45,9 @@ test('a state healed by an older snapshot than it had itself finds the log behin
   await writeMore(world, leader, 80 * KIB)
   await world.time.run(2000)
   node.checkpointsFail = false
-  const handle = await restarted(world, node)
+  node.kill()
+  node.events.length = 0
+  const handle = await world.restart(node, GROUP)
   const { commit } = leader.multi.handle(GROUP)?.status() ?? { commit: 0 }
   await world.time.until(() => handle.status().applied >= commit, 30_000, 'all to be applied')
   expect([happened(node, 'stateDamaged'), happened(node, 'snapshotInstalled')]).toEqual([0, 0])
