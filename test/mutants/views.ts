@@ -96,7 +96,7 @@ export const VIEW_MUTANTS: readonly Mutant[] = [
     name: 'deliver-beyond-the-bound',
     breaks: 'outstanding messages of a group are bounded: at the bound the cursor waits',
     file: 'views/timer/deliver.ts',
-    find: 'return more === 0 || group.outstanding.counted + more <= OUTSTANDING_MAX',
+    find: 'return more === 0 || counted + more <= OUTSTANDING_MAX',
     replace: 'return true',
     killers: deliver('at the bound the cursor waits, and an ack makes room'),
   },

@@ -80,23 +80,30 @@ export class ColdRedeliveries {
 
   /** Reads back the block with the earliest redelivery. */
   take(store: Store): OutstandingRecord[] {
-    const block = this.#blocks.shift()
+    const block = this.#blocks[0]
     assert(block !== undefined, 'only a cold block that exists is read back')
-    this.#size -= block.size
-    this.#spent.push(block.number)
+    this.#spend(block)
     return this.#read(store, block)
   }
 
-  /** Reads back every block that holds one of these messages and has a redelivery by `at`. */
-  takeHolding(store: Store, indexes: ReadonlySet<number>, at: number): OutstandingRecord[] {
+  /**
+   * Reads back every block that holds one of these messages and has a redelivery by `at`; beyond `room` messages only these
+   * themselves, and what was beside them lies in a block again.
+   */
+  takeHolding(store: Store, indexes: ReadonlySet<number>, at: number, room: number): OutstandingRecord[] {
     const taken: OutstandingRecord[] = []
     for (const block of this.#blocks.filter((candidate) => candidate.time <= at)) {
       const records = this.#read(store, block)
-      if (!records.some((record) => indexes.has(record.index))) continue
-      this.#blocks.splice(this.#blocks.indexOf(block), 1)
-      this.#size -= block.size
-      this.#spent.push(block.number)
-      for (const record of records) taken.push(record)
+      const named = records.filter((record) => indexes.has(record.index))
+      if (named.length === 0) continue
+      this.#spend(block)
+      const whole = taken.length + records.length <= room
+      for (const record of whole ? records : named) taken.push(record)
+      if (!whole && named.length < records.length)
+        this.put(
+          store,
+          records.filter(({ index }) => !indexes.has(index)),
+        )
     }
     return taken
   }
@@ -112,11 +119,8 @@ export class ColdRedeliveries {
   takeRead(read: readonly ReadBlock[]): OutstandingRecord[] {
     const taken: OutstandingRecord[] = []
     for (const { block, row } of read) {
-      const place = this.#blocks.indexOf(block)
-      if (row === undefined || place === -1) continue
-      this.#blocks.splice(place, 1)
-      this.#size -= block.size
-      this.#spent.push(block.number)
+      if (row === undefined || !this.#blocks.includes(block)) continue
+      this.#spend(block)
       for (const record of decodeRecords(row)) taken.push(record)
     }
     return taken
@@ -163,6 +167,13 @@ export class ColdRedeliveries {
       const [number, size, time] = [input.number(), input.number(), input.number()]
       this.#insert({ number, size, time, due: input.number(), index: input.number() })
     }
+  }
+
+  /** It is read back: its row goes with the next freeze. */
+  #spend(block: ColdBlock): void {
+    this.#blocks.splice(this.#blocks.indexOf(block), 1)
+    this.#size -= block.size
+    this.#spent.push(block.number)
   }
 
   #insert(block: ColdBlock): void {

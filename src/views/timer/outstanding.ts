@@ -23,6 +23,11 @@ export interface LeaseTerms {
 /** Later redeliveries in memory before the later half goes to the store, and the size of the blocks it goes in. */
 const LATER_MAX = 16_384
 const BLOCK_MAX = 4_096
+/**
+ * Counted ones in memory, and leases: more than redeliveries that come due beside what is counted ever make. Only a command
+ * that no honest leader computes goes further.
+ */
+export const COUNTED_MAX = 1.5 * OUTSTANDING_MAX
 /** Cold blocks that are read back at once outside apply: what of a turn that takes is short. */
 const THAW_BLOCKS = 1
 
@@ -77,7 +82,7 @@ export class Outstanding {
     if (this.cold.firstTime() > at) return
     const missing = new Set(indexes.filter((index) => this.slots.find(index) === NONE))
     if (missing.size === 0) return
-    this.#warm(this.cold.takeHolding(store, missing, at), at)
+    this.#warm(this.cold.takeHolding(store, missing, at, COUNTED_MAX - this.counted), at)
   }
 
   /** Whether {@link thaw} would read anything. */
@@ -152,23 +157,11 @@ export class Outstanding {
     this.leased.push(slot)
   }
 
-  /** Called after nacks: keeps the later redeliveries in memory few. */
+  /** Called after nacks: keeps the later redeliveries in memory few, and due ones no more than may be handed out. */
   spill(at: number, store: Store): void {
-    if (this.#later.size <= LATER_MAX) return
-    this.becomeDue(at)
-    if (this.#later.size <= LATER_MAX) return
-    const slots = this.#later.descending().subarray(0, this.#later.size - LATER_MAX / 2)
-    for (let from = 0; from < slots.length; from += BLOCK_MAX) {
-      const block = slots.subarray(from, from + BLOCK_MAX)
-      this.cold.put(
-        store,
-        Array.from(block, (slot) => this.record(slot)),
-      )
-      for (const slot of block) {
-        this.#later.remove(slot)
-        this.#remove(slot)
-      }
-    }
+    if (this.#later.size > LATER_MAX) this.becomeDue(at)
+    if (this.#later.size > LATER_MAX) this.#cool(this.#later, this.#later.size - LATER_MAX / 2, store)
+    if (this.counted > COUNTED_MAX) this.#cool(this.#due, this.counted - OUTSTANDING_MAX, store)
   }
 
   isLeased(slot: number): boolean {
@@ -238,6 +231,22 @@ export class Outstanding {
     this.changed = true
     if (slot === this.#lowest) this.#lowest = NONE
     this.slots.remove(slot)
+  }
+
+  /** The last `count` of a heap go to the store. */
+  #cool(heap: SlotHeap, count: number, store: Store): void {
+    const slots = heap.descending().subarray(0, count)
+    for (let from = 0; from < slots.length; from += BLOCK_MAX) {
+      const block = slots.subarray(from, from + BLOCK_MAX)
+      this.cold.put(
+        store,
+        Array.from(block, (slot) => this.record(slot)),
+      )
+      for (const slot of block) {
+        heap.remove(slot)
+        this.#remove(slot)
+      }
+    }
   }
 
   #isLower(slot: number): boolean {

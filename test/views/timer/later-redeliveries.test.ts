@@ -109,6 +109,31 @@ describe('later redeliveries', () => {
     expect([done, p.g.waiting]).toEqual([130_000, 0])
   })
 
+  test('however many a deliver command names, memory holds few beside them, and what it holds loads again', async () => {
+    const p = delayed(320_000, () => 10)
+    p.pass(10)
+    const all = Array.from({ length: 320_000 }, (_, i) => i + 1)
+    // One of every block there may be.
+    const few = p.again(
+      's',
+      all.filter((index) => index % 1_000 === 0),
+    )
+    expect(few).toHaveLength(320)
+    await p.reload()
+    expect(p.g.waiting).toBe(320_000 - 320)
+    p.ack(few)
+    // And all there are, for as long as they are given.
+    let leased = 0
+    for (let from = 0; from < all.length; from += FRAME) {
+      const run = { session: 's', leaseMs: 100, positions: [], again: all.slice(from, from + FRAME) }
+      const reply = p.apply({ type: 'deliver', ...G, after: p.g.cursor, to: p.g.cursor, runs: [run], parked: [] })
+      if (reply.type === 'delivered') leased += reply.runs[0]?.items.length ?? 0
+    }
+    expect(leased).toBeGreaterThanOrEqual(OUTSTANDING_MAX)
+    await p.reload()
+    expect([p.g.leased, p.g.waiting]).toEqual([leased, 320_000 - 320 - leased])
+  })
+
   test('they count as outstanding for committed, and each is found waiting', async () => {
     const p = delayed(40_000)
     expect(p.g.committed).toEqual({ due: 1_000, index: 0 })
