@@ -33,7 +33,7 @@ interface Known {
 export class TrackedConnections implements PeerConnections {
   readonly #env: Env
   readonly #connections: Connections
-  /** The oldest first. */
+  /** Those that were admitted last come last. */
   readonly #known = new Map<Connection, Known>()
 
   constructor(env: Env, connections: Connections) {
@@ -59,11 +59,14 @@ export class TrackedConnections implements PeerConnections {
     known.connection.used = true
     // It does not give way to whoever comes.
     known.connection.serving = 1
+    // Behind all others: who speaks just now is no rest of a cut network, and a session must not end in its own read.
+    this.#known.delete(known.connection)
+    this.#known.set(known.connection, known)
     // Whoever was closed in this turn is still among the known ones.
     const own = [...this.#known.values()].filter(
       ({ node: of, connection }) => of === node && !connection.socket.destroyed,
     )
-    // Those that a cut network left behind are the oldest.
+    // Those that a cut network left behind were admitted first.
     if (own.length > PEER_CONNECTIONS_PER_NODE_MAX) own[0]?.connection.socket.destroy()
   }
 

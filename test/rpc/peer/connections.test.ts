@@ -146,6 +146,18 @@ test('of one node the oldest connections give way to new ones', async () => {
   await heard(5)
 })
 
+test('whoever is admitted just now does not give way, though its connection is the oldest: a session must not end in its own read', async () => {
+  const first = guest()
+  // It is connected before all others, and asks after them.
+  await ask(first, '/sandglass.v1.Formation/Exchange')
+  const guests = Array.from({ length: PEER_CONNECTIONS_PER_NODE_MAX }, () => guest())
+  for (const client of guests) await exchange(client, 1)
+  const admitted = await exchange(first, 1)
+  await guests[0]?.closed
+  say(admitted, 6)
+  await heard(6)
+})
+
 test('however many of one node are admitted at once, no more of them stay', async () => {
   const connections = new Connections(1_000)
   const tracked = new TrackedConnections(env, connections)
