@@ -1,6 +1,7 @@
 /**
  * Snapshots on their way to followers: one at a time per peer, in chunks, at a bounded rate. What is sent is the last
- * completed checkpoint at the moment the sending begins. Every request is answered with `sent` once, as long as it is wanted.
+ * completed checkpoint at the moment the sending begins. Every request is answered with `sent` once, as long as it is wanted:
+ * after failures one behind the other ever later, since the core asks again at once and a whole checkpoint is read for it.
  */
 import type { Env } from '../base/env.ts'
 import { SandglassError } from '../base/errors.ts'
@@ -33,10 +34,16 @@ interface SenderParts {
   readonly event: (event: ReplicationEvent) => void
 }
 
+/** After a second failure; twice as long after each further one. */
+const AGAIN_MS = 1000
+const AGAIN_MS_MAX = 10_000
+
 export class SnapshotSender {
   readonly #parts: SenderParts
   /** Orders per peer, the first one running. Bounded: a core has at most one on its way to each follower. */
   readonly #orders = new Map<NodeId, SnapshotOrder[]>()
+  /** In a row, by group and node; of those whose last one failed. */
+  readonly #failures = new Map<string, number>()
 
   constructor(parts: SenderParts) {
     this.#parts = parts
@@ -57,10 +64,27 @@ export class SnapshotSender {
       const order = this.#orders.get(node)?.[0]
       if (order === undefined) break
       const ok = order.wanted() && (await this.#send(node, order))
-      if (order.wanted()) order.sent(ok)
+      this.#answer(node, order, ok)
       this.#orders.get(node)?.shift()
     }
     this.#orders.delete(node)
+  }
+
+  /** Others to the same node do not wait for it. */
+  #answer(node: NodeId, order: SnapshotOrder, ok: boolean): void {
+    const key = `${order.group} ${node}`
+    const wanted = order.wanted()
+    const failures = ok || !wanted ? 0 : (this.#failures.get(key) ?? 0) + 1
+    if (failures === 0) this.#failures.delete(key)
+    else this.#failures.set(key, failures)
+    if (!wanted) return
+    if (failures < 2) order.sent(ok)
+    else {
+      this.#parts.env.after(Math.min(AGAIN_MS * 2 ** (failures - 2), AGAIN_MS_MAX), () => {
+        if (order.wanted()) order.sent(false)
+        else this.#failures.delete(key)
+      })
+    }
   }
 
   async #send(node: NodeId, order: SnapshotOrder): Promise<boolean> {

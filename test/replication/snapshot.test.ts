@@ -85,6 +85,25 @@ describe('a follower behind the log', () => {
     expect(await follower.texts()).toEqual(values)
   })
 
+  test('is offered one that it refuses ever more rarely, and gets it once it does not', async () => {
+    const { cluster, leader, follower, values } = await behind()
+    let refused = 0
+    cluster.network.onChunk = () => {
+      refused++
+      throw new Error('refused')
+    }
+    await follower.restart()
+    await cluster.time.until(() => refused > 1, 5000)
+    const before = refused
+    await cluster.time.run(20_000)
+    expect(refused - before).toBeGreaterThan(1)
+    expect(refused - before).toBeLessThan(6)
+    expect(leader.leads).toBe(true)
+    cluster.network.onChunk = () => undefined
+    await cluster.time.until(() => follower.handle.status().applied >= leader.handle.status().applied, 40_000)
+    expect(await follower.texts()).toEqual(values)
+  })
+
   test('votes and answers heartbeats while it installs', async () => {
     const { cluster, leader, follower } = await behind()
     await follower.restart()
