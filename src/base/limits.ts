@@ -20,6 +20,13 @@ export const SIDE_CONNECTIONS_MAX = 256
 export const PEER_CONNECTIONS_MAX = 1024
 /** Of one node: two lanes, calls and snapshots, and what a cut network has left behind. */
 export const PEER_CONNECTIONS_PER_NODE_MAX = 32
+/**
+ * Calls of one connection and of all, and bytes of what is not whole, or waits to be taken, of all: 16 frames of each lane of
+ * each peer are read ahead.
+ */
+export const PEER_STREAMS_PER_CONNECTION_MAX = 100
+export const PEER_STREAMS_MAX = 4096
+export const PEER_UNFINISHED_BYTES_MAX = 256 * MIB
 /** For a connection to the peer port to say who it is. */
 export const PEER_HANDSHAKE_MS_MAX = 10_000
 export const STREAMS_PER_CONNECTION_MAX = 10_000

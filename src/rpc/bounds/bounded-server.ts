@@ -6,7 +6,7 @@ import type { SandglassError } from '../../base/errors.ts'
 import { BoundedCall, type CallStatus } from './bounded-call.ts'
 import { CallBook } from './call-book.ts'
 import { ClientCalls, STREAMS_UNTRIED } from './client-calls.ts'
-import { Connections } from './connections.ts'
+import { type Connection, Connections } from './connections.ts'
 import { http2Stream } from './http2-stream.ts'
 import { PortListener } from './port-listener.ts'
 import type { BoundName, Bounds, BoundsStats } from './types.ts'
@@ -16,10 +16,15 @@ export interface BoundedServerOptions {
   readonly bounds: Bounds
   readonly statusOf: (error: SandglassError) => CallStatus
   readonly server: ServerOptions
+  /** A newcomer, before anything of it is read. */
+  readonly onConnection?: (connection: Connection) => void
+  /** Default true: a connection is of use while a call of it is served. false: who made the server says so. */
+  readonly usedByCalls?: boolean
 }
 
 export interface BoundedServer {
   readonly server: Server
+  readonly connections: Connections
   /** Binds `host:port` (port 0: any) and resolves the port; rejects when it is taken. */
   listen(address: string): Promise<number>
   stats(): BoundsStats
@@ -29,7 +34,8 @@ export interface BoundedServer {
   close(): void
 }
 
-export function createBoundedServer({ env, bounds, statusOf, server: options }: BoundedServerOptions): BoundedServer {
+export function createBoundedServer(parts: BoundedServerOptions): BoundedServer {
+  const { env, bounds, statusOf, onConnection, usedByCalls = true } = parts
   const refused: Record<BoundName, number> = { connections: 0, streams: 0, bytes: 0, time: 0 }
   const onRefused = (bound: BoundName) => {
     refused[bound] += 1
@@ -51,13 +57,16 @@ export function createBoundedServer({ env, bounds, statusOf, server: options }: 
     })
   }
   const server = new Server({
-    ...options,
+    ...parts.server,
     'grpc.max_concurrent_streams': Math.min(bounds.streamsPerConnection, STREAMS_UNTRIED),
     interceptors: [interceptor],
   })
   const injector = server.createConnectionInjector(ServerCredentials.createInsecure())
   const connections = new Connections(bounds.connections, () => onRefused('connections'))
-  const listener = new PortListener(connections, ({ socket }) => injector.injectConnection(socket))
+  const listener = new PortListener(connections, (connection) => {
+    onConnection?.(connection)
+    injector.injectConnection(connection.socket)
+  })
 
   function clientOf(session: Http2Session | undefined, peer: string): ClientCalls {
     const known = session && clients.get(session)
@@ -66,7 +75,7 @@ export function createBoundedServer({ env, bounds, statusOf, server: options }: 
     const client = new ClientCalls({
       streamsMax: bounds.streamsPerConnection,
       onServing: (calls) => {
-        if (connection === undefined) return
+        if (connection === undefined || !usedByCalls) return
         connection.serving = calls
         connection.used = true
       },
@@ -94,6 +103,7 @@ export function createBoundedServer({ env, bounds, statusOf, server: options }: 
 
   return {
     server,
+    connections,
     listen: (address) => listener.listen(address),
     stats: () => ({
       connections: connections.size,

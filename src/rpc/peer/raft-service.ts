@@ -14,6 +14,7 @@ import {
 import { SandglassError } from '../../base/errors.ts'
 import type { NodeId } from '../../base/ids.ts'
 import type { PeerReceiver } from '../../replication/transport.ts'
+import { callUnder } from '../bounds/bounded-call.ts'
 import { type Admission, type Admitted, admit, note, type PeerCall, type Refusal } from './admission.ts'
 import { decodeBody, EXCHANGE, INSTALL_SNAPSHOT } from './wire.ts'
 
@@ -54,15 +55,22 @@ function serveExchange(call: ServerDuplexStream<Uint8Array, Uint8Array>, options
     note(error, peer, options)
     call.emit('error', toStatus(error))
   }
+  const bounded = callUnder(call)
   call.on('data', (body: Uint8Array) => {
     // Of a connection that a violation ends, whichever of its streams it came over, nothing more is taken.
     if (!open || options.connections.isDropped(peer.peer)) return
     try {
       const later = peer.receiver.frame(peer.from, decodeBody(body))
-      if (later === undefined) return
+      if (later === undefined) {
+        bounded?.taken(body)
+        return
+      }
       // This turn has had enough: what is behind waits in the connection.
       call.pause()
-      later.then(() => call.resume(), refuse)
+      later.then(() => {
+        bounded?.taken(body)
+        call.resume()
+      }, refuse)
     } catch (error) {
       refuse(error)
     }
@@ -77,7 +85,7 @@ async function takeSnapshot(
 ): Promise<void> {
   const peer = accept(call, options)
   if ('code' in peer) throw peer
-  const bodies: AsyncIterator<Uint8Array> = call[Symbol.asyncIterator]()
+  const bodies = bodiesOf(call)
   try {
     const header = await bodies.next()
     if (header.done) throw new SandglassError('INVALID', 'Cannot install a snapshot: its header is missing')
@@ -85,6 +93,15 @@ async function takeSnapshot(
   } catch (error) {
     note(error, peer, options)
     throw error
+  }
+}
+
+/** What the call brings; each counts until it is asked for. */
+async function* bodiesOf(call: ServerReadableStream<Uint8Array, Uint8Array>): AsyncGenerator<Uint8Array, undefined> {
+  const bounded = callUnder(call)
+  for await (const body of call) {
+    bounded?.taken(body)
+    yield body
   }
 }
 

@@ -15,23 +15,27 @@ import { ManualEnv } from '../../storage/manual-env.ts'
 import { type RawCall, RawClient } from '../bounds/raw-client.ts'
 
 const ROOM = 4
+const MIB = 2 ** 20
 const LIE = 66
 let env: ManualEnv
 let server: PeerServer
 let port: number
 let frames: number[]
+/** Until when every frame has to wait. */
+let wait: Promise<void> | undefined
 const closers: (() => void)[] = []
 
 beforeEach(async () => {
   env = new ManualEnv()
-  server = createPeerServer(env, Math.max(ROOM, PEER_CONNECTIONS_PER_NODE_MAX + ROOM))
+  server = createPeerServer(env, { connections: PEER_CONNECTIONS_PER_NODE_MAX + ROOM, unfinishedBytes: ROOM * MIB })
   closers.push(() => server.close())
   frames = []
+  wait = undefined
   const receiver = {
     frame: (_: NodeId, frame: Uint8Array) => {
       if (frame[0] === LIE) throw violation('frame', 'it is a lie')
       frames.push(frame[0] ?? 0)
-      return undefined
+      return wait
     },
     snapshot: async () => undefined,
     peerDown: () => undefined,
@@ -65,8 +69,8 @@ async function exchange(client: RawClient, from: NodeId): Promise<RawCall> {
   return call
 }
 
-function say(call: RawCall, what: number): void {
-  const body = encodeBody(Uint8Array.of(what))
+function say(call: RawCall, what: number, bytes = 1): void {
+  const body = encodeBody(new Uint8Array(bytes).fill(what))
   call.begin(body.byteLength, body)
 }
 
@@ -134,6 +138,41 @@ test('however many strangers connect, peers stay and new ones get in', async () 
   await heard(9)
   say(admitted, 8)
   await heard(8)
+})
+
+test('what a peer begins and does not end takes no more than its bound, and another is heard beside it', async () => {
+  const other = await exchange(guest(), 3)
+  const liar = guest()
+  const calls: RawCall[] = []
+  for (let i = 0; i < 2 * ROOM; i++) {
+    const call = await exchange(liar, 1)
+    call.begin(ROOM * MIB, new Uint8Array(MIB))
+    calls.push(call)
+  }
+  expect(await calls[0]?.outcome).toBe('OVERLOADED')
+  expect(server.stats().unfinishedBytes).toBeLessThanOrEqual(ROOM * MIB)
+  say(other, 2)
+  await heard(2)
+})
+
+test('frames that wait to be taken are within the same bound, and count no more once they are taken', async () => {
+  let take: () => void = () => undefined
+  wait = new Promise((resolve) => {
+    take = resolve
+  })
+  const hasty = await exchange(guest(), 1)
+  const other = await exchange(guest(), 3)
+  say(other, 1, MIB)
+  await heard(1)
+  for (let i = 0; i < 2 * ROOM; i++) say(hasty, 4, MIB)
+  expect(await hasty.outcome).toBe('OVERLOADED')
+  expect(server.stats().unfinishedBytes).toBeLessThanOrEqual(ROOM * MIB)
+  take()
+  wait = undefined
+  say(other, 5)
+  await heard(5)
+  // The headers of one call stay.
+  while (server.stats().unfinishedBytes > 1024) await new Promise((resolve) => setImmediate(resolve))
 })
 
 test('of one node the oldest connections give way to new ones', async () => {
