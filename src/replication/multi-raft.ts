@@ -5,7 +5,7 @@
 import type { Timer } from '../base/env.ts'
 import { SandglassError } from '../base/errors.ts'
 import type { GroupId, NodeId } from '../base/ids.ts'
-import { inTurns } from '../base/in-turns.ts'
+import { InTurns } from '../base/in-turns.ts'
 import { VISITS_PER_TURN } from '../base/limits.ts'
 import type { View } from '../views/view.ts'
 import { GroupClock } from './clocks/group-clock.ts'
@@ -207,10 +207,10 @@ export class MultiRaft implements PeerReceiver {
     if (this.#dead) return
     this.#up.delete(node)
     this.#event({ type: 'peerDown', node })
-    inTurns(this.#options.env, this.#replicas.values(), VISITS_PER_TURN, (replica) => {
+    const told = new InTurns<AnyReplica>(this.#options.env, VISITS_PER_TURN, (replica) => {
       if (!this.#dead) replica.post.peerDown(node)
-      return !this.#dead
     })
+    for (const replica of this.#replicas.values()) told.add(replica)
   }
 
   /**

@@ -5,7 +5,8 @@
  * clock; what a stall swallowed is never made up.
  */
 import type { Env, Timer } from '../base/env.ts'
-import { TICKS_PER_TURN, TURNS_PER_ROUND, VISITS_PER_TURN } from '../base/limits.ts'
+import { lot } from '../base/in-turns.ts'
+import { TICKS_PER_TURN, VISITS_PER_TURN } from '../base/limits.ts'
 import type { Outbox } from './outbox.ts'
 import type { Turnable } from './shard.ts'
 
@@ -96,7 +97,7 @@ export class TurnLoop {
   #visit(): void {
     const { env, sliceMs, outbox } = this.#parts
     const endMs = env.monoMs() + sliceMs
-    for (const replica of take(this.#dirty, lot(this.#dirty, VISITS_PER_TURN))) {
+    for (const replica of take(this.#dirty, lot(this.#dirty.size, VISITS_PER_TURN))) {
       replica.collect()
       this.#behind.add(replica)
     }
@@ -106,7 +107,7 @@ export class TurnLoop {
   }
 
   #tickSome(): void {
-    for (const replica of take(this.#due, lot(this.#due, TICKS_PER_TURN))) replica.tick()
+    for (const replica of take(this.#due, lot(this.#due.size, TICKS_PER_TURN))) replica.tick()
   }
 
   /** When the slice is used up, those that had no turn come first in the next one. */
@@ -162,11 +163,6 @@ export class TurnLoop {
       }
     })
   }
-}
-
-/** How many of those that wait have their turn now. */
-function lot({ size }: Set<unknown>, least: number): number {
-  return Math.max(least, Math.ceil(size / TURNS_PER_ROUND))
 }
 
 /** The first ones. What is put in meanwhile, be it one of them again, is for the next time. */

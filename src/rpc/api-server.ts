@@ -1,7 +1,8 @@
 /** The public gRPC server of a node: the services, health, reflection, limits, and an orderly end. */
 import { HealthImplementation } from 'grpc-health-check'
 import { Budget } from '../base/budget.ts'
-import { NODE_OUTFLOW_BYTES_MAX, NODE_PASSING_BYTES_MAX, RECEIVE_BYTES_MAX } from '../base/limits.ts'
+import { InTurns } from '../base/in-turns.ts'
+import { NODE_OUTFLOW_BYTES_MAX, NODE_PASSING_BYTES_MAX, RECEIVE_BYTES_MAX, WRITES_PER_TURN } from '../base/limits.ts'
 import { WITHOUT_CHANNELZ } from '../wire/channels.ts'
 import { createErrorCodec } from '../wire/errors.ts'
 import { createServerWire } from '../wire/wire.ts'
@@ -14,7 +15,7 @@ import { Door } from './door.ts'
 import { createNodeChannels } from './node-channels.ts'
 import { queueHandlers } from './queue-service.ts'
 import { addReflection } from './reflection.ts'
-import type { ServiceContext } from './service-context.ts'
+import type { ServiceContext, StreamBudgets } from './service-context.ts'
 import { StreamRegistry } from './stream-registry.ts'
 import { topicsHandlers } from './topics-service.ts'
 
@@ -33,7 +34,11 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
   const channels = createNodeChannels(env)
   const errors = createErrorCodec(wire, onInternal)
   const streams = new StreamRegistry()
-  const budgets = { outflow: new Budget(NODE_OUTFLOW_BYTES_MAX), passing: new Budget(NODE_PASSING_BYTES_MAX) }
+  const budgets: StreamBudgets = {
+    outflow: new Budget(NODE_OUTFLOW_BYTES_MAX),
+    passing: new Budget(NODE_PASSING_BYTES_MAX),
+    writes: new InTurns(env, WRITES_PER_TURN, (outflow) => outflow.turn()),
+  }
   const bounded = createBoundedServer({
     env,
     bounds,

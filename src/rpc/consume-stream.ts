@@ -122,7 +122,7 @@ class ConsumeCall implements OpenStream {
   async #passOn(node: NodeInfo, partition: number, first: Buffer, deadline: number): Promise<void> {
     const link = await this.#context.channels.stream(node, SERVICES.Queue.Consume.path, { partition, deadline })
     link.write(first)
-    passThrough(this.#stream, link, this.#context.budgets.outflow, () => {
+    passThrough(this.#stream, link, this.#context.budgets, () => {
       this.#fail(new SandglassError('UNREACHABLE', `Cannot go on: the connection to node ${node.name} broke`))
     })
     if (this.#over) link.cancel()

@@ -5,24 +5,36 @@
  */
 import type { Writable } from 'node:stream'
 import type { Budget } from '../base/budget.ts'
+import { Fifo } from '../base/fifo.ts'
+import type { InTurns } from '../base/in-turns.ts'
 import { OUTFLOW_BYTES_MAX } from '../base/limits.ts'
 
+type Sink = Pick<Writable, 'write' | 'end' | 'on' | 'writableNeedDrain'>
+
+interface OutflowParts {
+  readonly budget: Budget
+  /** So many frames, of all streams, are handed to their streams in a turn: each is work for the library. */
+  readonly writes: InTurns<Outflow>
+  /** There is room again after {@link Outflow.hasRoom} said that there is none. */
+  readonly onRoom: () => void
+}
+
 export class Outflow {
-  readonly #stream: Pick<Writable, 'write' | 'on' | 'writableNeedDrain'>
+  readonly #stream: Sink
   readonly #budget: Budget
+  readonly #writes: InTurns<Outflow>
   readonly #onRoom: () => void
+  /** Not handed to the stream yet. */
+  readonly #frames = new Fifo<Uint8Array>()
   #bytes = 0
   /** Somebody was told that there is no room. */
   #awaited = false
   #over = false
 
-  /** `onRoom`: there is room again after {@link hasRoom} said that there is none. */
-  constructor(
-    stream: Pick<Writable, 'write' | 'on' | 'writableNeedDrain'>,
-    { budget, onRoom }: { readonly budget: Budget; readonly onRoom: () => void },
-  ) {
+  constructor(stream: Sink, { budget, writes, onRoom }: OutflowParts) {
     this.#stream = stream
     this.#budget = budget
+    this.#writes = writes
     this.#onRoom = onRoom
     stream.on('drain', () => this.#look())
   }
@@ -42,6 +54,24 @@ export class Outflow {
     const bytes = frame.byteLength
     this.#bytes += bytes
     this.#budget.take(bytes)
+    this.#frames.push(frame)
+    this.#writes.add(this)
+  }
+
+  /** Ends the stream behind what was written. */
+  finish(): void {
+    this.#writes.add(this)
+  }
+
+  /** It has its turn: one for each frame, and one for the end. */
+  turn(): void {
+    if (this.#over) return
+    const frame = this.#frames.shift()
+    if (frame === undefined) {
+      this.#stream.end()
+      return
+    }
+    const bytes = frame.byteLength
     this.#stream.write(frame, () => {
       if (this.#over) return
       this.#bytes -= bytes
@@ -54,6 +84,7 @@ export class Outflow {
   end(): void {
     if (this.#over) return
     this.#over = true
+    this.#frames.drain()
     this.#budget.giveBack(this.#bytes)
   }
 

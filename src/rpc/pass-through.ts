@@ -1,18 +1,23 @@
 /** Joins a client's stream with one to another node, frame by frame as bytes; each side is read only as fast as the other takes. */
-import type { Budget } from '../base/budget.ts'
 import type { RawDuplex } from './calls.ts'
 import type { RawStream } from './node-channels.ts'
 import { Outflow } from './outflow.ts'
+import type { StreamBudgets } from './service-context.ts'
 
 /** `onBroken`: the link failed; nothing more will come from it. The client's stream is paused before and flows after. */
-export function passThrough(client: RawDuplex, link: RawStream, budget: Budget, onBroken: () => void): void {
-  const toLink = new Outflow(link, { budget, onRoom: () => client.resume() })
-  const toClient = new Outflow(client, { budget, onRoom: () => link.resume() })
+export function passThrough(
+  client: RawDuplex,
+  link: RawStream,
+  { outflow: budget, writes }: StreamBudgets,
+  onBroken: () => void,
+): void {
+  const toLink = new Outflow(link, { budget, writes, onRoom: () => client.resume() })
+  const toClient = new Outflow(client, { budget, writes, onRoom: () => link.resume() })
   client.on('data', (frame: Buffer) => {
     toLink.write(frame)
     if (!toLink.hasRoom()) client.pause()
   })
-  client.on('end', () => link.end())
+  client.on('end', () => toLink.finish())
   client.once('close', () => {
     link.cancel()
     toLink.end()
@@ -22,7 +27,7 @@ export function passThrough(client: RawDuplex, link: RawStream, budget: Budget, 
     toClient.write(frame)
     if (!toClient.hasRoom()) link.pause()
   })
-  link.on('end', () => client.end())
+  link.on('end', () => toClient.finish())
   link.on('error', onBroken)
   client.resume()
 }

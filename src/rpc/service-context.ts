@@ -1,12 +1,14 @@
 /** What every service is given, and what every call knows. */
 import type { Budget } from '../base/budget.ts'
 import type { Env } from '../base/env.ts'
+import type { InTurns } from '../base/in-turns.ts'
 import type { Directory } from '../broker/directory.ts'
 import type { Broker } from '../broker/types.ts'
 import type { ErrorCodec } from '../wire/errors.ts'
 import type { Wire } from '../wire/wire.ts'
 import type { OwnDamage } from './api-types.ts'
 import type { NodeChannels } from './node-channels.ts'
+import type { Outflow } from './outflow.ts'
 
 export interface ServiceContext {
   readonly env: Env
@@ -25,6 +27,8 @@ export interface StreamBudgets {
   readonly outflow: Budget
   /** Frames of producers on their way to other nodes. */
   readonly passing: Budget
+  /** Who writes the former, so many in a turn. */
+  readonly writes: InTurns<Outflow>
 }
 
 export interface CallContext {

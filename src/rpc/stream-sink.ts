@@ -11,7 +11,6 @@ import type { ServiceContext } from './service-context.ts'
 type Response = ConsumeResponse<Uint8Array>
 
 export class StreamSink implements SessionSink {
-  readonly #stream: RawDuplex
   readonly #codec: Codec<Response>
   readonly #errors: ErrorCodec
   readonly #outflow: Outflow
@@ -28,8 +27,7 @@ export class StreamSink implements SessionSink {
     { wire, errors, budgets }: Pick<ServiceContext, 'wire' | 'errors' | 'budgets'>,
     { onSettled, onRoom }: { readonly onSettled: () => void; readonly onRoom: () => void },
   ) {
-    this.#stream = stream
-    this.#outflow = new Outflow(stream, { budget: budgets.outflow, onRoom })
+    this.#outflow = new Outflow(stream, { budget: budgets.outflow, writes: budgets.writes, onRoom })
     this.#codec = wire.codec('ConsumeResponse')
     this.#errors = errors
     this.#onSettled = onSettled
@@ -82,7 +80,7 @@ export class StreamSink implements SessionSink {
   finish(): void {
     if (this.#over) return
     this.#over = true
-    this.#stream.end()
+    this.#outflow.finish()
   }
 
   /** The stream is gone. */

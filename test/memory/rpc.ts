@@ -1,6 +1,7 @@
 /** What streams keep: frames on their way in and out. */
 import { Writable } from 'node:stream'
 import { Budget } from '../../src/base/budget.ts'
+import { InTurns } from '../../src/base/in-turns.ts'
 import { realEnv } from '../../src/base/real-env.ts'
 import { createBroker } from '../../src/broker/broker.ts'
 import type { Proposal } from '../../src/replication/group.ts'
@@ -29,10 +30,11 @@ class SilentHandle extends MemoryHandle {
 export const RPC = {
   unreadStreams() {
     const budget = new Budget(32 * MIB)
+    const writes = new InTurns<Outflow>(realEnv(), 1000, (outflow) => outflow.turn())
     return Array.from({ length: 40 }, () => {
       // Its peer takes nothing.
       const stream = new Writable({ objectMode: true, write: () => undefined })
-      const outflow = new Outflow(stream, { budget, onRoom: () => undefined })
+      const outflow = new Outflow(stream, { budget, writes, onRoom: () => undefined })
       while (outflow.hasRoom()) outflow.write(new Uint8Array(FRAME))
       return { stream, outflow }
     })

@@ -16,10 +16,25 @@ const turn = testsOf('replication/turn-loop.test.ts')
 
 export const REPLICATION_MUTANTS: readonly Mutant[] = [
   {
+    name: 'turn-does-all-that-comes',
+    breaks: 'a turn does so much work of a kind, and the rest waits for the next ones',
+    file: 'base/in-turns.ts',
+    find: 'if (this.#waiting.length > 0 || this.#done >= this.#least)',
+    replace: 'if (this.#waiting.length > 0)',
+    killers: [
+      ...testsOf('base/in-turns.test.ts')(
+        'so many are done at once, as many in each turn after it, each once and in their order',
+      ),
+      ...testsOf('rpc/outflow.test.ts')(
+        'of frames to many streams so many are written in a turn; each stream has its own in order, and its end behind them',
+      ),
+    ],
+  },
+  {
     name: 'turn-visits-all',
     breaks: 'a turn visits so many replicas',
     file: 'replication/turn-loop.ts',
-    find: 'take(this.#dirty, lot(this.#dirty, VISITS_PER_TURN))',
+    find: 'take(this.#dirty, lot(this.#dirty.size, VISITS_PER_TURN))',
     replace: 'take(this.#dirty, this.#dirty.size)',
     killers: turn('visits so many replicas, and the others in the next ones: each once before any is visited again'),
   },
