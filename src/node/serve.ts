@@ -14,6 +14,7 @@ import { createCatalogView } from '../views/catalog/catalog-view.ts'
 import { peerAddresses } from './addresses.ts'
 import { type CatalogDirectory, createCatalogDirectory } from './catalog/catalog-directory.ts'
 import type { CatalogHandle } from './catalog/catalog-handle.ts'
+import { readKnownIds } from './catalog/known-ids.ts'
 import { createReconciler } from './catalog/reconciler.ts'
 import type { Context } from './context.ts'
 import { ForeignFolder } from './foreign-folder.ts'
@@ -126,6 +127,11 @@ export async function serve(context: Context, opened: Opened): Promise<ReadyInfo
   const own = { grpc: advertised(apiPort), http: advertised(side.port), raft: advertised(peers.port) }
   health.notReady = () => registering(directory, identity)
   await directory.register({ name: config.name, version: VERSION, ...own })
+  // What is not written down now is found out again at the next start.
+  const notKept = (error: unknown) => log.warn('wal_damage_not_kept', { error: String(error) })
+  const known = await readKnownIds(catalog, identity.nodeId, () => directory.readPoint())
+  await storage.losses.caughtUp(known).catch(notKept)
+  reconciler.caughtUp()
   health.notReady = () => `starting replicas: ${reconciler.untried()} to go`
   await reconciler.settled()
   readiness.observe((reasons) => api.setServing(reasons.length === 0))
@@ -195,6 +201,7 @@ function openShard(
     node: identity.nodeId,
     wal: storage.wal,
     damage: storage.damage,
+    lostBelow: () => storage.losses.lostBelow,
     state: storage.state,
     transport,
     timing: { heartbeatMs: config.heartbeatMs, electionMs: config.electionTimeoutMs },

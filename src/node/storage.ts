@@ -6,6 +6,7 @@ import { SEGMENT_BYTES } from '../base/limits.ts'
 import { nodeDisk } from '../storage/disk.ts'
 import { isLocked, openStateStore, seemsInUse } from '../storage/state/store.ts'
 import type { StateStore } from '../storage/state/types.ts'
+import type { Losses } from '../storage/wal/losses.ts'
 import { openWal } from '../storage/wal/open.ts'
 import type { Wal, WalBatchStats, WalDamage, WalState } from '../storage/wal/types.ts'
 import { usingData } from './data-error.ts'
@@ -15,6 +16,7 @@ export interface Storage {
   readonly state: StateStore
   readonly wal: Wal
   readonly damage: readonly WalDamage[]
+  readonly losses: Losses
   /** The log first: its closing proves the last batch. */
   close(): Promise<void>
 }
@@ -45,7 +47,7 @@ async function open(options: StorageOptions): Promise<Storage> {
   const { env } = options
   const state = await openState(options)
   try {
-    const { wal, damage } = await openWal({
+    const { wal, damage, losses } = await openWal({
       dir: join(options.data, SHARD, 'wal'),
       disk: nodeDisk,
       env,
@@ -62,7 +64,7 @@ async function open(options: StorageOptions): Promise<Storage> {
       await wal.close()
       await state.close()
     }
-    return { state, wal, damage, close }
+    return { state, wal, damage, losses, close }
   } catch (error) {
     await state.close()
     throw refusalOf(options.data, error)

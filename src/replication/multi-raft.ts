@@ -119,7 +119,7 @@ export class MultiRaft implements PeerReceiver {
     if (this.#closing) throw new SandglassError('SHUTTING_DOWN', `Cannot start group ${group}: the node is stopping`)
     return this.#changes.run(group, async () => {
       if (this.#replicas.has(group)) throw new SandglassError('INTERNAL', `Cannot start group ${group}: it runs`)
-      await refuseLostReplica(spec, this.#shard, this.#options.damage ?? [])
+      await refuseLostReplica(spec, this.#shard, this.#options)
       await discardReplica(this.#shard, group, spec.replica)
       const replica = await openReplica<R, E, V>(spec, createView, this.#shard)
       this.#books.damaged.delete(group)

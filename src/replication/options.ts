@@ -1,6 +1,6 @@
 /** What a shard of replicas is built from: its borders (time, log, state, network) and its bounds. */
 import type { Env } from '../base/env.ts'
-import type { NodeId } from '../base/ids.ts'
+import type { NodeId, ReplicaId } from '../base/ids.ts'
 import {
   CHECKPOINT_BYTES,
   ENTRY_BYTES_MAX,
@@ -86,6 +86,8 @@ export interface MultiRaftOptions {
   readonly wal: Wal
   /** From opening the log: replicas of these groups are refused until they come back under a new id. */
   readonly damage?: readonly WalDamage[]
+  /** Replicas from this id on came after all damage of the log. By default none did. */
+  readonly lostBelow?: () => ReplicaId
   readonly state: StateStore
   readonly transport: Transport
   readonly timing?: Partial<Timing>

@@ -6,20 +6,21 @@ import { SandglassError } from '../base/errors.ts'
 import type { GroupId, ReplicaId } from '../base/ids.ts'
 import type { WalDamage } from '../storage/wal/types.ts'
 import type { GroupSpec } from './group.ts'
+import type { MultiRaftOptions } from './options.ts'
 import type { Shard } from './shard.ts'
 
 /**
  * Rejects for a replica that may not start again. After damage that may have hit groups which the log no longer knows,
- * a replica without log is one of them: it gets its tombstone here.
+ * a replica without log, unless it came later, is one of them: it gets its tombstone here.
  */
 export async function refuseLostReplica(
   { group, replica }: GroupSpec,
   shard: Shard,
-  damage: readonly WalDamage[],
+  { damage = [], lostBelow = () => Number.POSITIVE_INFINITY }: Pick<MultiRaftOptions, 'damage' | 'lostBelow'>,
 ): Promise<void> {
   const { wal } = shard
   const named = damage.find(({ groups }) => groups.includes(group))
-  const anywhere = damage.find(({ everyGroup }) => everyGroup)
+  const anywhere = replica < lostBelow() ? damage.find(({ everyGroup }) => everyGroup) : undefined
   const gone = wal.tombstone(group)
   if (gone === undefined && anywhere !== undefined && wal.group(group) === undefined) {
     await tombstone(shard, group, replica)

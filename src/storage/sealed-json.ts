@@ -8,21 +8,23 @@ export function sealJson(format: number, content: object): string {
 }
 
 interface Expected<T> {
-  readonly format: number
-  /** Of the content, in the order in which it was sealed. */
-  readonly names: readonly (keyof T & string)[]
+  /** The names of the content by format, in the order in which it was sealed; the last format is the own. */
+  readonly formats: Readonly<Record<number, readonly (keyof T & string)[]>>
   /** For the error. */
   readonly path: string
 }
 
-/** The content; undefined if it is damaged, names included. Throws UNSUPPORTED for a format of a later version. */
-export function unsealJson<T extends object>(text: string, { format, names, path }: Expected<T>): T | undefined {
-  const parsed = parse(text)
-  if (parsed === undefined) return undefined
-  const content = Object.fromEntries(names.map((name) => [name, parsed[name]]))
-  if (parsed.crc !== crcOf(parsed.format, content)) return undefined
-  if (parsed.format === format) return content as T
-  throw new SandglassError('UNSUPPORTED', `Cannot read ${path}: its format ${parsed.format} is newer than ${format}`)
+/**
+ * The content, of the own format or an earlier one, which has fewer names; undefined if it is damaged, names included.
+ * Throws UNSUPPORTED for a format of a later version.
+ */
+export function unsealJson<T extends object>(text: string, { formats, path }: Expected<T>): T | undefined {
+  const { format, crc, ...content } = parse(text) ?? {}
+  if (crc === undefined || crc !== crcOf(format, content)) return undefined
+  const names = typeof format === 'number' ? formats[format] : undefined
+  if (names !== undefined) return Object.keys(content).join() === names.join() ? (content as T) : undefined
+  const own = Math.max(...Object.keys(formats).map(Number))
+  throw new SandglassError('UNSUPPORTED', `Cannot read ${path}: its format ${format} is newer than ${own}`)
 }
 
 function parse(text: string): Readonly<Record<string, unknown>> | undefined {

@@ -79,8 +79,8 @@ const NEWER: Readonly<Record<string, (data: string) => void>> = {
     writeFileSync(path, bytes)
   },
   'what is remembered of damage': (data) => {
-    const crc = crc32(JSON.stringify([2, []]))
-    writeFileSync(join(data, 'shard-0', 'wal', 'DAMAGED.json'), JSON.stringify({ format: 2, crc, places: [] }))
+    const crc = crc32(JSON.stringify([3, []]))
+    writeFileSync(join(data, 'shard-0', 'wal', 'DAMAGED.json'), JSON.stringify({ format: 3, crc, places: [] }))
   },
 }
 

@@ -9,6 +9,9 @@ const recent = testsOf('storage/wal/recent.test.ts')
 const release = testsOf('storage/wal/release.test.ts')
 const logSize = testsOf('replication/log-size.test.ts')
 const needs = testsOf('replication/checkpoints/follower-needs.test.ts')
+const losses = testsOf('storage/wal/losses.test.ts')
+const knownIds = testsOf('node/catalog/known-ids.test.ts')
+const reconciler = testsOf('node/catalog/reconciler.test.ts')
 const contract = testsOf('storage/state/contract.test.ts')
 const snapshot = testsOf('storage/state/snapshot.test.ts')
 const stateDamage = testsOf('storage/state/damage.test.ts')
@@ -122,16 +125,16 @@ export const STORAGE_MUTANTS: readonly Mutant[] = [
     name: 'new-segment-without-tombstones',
     breaks: 'architecture §4: a replica that lost its log never comes back under its id',
     file: 'storage/wal/registry.ts',
-    find: 'for (const [group, replica] of this.#tombstones) states.push(',
-    replace: 'for (const [group, replica] of []) states.push(',
+    find: 'else states.push({ group, replica, removed: true })',
+    replace: '',
     killers: damage('stays known after the damaged file was put aside, and does not touch a later replica'),
   },
   {
     name: 'damage-told-only-once',
     breaks: 'architecture §4: status, log and metric say what was lost, after a restart as well',
     file: 'storage/wal/replay.ts',
-    find: 'joined(stillLost(await readQuarantine(disk, dir, names), registry), found)',
-    replace: 'found',
+    find: 'joined({ ...kept, places: stillLost(kept.places, registry) }, found)',
+    replace: 'joined({ ...kept, places: [] }, found)',
     killers: damage(
       'stays known after the damaged file was put aside, and does not touch a later replica',
       'is told again if the process dies before anything was written',
@@ -154,6 +157,53 @@ export const STORAGE_MUTANTS: readonly Mutant[] = [
     find: 'return lost.length > 0 || place.everyGroup ?',
     replace: 'return lost.length > 0 ?',
     killers: damage('speaks for every group if what is remembered of it is damaged itself'),
+  },
+  {
+    name: 'tombstone-forgotten-above-its-records',
+    breaks: 'formats.md: a tombstone stays while a segment holds anything of its replica',
+    file: 'storage/wal/registry.ts',
+    find: 'lastPlace < oldest && !this.isAsked',
+    replace: '!this.isAsked',
+    killers: losses(
+      'stays while a segment has records of its replica, or a header that repeats them: the one it is in may be damaged',
+    ),
+  },
+  {
+    name: 'tombstone-forgotten-of-a-replica-asked-for',
+    breaks: 'a replica that lost its log never comes back under its id',
+    file: 'storage/wal/registry.ts',
+    find: ' && !this.isAsked(group, replica)',
+    replace: '',
+    killers: losses('stays as long as somebody may ask, and before it is known who may'),
+  },
+  {
+    name: 'new-damage-bounded-by-an-old-mark',
+    breaks: 'formats.md: every replica that came before damage of nobody knows whom may have been lost there',
+    file: 'storage/wal/quarantine.ts',
+    find: 'lostBelow = Number.POSITIVE_INFINITY\n    if (before',
+    replace: 'void 0\n    if (before',
+    killers: losses('that is new puts what is remembered of earlier damage out of force; known damage does not'),
+  },
+  {
+    name: 'ids-of-a-catalog-set-back',
+    breaks: 'what a log forgets rests on the catalog as it was after the log was opened, or newer',
+    file: 'node/catalog/known-ids.ts',
+    find: 'if (isBehind()) continue',
+    replace: '',
+    killers: knownIds(
+      'what is read was applied here at that moment: a replica that a snapshot has set back is waited for',
+    ),
+  },
+  {
+    name: 'new-replica-before-the-catalog-is-known',
+    breaks: 'a replica that is new here starts once the catalog is known as it was after the process began',
+    file: 'node/catalog/reconciler.ts',
+    find: 'if (mayStart?.has(group) === false) continue',
+    replace: '',
+    killers: reconciler(
+      'what is new here is started once the catalog is known as it is now, what has a log at once',
+      'what is new here and was deleted meanwhile is never started',
+    ),
   },
   {
     name: 'damaged-segment-left-in-place',

@@ -26,6 +26,8 @@ export class Node {
   readonly fatal: Error[] = []
   /** What opening the log is said to have found. */
   damage: readonly WalDamage[] = []
+  /** Replicas from this id on came after it. */
+  lostBelow = Number.POSITIVE_INFINITY
   env: VirtualEnv
   wal: MemoryWal
   multi: MultiRaft
@@ -177,6 +179,7 @@ export class Node {
       onFatal: (error) => this.fatal.push(error),
       onEvent: (event) => this.events.push(event),
       damage: this.damage,
+      lostBelow: () => this.lostBelow,
       ...options,
     })
   }

@@ -41,6 +41,20 @@ describe('a replica whose log was damaged', () => {
     await expect(node.restart()).rejects.toThrow('it was removed')
   })
 
+  test('is none of a later id than the damage, wherever it was', async () => {
+    const { cluster, node } = await damaged(true)
+    node.lostBelow = 10
+    await node.restart(8)
+    const groups = [8, GROUP].map((group) => node.multi.handle(group)?.group)
+    expect([groups, [...node.logDisk.tombstones]]).toEqual([[8, undefined], []])
+    // What it had before is lost all the same, and so is what others call by an id below.
+    node.crash()
+    node.lostBelow = 11
+    node.logDisk.logs.clear()
+    await expect(node.restart()).rejects.toThrow('its log is damaged')
+    await expect(cluster.time.during(node.start(9))).rejects.toThrow('its log is damaged')
+  })
+
   test('leaves a group that is new to the node alone once it comes under another id', async () => {
     const { cluster, node } = await damaged(true)
     await expect(node.restart(8)).rejects.toThrow('its log is damaged')

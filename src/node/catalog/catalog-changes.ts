@@ -35,8 +35,8 @@ const REFRESH_MS = 10_000
 
 export class CatalogChanges {
   readonly #options: CatalogChangesOptions
-  #reading: Promise<void> | undefined
-  #next: Promise<void> | undefined
+  #reading: Promise<number> | undefined
+  #next: Promise<number> | undefined
   /** Ends each wait for the catalog's leader or for time to pass. */
   readonly #waits = new Set<() => void>()
   #closed = false
@@ -76,20 +76,20 @@ export class CatalogChanges {
     throw this.#gaveUp(uncertain)
   }
 
-  /** Waits until this node's replica is as new as the catalog was at the call. Callers share rounds. */
-  refresh(deadlineMs: number): Promise<void> {
+  /** Waits until this node's replica is as new as the catalog was at the call: it has applied that index. Callers share rounds. */
+  refresh(deadlineMs: number): Promise<number> {
     return this.#within(this.#round(), deadlineMs)
   }
 
   /** A round that is under way may have asked before this call: whoever comes now waits for the next. */
-  #round(): Promise<void> {
+  #round(): Promise<number> {
     if (this.#reading === undefined) return this.#startRound()
     const ended = () => undefined
     this.#next ??= this.#reading.then(ended, ended).then(() => this.#startRound())
     return this.#next
   }
 
-  #startRound(): Promise<void> {
+  #startRound(): Promise<number> {
     this.#next = undefined
     const round = this.#read().finally(() => {
       if (this.#reading === round) this.#reading = undefined
@@ -98,13 +98,16 @@ export class CatalogChanges {
     return round
   }
 
-  async #read(): Promise<void> {
+  async #read(): Promise<number> {
     const { env, waiters } = this.#options
     const endMs = env.monoMs() + REFRESH_MS
     let hint: NodeId = 0
     while (env.monoMs() < endMs && !this.#closed) {
       const outcome = await this.#readOnce(hint, Math.min(TRY_MS, endMs - env.monoMs()))
-      if (outcome.type === 'ok') return waiters.reach(outcome.index, endMs - env.monoMs())
+      if (outcome.type === 'ok') {
+        await waiters.reach(outcome.index, endMs - env.monoMs())
+        return outcome.index
+      }
       hint = outcome.leader
       await this.#pause(PAUSE_MS)
     }

@@ -42,6 +42,8 @@ export interface CatalogDirectory extends Directory {
   alive(node: NodeId): boolean
   /** Proposes `registerNode` until the catalog's entry of this node is this one; call it at each start. */
   register(record: Omit<NodeRecord, 'id'>): Promise<void>
+  /** An index that the catalog had committed after the call, once it is applied here. Rejects with SHUTTING_DOWN alone. */
+  readPoint(): Promise<number>
   /** Starts reports to the others and the leader balancer. */
   start(): void
   close(): void
@@ -163,8 +165,8 @@ class NodeDirectory implements CatalogDirectory {
     return this.#requests.deleteTopic(name, deadlineMs)
   }
 
-  refresh(deadlineMs: number): Promise<void> {
-    return this.#changes.refresh(deadlineMs)
+  async refresh(deadlineMs: number): Promise<void> {
+    await this.#changes.refresh(deadlineMs)
   }
 
   transferLeader(group: GroupId, to: NodeId): void {
@@ -202,6 +204,10 @@ class NodeDirectory implements CatalogDirectory {
 
   register(record: Omit<NodeRecord, 'id'>): Promise<void> {
     return this.#requests.register({ id: this.self, ...record })
+  }
+
+  readPoint(): Promise<number> {
+    return this.#requests.readPoint()
   }
 
   start(): void {

@@ -85,6 +85,18 @@ export class CatalogRequests {
     }
   }
 
+  /** An index that the catalog had committed after the call, once it is applied here. Rejects with SHUTTING_DOWN. */
+  async readPoint(): Promise<number> {
+    for (;;) {
+      try {
+        return await this.#changes.refresh(REGISTER_TRY_MS)
+      } catch (error) {
+        if (!(error instanceof SandglassError) || !isPassing(error)) throw error
+        await this.#pause()
+      }
+    }
+  }
+
   #live(): readonly NodeId[] {
     return this.#view.nodes().flatMap(({ id }) => (this.#alive(id) ? [id] : []))
   }

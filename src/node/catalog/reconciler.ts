@@ -1,7 +1,9 @@
 /**
  * Makes this node carry what the catalog says: starts replicas placed here, removes those of deleted topics. Idempotent;
  * what fails is tried again, each time later, unless the replica is lost for good. Invariant: a replica is removed only if the catalog has handed out a later
- * id than its group's and does not have the group: one that this node's catalog has not heard of yet is left alone.
+ * id than its group's and does not have the group: one that this node's catalog has not heard of yet is left alone. And one
+ * that is new here is started only when the catalog is known as it was after this process began: before, it may be one that
+ * was deleted, and forgotten (storage/wal/losses.ts).
  */
 import type { Env, Timer } from '../../base/env.ts'
 import { CATALOG_GROUP, type GroupId, type NodeId, type ReplicaId } from '../../base/ids.ts'
@@ -30,6 +32,8 @@ export interface ReconcilerOptions {
 }
 
 export interface Reconciler {
+  /** The catalog is known here as it was after this process began: replicas that are new here may start. */
+  caughtUp(): void
   /** Resolves once everything the catalog knew at the call was tried once. */
   settled(): Promise<void>
   /** How many groups such a call still waits for. */
@@ -78,6 +82,7 @@ class Running implements Reconciler {
   /** When the first one of this pass that failed lately may be tried again. */
   #nextMs = Number.POSITIVE_INFINITY
   #closed = false
+  #caughtUp = false
 
   constructor(options: ReconcilerOptions) {
     this.#options = options
@@ -87,6 +92,11 @@ class Running implements Reconciler {
       reloaded: () => this.#look(),
     })
     this.#go()
+  }
+
+  caughtUp(): void {
+    this.#caughtUp = true
+    this.#look()
   }
 
   async settled(): Promise<void> {
@@ -200,11 +210,13 @@ class Running implements Reconciler {
 
   *#toStart(): Iterable<Work> {
     const { catalog, self, host } = this.#options
+    const mayStart = this.#caughtUp ? undefined : new Set(Array.from(host.present(), ({ group }) => group))
     for (const topic of catalog.view.topics()) {
       for (const partition of topic.partitions) {
         const { group, replicas } = partition
         const own = replicas.find(({ node }) => node === self)
         if (own === undefined || this.#started.has(group) || this.#lost.get(group) === own.replica) continue
+        if (mayStart?.has(group) === false) continue
         const { replica } = own
         const spec: GroupSpec = { group, replica, members: replicas }
         yield { group, replica, action: 'start', run: () => host.start(spec, partition, topic.kind) }

@@ -122,7 +122,8 @@ const UNREADABLE: Marks = {
 async function load(dir: string): Promise<Marks> {
   const text = await readFile(join(dir, FILE), 'utf8').catch(ignoreMissing)
   if (text === undefined) return { found: [], marks: [] }
-  return unsealJson<Marks>(text, { format: FORMAT, names: ['found', 'marks'], path: join(dir, FILE) }) ?? UNREADABLE
+  const formats = { [FORMAT]: ['found', 'marks'] } as const
+  return unsealJson<Marks>(text, { formats, path: join(dir, FILE) }) ?? UNREADABLE
 }
 
 async function save(dir: string, { found, marks }: Marks): Promise<void> {

@@ -7,7 +7,8 @@ import type { Env } from '../../base/env.ts'
 import { SEGMENT_BYTES, WAL_RETAIN_BYTES } from '../../base/limits.ts'
 import { Slice } from '../../base/slice.ts'
 import type { Disk } from '../disk.ts'
-import { saveQuarantine } from './quarantine.ts'
+import { Losses } from './losses.ts'
+import { damageOf, saveQuarantine } from './quarantine.ts'
 import { asidePath, type Replay, replay } from './replay.ts'
 import { readRange } from './scan.ts'
 import { UNBORN_SUFFIX } from './segment.ts'
@@ -49,6 +50,8 @@ export interface OpenedWal {
   readonly wal: Wal
   /** Groups named here lost this replica for good, now or before: it must neither vote nor acknowledge again. */
   readonly damage: readonly WalDamage[]
+  /** To be told once the node knows which replicas it is to have. */
+  readonly losses: Losses
 }
 
 /**
@@ -68,14 +71,15 @@ export async function openWal(options: WalOptions): Promise<OpenedWal> {
   })
   await repair(disk, dir, found)
   const files = new SegmentFiles({ ...found, disk, dir, env, segmentBytes, fsync: options.fsync ?? true })
-  const { toKeep } = found
-  if (toKeep) await withReserve(disk, dir, () => saveQuarantine(disk, dir, toKeep))
+  const { registry, remembered, isNews } = found
+  if (isNews) await withReserve(disk, dir, () => saveQuarantine(disk, dir, remembered))
   // Tombstones of what was lost must be durable: the header of a new segment holds them.
-  if (toKeep || files.needsRotation) await withReserve(disk, dir, () => files.rotate(found.registry.states()))
+  const rotate = () => files.rotate(registry.states(files.oldest))
+  if (isNews || files.needsRotation) await withReserve(disk, dir, rotate)
   await putAside(disk, dir, found.damagedFiles)
   wal = new ShardWal({
     env,
-    registry: found.registry,
+    registry,
     files,
     segmentBytes,
     retainBytes: options.retainBytes ?? WAL_RETAIN_BYTES,
@@ -87,7 +91,7 @@ export async function openWal(options: WalOptions): Promise<OpenedWal> {
   const space = new Space({ disk, dir, env, reserveBytes, onChange: () => wal?.judge() })
   await space.start(await disk.list(dir))
   wal.start(space)
-  return { wal, damage: found.damage }
+  return { wal, damage: remembered.places.map(damageOf), losses: new Losses({ disk, dir, registry, remembered }) }
 }
 
 /**

@@ -11,12 +11,26 @@ import type { WalDamage } from './types.ts'
 import { discard, fullSync, writeAll } from './write-all.ts'
 
 export const QUARANTINE_NAME = 'DAMAGED.json'
-const FORMAT = 1
+const FORMAT = 2
+const FORMATS = { 1: ['places'], [FORMAT]: ['places', 'lostBelow'] } as const
 /** Places remembered; a disk with more of them is to be replaced. */
 const PLACES_MAX = 100
 
 export interface Quarantined extends Omit<WalDamage, 'groups'> {
   readonly lost: readonly { readonly group: GroupId; readonly replica: ReplicaId }[]
+}
+
+/** What is remembered of all damage. */
+export interface Remembered {
+  readonly places: readonly Quarantined[]
+  /** A replica lost where nobody knows which were there has a lower id; infinite as long as that is all that is known. */
+  readonly lostBelow: ReplicaId
+}
+
+/** As it is written: an infinite number is null there, and the first format has none. */
+interface Kept {
+  readonly places: readonly Quarantined[]
+  readonly lostBelow?: ReplicaId | null
 }
 
 /** Groups ascending, each once. */
@@ -28,19 +42,20 @@ export function damageOf({ lost, ...place }: Quarantined): WalDamage {
  * What is remembered in `dir`, whether it still matters or not. A file that is damaged itself speaks for every group.
  * Throws UNSUPPORTED for a format of a later version.
  */
-export async function readQuarantine(disk: Disk, dir: string, names: readonly string[]): Promise<Quarantined[]> {
-  if (!names.includes(QUARANTINE_NAME)) return []
+export async function readQuarantine(disk: Disk, dir: string, names: readonly string[]): Promise<Remembered> {
+  if (!names.includes(QUARANTINE_NAME)) return { places: [], lostBelow: Number.POSITIVE_INFINITY }
   const path = `${dir}/${QUARANTINE_NAME}`
   const file = await disk.open(path, 'read')
   try {
     const bytes = Buffer.alloc(await file.size())
     file.readSync(bytes, 0)
-    const kept = unsealJson<{ places: Quarantined[] }>(bytes.toString(), { format: FORMAT, names: ['places'], path })
-    if (kept !== undefined) return kept.places
+    const kept = unsealJson<Kept>(bytes.toString(), { formats: FORMATS, path })
+    if (kept !== undefined) return { places: kept.places, lostBelow: kept.lostBelow ?? Number.POSITIVE_INFINITY }
   } finally {
     await file.close()
   }
-  return [{ file: path, offset: 0, reason: 'it cannot be read', lost: [], everyGroup: true }]
+  const unreadable = { file: path, offset: 0, reason: 'it cannot be read', lost: [], everyGroup: true }
+  return { places: [unreadable], lostBelow: Number.POSITIVE_INFINITY }
 }
 
 /** What still matters of `places`: replicas in whose place no later one of their group has come. */
@@ -54,24 +69,28 @@ export function stillLost(places: readonly Quarantined[], registry: Registry): Q
 }
 
 /** Both, each place once with all that was lost there. */
-export function joined(kept: readonly Quarantined[], found: readonly Quarantined[]): Quarantined[] {
-  const places = new Map(kept.map((place) => [keyOf(place), place]))
+export function joined(kept: Remembered, found: readonly Quarantined[]): Remembered {
+  const places = new Map(kept.places.map((place) => [keyOf(place), place]))
+  let { lostBelow } = kept
   for (const place of found) {
     const before = places.get(keyOf(place))
+    // Replicas came to this node since what is remembered was found.
+    if (place.everyGroup && !before?.everyGroup) lostBelow = Number.POSITIVE_INFINITY
     if (before === undefined) places.set(keyOf(place), place)
     // An earlier run died before its first batch: what it had given up then is no news to the log.
     else places.set(keyOf(place), { ...before, lost: [...before.lost, ...place.lost] })
   }
-  return [...places.values()]
+  return { places: [...places.values()], lostBelow }
 }
 
 /** Replaces what is remembered, durably. */
-export async function saveQuarantine(disk: Disk, dir: string, all: readonly Quarantined[]): Promise<void> {
-  const places = all.slice(-PLACES_MAX)
+export async function saveQuarantine(disk: Disk, dir: string, all: Remembered): Promise<void> {
+  const { lostBelow } = all
+  const places = all.places.slice(-PLACES_MAX)
   const unborn = `${dir}/${QUARANTINE_NAME}${UNBORN_SUFFIX}`
   const file = await disk.open(unborn, 'create')
   try {
-    await writeAll(file, [Buffer.from(sealJson(FORMAT, { places }))], 0)
+    await writeAll(file, [Buffer.from(sealJson(FORMAT, { places, lostBelow }))], 0)
     await fullSync(file)
   } catch (error) {
     await discard(disk, file, unborn)

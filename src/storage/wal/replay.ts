@@ -5,12 +5,11 @@
 import { assert } from '../../base/assert.ts'
 import type { Slice } from '../../base/slice.ts'
 import type { Disk, DiskFile, OpenMode } from '../disk.ts'
-import { damageOf, joined, type Quarantined, readQuarantine, stillLost } from './quarantine.ts'
+import { joined, type Quarantined, type Remembered, readQuarantine, stillLost } from './quarantine.ts'
 import type { Footer, FooterRow } from './records.ts'
 import { Registry } from './registry.ts'
 import { type ScannedFrame, type ScanResult, scanSegment } from './scan.ts'
 import { Segment, segmentName, segmentNumber } from './segment.ts'
-import type { WalDamage } from './types.ts'
 
 const ASIDE_SUFFIX = '.damaged'
 
@@ -20,10 +19,10 @@ export interface Replay {
   readonly segments: readonly Segment[]
   /** How the newest sound segment ends, if it is the newest of all. */
   readonly newest: (ScanResult & { readonly size: number }) | undefined
-  /** Found now and by earlier runs, as far as nothing came in the place of what was lost. */
-  readonly damage: readonly WalDamage[]
-  /** The same, for keeping; undefined if nothing was found that is not kept already. */
-  readonly toKeep: readonly Quarantined[] | undefined
+  /** Damage found now and by earlier runs, as far as nothing came in the place of what was lost. */
+  readonly remembered: Remembered
+  /** Something of it is not kept yet. */
+  readonly isNews: boolean
   /** Files to put aside: their replicas are lost. */
   readonly damagedFiles: readonly string[]
   /** Files to remove: they never held anything that was acknowledged. */
@@ -90,20 +89,22 @@ export async function replay(options: ReplayOptions): Promise<Replay> {
   const findings = damaged.map((one) => judge(files, files.indexOf(one), registry))
   const floor = Math.max(1, ...files.map((one) => one.floor))
   findings.push(...missing(files, { floor, aside: new Set(aside), dir, registry }))
-  const found = bury(findings, registry)
+  const newestNumber = Math.max(0, ...files.map((one) => one.segment.number), ...aside)
+  const found = bury(findings, registry, newestNumber)
   const sound = files.filter((one) => !damaged.includes(one))
-  found.push(...gaps(registry, sound[0]?.segment.path ?? dir))
-  const all = joined(stillLost(await readQuarantine(disk, dir, names), registry), found)
+  found.push(...gaps(registry, sound[0]?.segment.path ?? dir, newestNumber))
+  const kept = await readQuarantine(disk, dir, names)
+  const remembered = joined({ ...kept, places: stillLost(kept.places, registry) }, found)
   return {
     registry,
     segments: sound.map((one) => one.segment),
     newest: newest && sound.includes(newest) ? { ...newest.result, size: newest.size } : undefined,
-    damage: all.map(damageOf),
-    toKeep: found.length > 0 ? all : undefined,
+    remembered,
+    isNews: found.length > 0,
     damagedFiles: damaged.map((one) => one.segment.path),
     unborn: unborn ? [unborn.segment.path] : [],
     sequence: Math.max(1, ...files.map((one) => one.result.sequence)),
-    nextNumber: Math.max(0, ...files.map((one) => one.segment.number), ...aside) + 1,
+    nextNumber: newestNumber + 1,
     floor,
   }
 }
@@ -150,8 +151,10 @@ function feed(frame: ScannedFrame, segment: Segment, registry: Registry): void {
   let position = frame.payloadPosition
   for (const record of frame.records) {
     if (frame.head.kind === 'batch') segment.touch(record)
-    const log = record.removed ? undefined : registry.find(record)
-    if (record.removed) registry.bury(record.group, record.replica)
+    // What a header repeats was written before it.
+    const lastPlace = frame.head.kind === 'batch' ? segment.number : segment.number - 1
+    const log = record.removed ? undefined : registry.find(record, lastPlace)
+    if (record.removed) registry.bury(record.group, record.replica, lastPlace)
     else if (log) registry.apply(record, log, segment, position)
     position += record.rows?.bytes ?? 0
   }
@@ -210,22 +213,22 @@ function missing(
   return findings
 }
 
-function bury(findings: readonly Finding[], registry: Registry): Quarantined[] {
+function bury(findings: readonly Finding[], registry: Registry, newest: number): Quarantined[] {
   const damage = findings.map(({ lost, ...place }) => {
     return { ...place, lost: lost.filter((row) => !registry.outlived(row.group, row.replica)).map(nameOf) }
   })
   for (const { lost } of findings) {
-    for (const { group, replica } of lost) registry.bury(group, replica)
+    for (const { group, replica } of lost) registry.bury(group, replica, newest)
   }
   return damage
 }
 
 /** Closes the books of every log: none may lack entries that nothing says were released. */
-function gaps(registry: Registry, file: string): Quarantined[] {
+function gaps(registry: Registry, file: string, newest: number): Quarantined[] {
   const damage: Quarantined[] = []
   for (const log of [...registry.all()]) {
     if (log.settle()) continue
-    registry.bury(log.group, log.replica)
+    registry.bury(log.group, log.replica, newest)
     damage.push({ file, offset: 0, reason: 'entries are missing', lost: [nameOf(log)], everyGroup: false })
   }
   return damage

@@ -61,6 +61,11 @@ export class SegmentFiles {
     return this.#segments
   }
 
+  /** Number of the oldest; that of the next one as long as there is none. */
+  get oldest(): number {
+    return this.#segments[0]?.number ?? this.#nextNumber
+  }
+
   get needsRotation(): boolean {
     const current = this.#segments.at(-1)
     return !current || current.sealed || current.end >= this.#options.segmentBytes

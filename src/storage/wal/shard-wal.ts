@@ -205,7 +205,7 @@ export class ShardWal implements Wal {
   /** One batch, from closing to confirming. What fails for want of room is simply done again. */
   async #step(): Promise<void> {
     const { files, registry } = this.#options
-    if (files.needsRotation || sealsEarly(this.#held())) await files.rotate(registry.states())
+    if (files.needsRotation || sealsEarly(this.#held())) await files.rotate(registry.states(files.oldest))
     const freeing = this.#freeing()
     const batch = freeing ?? this.#batch ?? this.#collector.close(this.#plan())
     if (!freeing) this.#batch = batch

@@ -3,6 +3,7 @@ import type { GroupId, ReplicaId } from '../../base/ids.ts'
 import type { EntryType, HardState } from '../../base/log-entry.ts'
 import type { Disk } from '../disk.ts'
 import type { FrameKind } from './frame.ts'
+import { damageOf } from './quarantine.ts'
 import { type EntryRows, type FooterRow, rowBytes, rowIsConfChange, rowTerm, type WalRecord } from './records.ts'
 import { replay } from './replay.ts'
 import { type ScannedFrame, scanSegment } from './scan.ts'
@@ -57,7 +58,12 @@ export interface InspectedFrame {
 
 /** Checks every byte of the log in `dir`. Rejects only when the disk fails. */
 export async function verifyWal(dir: string, disk: Disk): Promise<WalVerification> {
-  const { registry, segments, newest, damage } = await replay({ disk, dir, mode: 'read', onDamage: () => undefined })
+  const { registry, segments, newest, remembered } = await replay({
+    disk,
+    dir,
+    mode: 'read',
+    onDamage: () => undefined,
+  })
   const last = segments.at(-1)
   const torn = newest?.problem && last ? { ...newest.problem, file: last.path } : undefined
   for (const { file } of segments) await file.close()
@@ -67,7 +73,7 @@ export async function verifyWal(dir: string, disk: Disk): Promise<WalVerificatio
       const { group, replica, base, hard } = log
       return { group, replica, base, lastIndex: log.lastIndex(), hard }
     }),
-    damage,
+    damage: remembered.places.map(damageOf),
     torn: torn && { file: torn.file, offset: torn.offset, reason: torn.reason },
   }
 }

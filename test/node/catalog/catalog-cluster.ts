@@ -81,14 +81,17 @@ export class CatalogNode {
     this.up = true
     directory.start()
     const host = this.#host(multi, wal)
-    createReconciler({
+    const reconciler = createReconciler({
       env: this.env,
       self: this.id,
       catalog,
       host,
       onError: (_group, _action, error) => this.errors.push(error),
     })
-    void directory.register(this.record()).catch((error: unknown) => this.errors.push(error))
+    void directory
+      .register(this.record())
+      .then(() => reconciler.caughtUp())
+      .catch((error: unknown) => this.errors.push(error))
   }
 
   record(raft = `n${this.id}:9190`) {

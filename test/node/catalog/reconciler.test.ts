@@ -99,14 +99,17 @@ describe('reconciler', () => {
   let catalog: FakeCatalog
   let errors: string[]
 
-  const reconcile = (): Reconciler =>
-    createReconciler({
+  const reconcile = (caughtUp = true): Reconciler => {
+    const reconciler = createReconciler({
       env: time.env(),
       self: 1,
       catalog: catalog.handle(),
       host,
       onError: (group, action) => errors.push(`${action} ${group}`),
     })
+    if (caughtUp) reconciler.caughtUp()
+    return reconciler
+  }
 
   beforeEach(() => {
     time = new VirtualTime()
@@ -163,6 +166,28 @@ describe('reconciler', () => {
     host.data.add(group).add(unheard)
     await time.during(reconcile().settled())
     expect([...host.data]).toEqual([unheard])
+  })
+
+  test('what is new here is started once the catalog is known as it is now, what has a log at once', async () => {
+    const [known = 0, fresh = 0] = catalog.topic('orders', 2)
+    host.data.add(known)
+    const reconciler = reconcile(false)
+    await time.during(reconciler.settled())
+    await time.run(20_000)
+    expect([...host.running]).toEqual([known])
+    reconciler.caughtUp()
+    await time.during(reconciler.settled())
+    expect([...host.running]).toEqual([known, fresh])
+  })
+
+  test('what is new here and was deleted meanwhile is never started', async () => {
+    catalog.topic('orders', 3)
+    const reconciler = reconcile(false)
+    await time.run(1000)
+    catalog.apply({ type: 'deleteTopic', name: 'orders', id: catalog.view.topic('orders')?.id ?? 0 })
+    reconciler.caughtUp()
+    await time.run(1000)
+    expect(host.log).toEqual([])
   })
 
   test('what fails is tried again, each time later, until it works', async () => {

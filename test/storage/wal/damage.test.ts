@@ -311,8 +311,8 @@ describe('a log that contradicts itself', () => {
 describe('a log that cannot be judged', () => {
   it('refuses what a later version remembers of damage', async () => {
     const disk = sound.clone()
-    const crc = crc32(JSON.stringify([2, []]))
-    disk.replace(`${DIR}/DAMAGED.json`, Buffer.from(JSON.stringify({ format: 2, crc, places: [] })))
+    const crc = crc32(JSON.stringify([3, [], 7]))
+    disk.replace(`${DIR}/DAMAGED.json`, Buffer.from(JSON.stringify({ format: 3, crc, places: [], more: 7 })))
     await expect(openLog(disk, OPTIONS)).rejects.toMatchObject({ reason: 'UNSUPPORTED' })
   })
 

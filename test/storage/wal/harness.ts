@@ -1,6 +1,7 @@
 /** Opens logs on a disk and talks to them in short sentences. */
 import type { Entry, HardState } from '../../../src/base/log-entry.ts'
 import type { Disk } from '../../../src/storage/disk.ts'
+import type { Losses } from '../../../src/storage/wal/losses.ts'
 import { openWal, type WalOptions } from '../../../src/storage/wal/open.ts'
 import type { GroupLog, Wal, WalDamage, WalState, WalWrite } from '../../../src/storage/wal/types.ts'
 import { ManualEnv } from '../manual-env.ts'
@@ -12,6 +13,7 @@ export interface OpenLog {
   readonly wal: Wal
   readonly env: ManualEnv
   readonly damage: readonly WalDamage[]
+  readonly losses: Losses
   readonly states: WalState[]
   readonly fatal: Error[]
 }
@@ -20,7 +22,7 @@ export async function openLog(disk: Disk, options: Partial<WalOptions> = {}, see
   const env = new ManualEnv(seed)
   const states: WalState[] = []
   const fatal: Error[] = []
-  const { wal, damage } = await openWal({
+  const { wal, damage, losses } = await openWal({
     dir: DIR,
     disk: disk instanceof SimulatedDisk ? disk.boot() : disk,
     env,
@@ -29,7 +31,7 @@ export async function openLog(disk: Disk, options: Partial<WalOptions> = {}, see
     onFatal: (error) => fatal.push(error),
     ...options,
   })
-  return { wal, env, damage, states, fatal }
+  return { wal, env, damage, losses, states, fatal }
 }
 
 export function entry(index: number, term = 1, text = `entry ${index} of term ${term}`): Entry {
