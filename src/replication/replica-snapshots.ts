@@ -75,8 +75,10 @@ export class ReplicaSnapshots<R, E> {
       // Behind others it may have waited longer than the leadership that asked for it, or than the follower's need.
       wanted: () => !stopped() && raft.term === message.term && awaitsSnapshot(raft, message.to),
       begun: () => checkpointer.sending(message.to, node),
+      failed: () => {
+        if (!stopped()) checkpointer.sendingFailed(message.to)
+      },
       sent: (ok) => {
-        if (!ok) checkpointer.sendingFailed(message.to)
         raft.reportSnapshot(message.to, ok)
         mark()
       },

@@ -22,8 +22,10 @@ export interface SnapshotOrder {
   /** False once nobody waits for it any more: the sending ends at the next chunk, or never begins. */
   readonly wanted: () => boolean
   readonly sent: (ok: boolean) => void
-  /** The sending begins; called at most once, before {@link sent}. */
+  /** The sending begins; called at most once. */
   readonly begun: () => void
+  /** It is not under way, and did not arrive; called at most once, before {@link sent}, which may come later. */
+  readonly failed: () => void
 }
 
 interface SenderParts {
@@ -64,6 +66,7 @@ export class SnapshotSender {
       const order = this.#orders.get(node)?.[0]
       if (order === undefined) break
       const ok = order.wanted() && (await this.#send(node, order))
+      if (!ok) order.failed()
       this.#answer(node, order, ok)
       this.#orders.get(node)?.shift()
     }

@@ -97,7 +97,8 @@ export class ShardWal implements Wal {
 
   release(group: GroupId, covered: LogPosition, keepFrom: number, heldFrom = Number.POSITIVE_INFINITY): void {
     const log = this.#options.registry.get(group)
-    if (log?.release(covered, keepFrom, heldFrom) && this.#canMakeRoom()) this.#wake()
+    const more = log?.release(covered, keepFrom, heldFrom) ?? false
+    if (more && !this.#closing && this.#canMakeRoom()) this.#wake()
   }
 
   laggards(): readonly GroupId[] {
