@@ -43,6 +43,7 @@ export class FollowerNeeds {
   readonly #parts: FollowerNeedsParts
   readonly #replica: ReplicaId
   readonly #receivers = new Map<ReplicaId, Receiver>()
+  #looking = false
 
   constructor(parts: FollowerNeedsParts, replica: ReplicaId) {
     this.#parts = parts
@@ -82,9 +83,8 @@ export class FollowerNeeds {
     const { progress, term } = this.#parts
     // Who lost its state alone has all of its log.
     if (progress().find(({ id }) => id === to)?.state !== 'snapshot') return
-    const first = this.#receivers.size === 0
     this.#receivers.set(to, { node, term: term(), from })
-    if (first) this.#lookLater()
+    this.#lookLater()
   }
 
   /** It did not arrive. */
@@ -109,10 +109,14 @@ export class FollowerNeeds {
 
   #lookLater(): void {
     const { env, stopped, look } = this.#parts
+    // One that failed and is sent again may find the last look still due.
+    if (this.#looking || this.#receivers.size === 0) return
+    this.#looking = true
     env.after(LOOK_MS, () => {
+      this.#looking = false
       if (stopped()) return
       look()
-      if (this.#receivers.size > 0) this.#lookLater()
+      this.#lookLater()
     })
   }
 }

@@ -1,9 +1,14 @@
 /** What a leader keeps of its log for whom it sends a snapshot to, by the real log. */
 import { describe, expect, test } from 'vitest'
 import type { GroupId } from '../../../src/base/ids.ts'
+import { PeerProgress } from '../../../src/raft/progress.ts'
+import { viewProgress } from '../../../src/raft/progress-view.ts'
+import { FollowerNeeds } from '../../../src/replication/checkpoints/follower-needs.ts'
+import { VirtualTime } from '../../virtual-env.ts'
 import type { ListHandle } from '../cluster.ts'
 import type { LoggedNode, LoggedSettings } from '../logged-node.ts'
 import { LoggedWorld } from '../logged-world.ts'
+import { MemoryLogDisk, MemoryWal } from '../memory-wal.ts'
 
 const KIB = 1024
 const GROUP: GroupId = 1
@@ -121,4 +126,38 @@ describe('nothing is kept any more for a receiver', () => {
     await world.time.run(3000)
     expect(usual(leader)).toBe(true)
   })
+})
+
+test('however often a snapshot is begun anew, its receivers are looked at once a second, and not at all afterwards', async () => {
+  const time = new VirtualTime()
+  const env = time.env()
+  const wal = new MemoryWal(env, new MemoryLogDisk())
+  const entry = { index: 1, term: 1, type: 'normal', data: new Uint8Array(1) } as const
+  await time.during(new Promise<void>((resolve) => wal.append({ group: GROUP, replica: 1, entries: [entry] }, resolve)))
+  const peer = new PeerProgress(2, 1, false, { maxInflightMessages: 1, maxInflightBytes: 1 })
+  peer.becomeSnapshot(7)
+  let looks = 0
+  const needs: FollowerNeeds = new FollowerNeeds(
+    {
+      ...{ env, wal, group: GROUP, limits: { walRetainBytes: 0 }, term: () => 1, event: () => undefined },
+      progress: () => [viewProgress(peer)],
+      silentMs: () => 0,
+      stopped: () => false,
+      look: () => {
+        looks++
+        needs.heldFrom()
+      },
+    },
+    1,
+  )
+  for (let i = 0; i < 10; i++) {
+    needs.sending(2, 2, 8)
+    needs.failed(2)
+  }
+  needs.sending(2, 2, 8)
+  await time.run(5500)
+  expect(looks).toBe(5)
+  needs.failed(2)
+  await time.run(5000)
+  expect(looks).toBe(6)
 })
