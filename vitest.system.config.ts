@@ -6,7 +6,7 @@ export default defineConfig({
   test: {
     ...reporters('system'),
     include: ['test/system/**/*.test.ts'],
-    testTimeout: 180_000,
+    testTimeout: 600_000,
     hookTimeout: 60_000,
     fileParallelism: false,
     pool: 'forks',

@@ -2,7 +2,7 @@
  * The bookkeeper's judgement over the demo's records: every task acknowledged, none early, every duplicate explained by
  * a nack, a killed leader or a lease that had ended: by its time, or with a session that stayed away for its grace. Knows nothing of how the records came about.
  */
-import type { AckedLine, DeliveredLine, KilledLine, Line, ProducedLine, SessionLine } from './records.ts'
+import type { AckedLine, DeliveredLine, KilledLine, Line, ProducedLine, SessionLine, TermsLine } from './records.ts'
 
 export interface Books {
   readonly tasks: number
@@ -15,11 +15,14 @@ export interface Books {
   readonly unanswered: number
   /** Per kill: longest time without a produce acknowledged on the partition whose leader was killed; null: nothing was produced after it. */
   readonly gapsMs: readonly (number | null)[]
+  /** New terms of all partitions together, per minute; the kills' own elections are among them. null: not told. */
+  readonly termsPerMinute: number | null
   readonly ok: boolean
 }
 
 /** After a kill, silence that begins within this long counts as caused by it. */
 const AFTERMATH_MS = 10_000
+const MINUTE_MS = 60_000
 /** Leader time is in whole ms on both ends of a lease. */
 const ROUNDING_MS = 2
 
@@ -44,7 +47,15 @@ export function keepBooks(lines: readonly Line[]): Books {
   const lost = tasks - acked
   const ok = tasks > 0 && lost === 0 && early === 0 && duplicates === explained
   const unanswered = of('unanswered').length
-  return { tasks, acked, lost, early, duplicates, explained, unanswered, gapsMs, ok }
+  const termsPerMinute = termsIn(of('terms'))
+  return { tasks, acked, lost, early, duplicates, explained, unanswered, gapsMs, termsPerMinute, ok }
+}
+
+function termsIn(told: readonly TermsLine[]): number | null {
+  const [first, last] = [told[0], told.at(-1)]
+  if (first === undefined || last === undefined || last.atMs <= first.atMs) return null
+  const perMinute = ((last.sum - first.sum) * MINUTE_MS) / (last.atMs - first.atMs)
+  return Math.round(perMinute * 10) / 10
 }
 
 /** Tasks with an acknowledgement of the very message that was produced for them. */

@@ -72,6 +72,21 @@ export interface UnansweredLine {
   readonly atMs: number
 }
 
-export type Line = PlanLine | ProducedLine | DeliveredLine | KilledLine | SessionLine | AckedLine | UnansweredLine
+/** In produced.jsonl, at the beginning and at the end: the sum of the partitions' terms. Each election makes it larger. */
+export interface TermsLine {
+  readonly type: 'terms'
+  readonly sum: number
+  readonly atMs: number
+}
+
+export type Line =
+  | PlanLine
+  | TermsLine
+  | ProducedLine
+  | DeliveredLine
+  | KilledLine
+  | SessionLine
+  | AckedLine
+  | UnansweredLine
 
 export const FILES = { produced: 'produced.jsonl', delivered: 'delivered.jsonl', acked: 'acked.jsonl' } as const

@@ -10,6 +10,7 @@ import { createInterface } from 'node:readline'
 import { setTimeout as pause } from 'node:timers/promises'
 import { Cluster } from '../chaos/harness/cluster.ts'
 import { within } from '../chaos/harness/deadline.ts'
+import { statusOf } from '../chaos/harness/status.ts'
 import { type Core, connectCore } from '../src/client/core.ts'
 import type { SandglassClient } from '../src/client/index.ts'
 import { consume, GRACE_MS, type Worker } from './consume.ts'
@@ -65,11 +66,13 @@ class Demo {
     this.#write('produced', { type: 'plan', tasks: this.#tasks.length })
     const client = await this.#cluster.client({ timeoutMs: 30_000 })
     await client.topics.create({ name: TOPIC, partitions: PARTITIONS, replicationFactor: 3 })
+    await this.#tellTerms()
     const live = setInterval(() => this.#show(), LINE_MS)
     const workers = await this.#startWorkers()
     try {
       await this.#produceAll(client)
       await within('every task acknowledged', DONE_MS_MAX, Promise.race(workers.map((worker) => worker.sawAll)))
+      await this.#tellTerms()
     } finally {
       clearInterval(live)
       this.#show()
@@ -78,6 +81,12 @@ class Demo {
       for (const worker of workers) worker.stop()
       for (const core of this.#cores) core.transport.close()
     }
+  }
+
+  async #tellTerms(): Promise<void> {
+    const { partitions } = await statusOf(this.#cluster)
+    const sum = partitions.filter(({ topic }) => topic === TOPIC).reduce((total, { term }) => total + term, 0)
+    this.#write('produced', { type: 'terms', sum, atMs: Date.now() })
   }
 
   async #startWorkers(): Promise<Worker[]> {

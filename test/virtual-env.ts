@@ -4,6 +4,7 @@
  * any two steps, so code under test may await what it likes as long as no real I/O is behind it.
  */
 import type { Env, Timer } from '../src/base/env.ts'
+import { Standstill } from './standstill.ts'
 
 interface Scheduled {
   readonly atMs: number
@@ -145,6 +146,7 @@ export function afterPromises(run: () => void): void {
 export class VirtualEnv implements Env {
   readonly #time: VirtualTime
   readonly #random: () => number
+  readonly #standstill: Standstill
   #alive = true
   /** How far this process's wall clock is off; may change at any time. */
   wallOffsetMs = 0
@@ -152,6 +154,7 @@ export class VirtualEnv implements Env {
   constructor(time: VirtualTime, random: () => number) {
     this.#time = time
     this.#random = random
+    this.#standstill = new Standstill(time)
   }
 
   wallMs(): number {
@@ -171,20 +174,42 @@ export class VirtualEnv implements Env {
   }
 
   after(ms: number, run: () => void): Timer {
-    return this.#time.after(ms, () => this.#ifAlive(run))
+    let cancelled = false
+    const timer = this.#time.after(ms, () => this.#enter('timer', () => cancelled || run()))
+    return {
+      cancel: () => {
+        cancelled = true
+        timer.cancel()
+      },
+    }
   }
 
   endOfTurn(run: () => void): void {
-    this.#time.endOfTurn(() => this.#ifAlive(run))
+    this.#time.endOfTurn(() => this.#enter('turn', run))
+  }
+
+  /** Something reaches this process: now, when it goes on, or never. */
+  enter(run: () => void): void {
+    this.#enter('arrival', run)
+  }
+
+  /** SIGSTOP. */
+  pause(): void {
+    this.#standstill.begin()
+  }
+
+  resume(): void {
+    this.#standstill.end()
   }
 
   /** The process is gone: nothing it scheduled happens any more. */
   crash(): void {
     this.#alive = false
+    this.#standstill.forget()
   }
 
-  #ifAlive(run: () => void): void {
-    if (this.#alive) run()
+  #enter(kind: Parameters<Standstill['enter']>[0], run: () => void): void {
+    if (this.#alive) this.#standstill.enter(kind, () => this.#alive && run())
   }
 }
 

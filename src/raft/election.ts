@@ -9,6 +9,7 @@ import { voterIds } from './configuration.ts'
 import { hasUnappliedConfChange } from './membership.ts'
 import type { VoteResult } from './quorum.ts'
 import { quorumVote } from './quorum.ts'
+import { restartTimeout } from './stall.ts'
 import type { RaftState } from './state.ts'
 import { send } from './state.ts'
 import { becomeFollower, enterTerm } from './term.ts'
@@ -65,7 +66,7 @@ export function handleVoteRequest(r: RaftState, m: Message): void {
   // A pre-vote is answered in the term it asks about, or the candidate would take the answer for a stale one.
   send(r, response, m.from, { term: m.term })
   if (m.type !== 'requestVote') return
-  r.electionElapsed = 0
+  restartTimeout(r)
   r.vote = m.from
 }
 

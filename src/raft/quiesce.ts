@@ -6,6 +6,7 @@
  */
 import { isJoint } from './configuration.ts'
 import type { PeerProgress } from './progress.ts'
+import { restartTimeout } from './stall.ts'
 import type { RaftState } from './state.ts'
 import { send } from './state.ts'
 import type { Message } from './types.ts'
@@ -40,7 +41,7 @@ export function wake(r: RaftState): void {
   r.quiesced = false
   if (r.role === 'leader') {
     // A fresh period of CheckQuorum, which the next tick's heartbeats begin: what was heard before the sleep is old.
-    r.electionElapsed = 0
+    restartTimeout(r)
     r.heartbeatElapsed = r.config.heartbeatTicks
     for (const peer of r.progress.values()) if (peer.id !== r.id) peer.recentActive = false
     return

@@ -18,6 +18,7 @@ import { doubt, rouse, wake } from './quiesce.ts'
 import { requestRead } from './read-index.ts'
 import { ReadyQueue } from './ready.ts'
 import { handleSnapshotStatus, handleUnreachable } from './replication.ts'
+import { missTicks } from './stall.ts'
 import { RaftState } from './state.ts'
 import { stepMessage } from './step.ts'
 import { becomeFollower } from './term.ts'
@@ -130,6 +131,11 @@ export class RaftGroup {
   /** Asks all members to wake: to be called once after a start, as this replica may have missed what they know. */
   rouse(): void {
     rouse(this.#raft)
+  }
+
+  /** So many passed in which the host did not run: to be called before what came meanwhile is stepped, `tick` behind that. */
+  missTicks(ticks: number): void {
+    missTicks(this.#raft, ticks)
   }
 
   /** One tick of the host's monotonic clock. */
@@ -285,11 +291,5 @@ export class RaftGroup {
 }
 
 function isResponse(m: Message): boolean {
-  return (
-    m.type === 'appendEntriesResponse' ||
-    m.type === 'requestVoteResponse' ||
-    m.type === 'requestPreVoteResponse' ||
-    m.type === 'heartbeatResponse' ||
-    m.type === 'readIndexResponse'
-  )
+  return m.type.endsWith('Response')
 }

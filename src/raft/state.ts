@@ -33,6 +33,8 @@ export class RaftState {
 
   /** Ticks since the last word of a leader; on a leader, since the last quorum check. */
   electionElapsed = 0
+  /** Of this timeout some was granted anew, because the host stood still (stall.ts). */
+  granted = false
   heartbeatElapsed = 0
   /** Of a leader, since anything was asked of the group. */
   idleTicks = 0

@@ -10,6 +10,7 @@ import { disturbs, doubt, handleQuiesce, wake } from './quiesce.ts'
 import { handleReadIndexResponse, requestRead } from './read-index.ts'
 import { handleAppendResponse, handleHeartbeatResponse } from './replication.ts'
 import { handleSnapshot } from './snapshot.ts'
+import { restartTimeout } from './stall.ts'
 import type { RaftState } from './state.ts'
 import { send } from './state.ts'
 import { becomeFollower } from './term.ts'
@@ -116,7 +117,7 @@ function followLeader(r: RaftState, m: Message): void {
   // Two leaders in one term cannot be (§5.2); a message that says so is not acted upon.
   if (r.role === 'leader') return
   if (r.role !== 'follower') becomeFollower(r, m.term, m.from)
-  r.electionElapsed = 0
+  restartTimeout(r)
   r.leader = m.from
   if (m.type === 'appendEntries') handleAppendEntries(r, m)
   else if (m.type === 'heartbeat') handleHeartbeat(r, m)

@@ -2,6 +2,7 @@
  * Terms (§5.1): a logical clock that never goes back. Entering one forgets the vote, and nothing else does: stepping
  * down within a term keeps it, so that a replica votes once per term.
  */
+import { restartTimeout } from './stall.ts'
 import type { RaftState } from './state.ts'
 
 export function becomeFollower(r: RaftState, term: number, leader: number): void {
@@ -18,7 +19,7 @@ export function enterTerm(r: RaftState, term: number): void {
     r.vote = 0
   }
   r.leader = 0
-  r.electionElapsed = 0
+  restartTimeout(r)
   r.heartbeatElapsed = 0
   r.idleTicks = 0
   r.quiesced = false

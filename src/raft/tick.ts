@@ -6,6 +6,7 @@ import { checkQuorum, isPromotable, startElection } from './election.ts'
 import { broadcastHeartbeat } from './heartbeat.ts'
 import { leaveJointIfDue } from './membership.ts'
 import { maybeQuiesce } from './quiesce.ts'
+import { beginGranted, restartTimeout } from './stall.ts'
 import type { RaftState } from './state.ts'
 import { abortTransfer } from './transfer.ts'
 
@@ -24,15 +25,16 @@ export function campaign(r: RaftState): void {
 function tickElection(r: RaftState): void {
   r.electionElapsed++
   if (!isPromotable(r) || r.electionElapsed < r.randomizedElectionTicks) return
-  r.electionElapsed = 0
+  restartTimeout(r)
   campaign(r)
 }
 
 function tickLeader(r: RaftState): void {
+  beginGranted(r)
   r.heartbeatElapsed++
   r.electionElapsed++
   if (r.electionElapsed >= r.config.electionTicks) {
-    r.electionElapsed = 0
+    restartTimeout(r)
     r.restsFromTry = r.transferee !== 0
     abortTransfer(r)
     // Before the count of who was heard from begins anew.

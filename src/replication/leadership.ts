@@ -3,6 +3,7 @@ import type { NodeId, ReplicaId } from '../base/ids.ts'
 import type { RaftGroup } from '../raft/raft.ts'
 import type { Applier } from './applier.ts'
 import type { GroupHandle, GroupObserver } from './group.ts'
+import { leavesBy, type MemberChange, toConfChange } from './member-change.ts'
 import type { Proposals } from './proposals.ts'
 import type { Reads } from './reads.ts'
 import { publicRole, type RoleWatch } from './role-watch.ts'
@@ -89,6 +90,12 @@ export class Leadership<R, E> {
     return true
   }
 
+  /** Starts to, if this leader would not vote after the change. False: it may propose it. */
+  handsOverBefore(change: MemberChange): boolean {
+    const { raft, handle } = this.#parts
+    return leavesBy(change, handle.replica) && raft.mayChange(toConfChange(change)) && this.handOver()
+  }
+
   /** The process at `node` is gone: if it led, the group looks for another leader without waiting for the timeout. */
   peerDown(node: NodeId): void {
     const { raft, handle, shard, stopped, mark } = this.#parts
@@ -97,11 +104,13 @@ export class Leadership<R, E> {
     raft.leaderUnreachable(leader)
     mark()
     const wait = this.#placeBehind(leader) * SUCCESSION_MS + shard.env.random() * SUCCESSION_JITTER_MS
-    shard.env.after(wait, () => {
+    const run = () => {
       if (stopped() || raft.leader !== 0) return
       raft.campaign()
       mark()
-    })
+    }
+    // A timer that comes late comes before the words of another leader that have arrived meanwhile.
+    shard.env.after(wait, () => shard.env.endOfTurn(run))
   }
 
   /** How many voters stand between `leader` and this replica, round the configuration. */

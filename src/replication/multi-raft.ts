@@ -12,7 +12,7 @@ import { GroupClock } from './clocks/group-clock.ts'
 import { type PeerClock, PeerClocks } from './clocks/peer-clocks.ts'
 import type { ReplicationEvent } from './events.ts'
 import type { GroupHandle, GroupSpec, Member, ProposalOutcome, RefusalReason } from './group.ts'
-import { handOver, leave } from './hand-over.ts'
+import { leave } from './hand-over.ts'
 import { Housekeeping } from './housekeeping.ts'
 import { Inbox } from './inbox.ts'
 import { JobSlots } from './job-slots.ts'
@@ -29,6 +29,8 @@ import type { Shard } from './shard.ts'
 import { type MultiRaftStats, ShardBooks } from './shard-books.ts'
 import { Slumber } from './slumber.ts'
 import { SnapshotSender } from './snapshot-sender.ts'
+import { StallWatch } from './stall-watch.ts'
+import { Ticker } from './ticker.ts'
 import type { PeerReceiver } from './transport.ts'
 import { TurnLoop } from './turn-loop.ts'
 
@@ -48,6 +50,7 @@ export class MultiRaft implements PeerReceiver {
   readonly #clocks: PeerClocks
   readonly #housekeeping: Housekeeping
   readonly #slumber: Slumber<AnyReplica>
+  readonly #ticker: Ticker<AnyReplica>
   readonly #replicas = new Map<GroupId, AnyReplica>()
   readonly #changes = new OneAtATime()
   /** Nodes that were heard from since they were down. */
@@ -78,10 +81,12 @@ export class MultiRaft implements PeerReceiver {
     })
     this.#loop = new TurnLoop({
       ...{ env, outbox, fatal, tickMs: timing.tickMs, sliceMs: limits.sliceMs },
+      watch: new StallWatch(env, timing, () => this.#ticker.stoodStill()),
       stateReady: () => state.ready(),
       wanted: () => (this.#slumber.awake.size > 0 ? 1 : this.#slumber.ticksToPulse),
       onTurn: () => this.#inbox.turned(),
-      onTick: (ticks) => this.#tick(ticks),
+      onMissed: (ticks) => this.#ticker.missed(ticks),
+      onTick: (ticks) => this.#ticker.tick(ticks),
     })
     this.#shard = {
       ...{ env, wal, state, timing, limits, slots, outbox, event, fatal, counts: this.#books.proposals },
@@ -100,6 +105,11 @@ export class MultiRaft implements PeerReceiver {
       outbox,
       silentTicks: electionTicks({ timing }),
       pulseTicks: pulseTicks({ timing }),
+    })
+    this.#ticker = new Ticker<AnyReplica>({
+      ...{ housekeeping: this.#housekeeping, slumber: this.#slumber, memory: this.#memory },
+      replicas: () => this.#replicas.values(),
+      loop: () => this.#loop,
     })
     this.#inbox = new Inbox({
       ...{ env, clocks: this.#clocks, slumber: this.#slumber, housekeeping: this.#housekeeping, fatal },
@@ -127,7 +137,7 @@ export class MultiRaft implements PeerReceiver {
       this.#changed(group)
       this.#slumber.meet(spec.members.map(({ node }) => node).filter((node) => node !== this.#options.node))
       this.#turned(group)
-      if (spec.members[0]?.replica === spec.replica) replica.beFirst()
+      if (spec.members[0]?.replica === spec.replica) replica.leadership.beFirst()
       return replica.handle
     })
   }
@@ -160,7 +170,7 @@ export class MultiRaft implements PeerReceiver {
     const replica = this.#replicas.get(group)
     if (replica === undefined) done({ type: 'refused', reason: 'NOT_LEADER' })
     // Whoever leads then is to be asked: a leader that leaves would have to hand over in the midst of it.
-    else if (replica.handsOverBefore(change)) done({ type: 'refused', reason: 'NOT_LEADER' })
+    else if (replica.leadership.handsOverBefore(change)) done({ type: 'refused', reason: 'NOT_LEADER' })
     else replica.handle.changeMembers(change, done)
   }
 
@@ -258,19 +268,6 @@ export class MultiRaft implements PeerReceiver {
   #refusal(): RefusalReason | undefined {
     if (this.#closing || this.#dead) return 'SHUTTING_DOWN'
     return this.#housekeeping.refusal ?? (this.#memory.full ? 'OVERLOADED' : undefined)
-  }
-
-  /** More than one at a time have passed only if all replicas slept. */
-  #tick(ticks: number): void {
-    const tidy = this.#housekeeping.tick(ticks)
-    this.#loop.tick(this.#slumber.awake)
-    this.#slumber.tick(ticks)
-    this.#memory.look(this.#slumber.awake, tidy ? this.#slumber.asleep.keys() : undefined)
-    if (!tidy) return
-    this.#slumber.keepTo(this.#housekeeping.peers)
-    // Who is awake sees to it at every tick.
-    for (const replica of this.#slumber.asleep.keys()) replica.heedDamage()
-    if (!this.#housekeeping.fitToLead) handOver(this.#replicas.values())
   }
 
   #turned(group: GroupId): void {

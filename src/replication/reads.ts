@@ -32,6 +32,7 @@ export class Reads {
   #context: number
   #waiting = 0
   #tick = 0
+  #inDoubt = false
 
   /** `random` in [0, 1): marks the contexts of this replica. A round without quorum ends after `timeoutTicks`. */
   constructor(limits: { readonly max: number; readonly timeoutTicks: number }, random: number) {
@@ -45,6 +46,20 @@ export class Reads {
     return this.#rounds.size > 0
   }
 
+  /** Nobody has answered since {@link again}: who leads, and what is committed, is not known as of now. */
+  get inDoubt(): boolean {
+    return this.#inDoubt
+  }
+
+  /** What was asked before this moment is asked anew: an answer that is on its way may be old. A round is opened in any case. */
+  again(): void {
+    const before = [...[...this.#rounds.values(), ...this.#confirmed].flatMap(({ done }) => done)]
+    this.#rounds.clear()
+    this.#confirmed = []
+    this.#fresh.unshift(...before)
+    this.#inDoubt = true
+  }
+
   add(done: Done): void {
     if (this.#waiting >= this.#max) {
       done({ type: 'refused', reason: 'OVERLOADED' })
@@ -56,7 +71,9 @@ export class Reads {
 
   /** Closes the turn's batch: one round for all that was asked. */
   open(raft: RaftGroup): void {
-    if (this.#fresh.length === 0) return
+    // Whoever does not lead hears of who does before it asks.
+    if (raft.role !== 'leader') this.#inDoubt = false
+    if (this.#fresh.length === 0 && (!this.#inDoubt || this.busy)) return
     const done = this.#fresh
     this.#fresh = []
     this.#context++
@@ -74,6 +91,7 @@ export class Reads {
       const round = this.#rounds.get(context)
       if (round === undefined) continue
       this.#rounds.delete(context)
+      this.#inDoubt = false
       if (index <= applied) this.#answer(round.done, { type: 'ok' })
       else this.#confirmed.push({ index, done: round.done })
     }
@@ -100,6 +118,7 @@ export class Reads {
 
   /** The leader changed: rounds on their way are lost. Confirmed reads only wait for apply and stay. */
   leaderChanged(): void {
+    this.#inDoubt = false
     const rounds = [...this.#rounds.values()]
     this.#rounds.clear()
     for (const { done } of rounds) this.#answer(done, { type: 'refused', reason: 'NOT_LEADER' })

@@ -18,7 +18,7 @@ import type { SnapshotHeader } from './frame/frame.ts'
 import type { GroupObserver, GroupSpec } from './group.ts'
 import { Handle } from './handle.ts'
 import { Leadership } from './leadership.ts'
-import { leavesBy, type MemberChange, membersAfter, toConfChange } from './member-change.ts'
+import { membersAfter } from './member-change.ts'
 import { Persister } from './persister.ts'
 import { Proposals } from './proposals.ts'
 import { createCore, electionTicks } from './raft-config.ts'
@@ -42,6 +42,7 @@ interface ReplicaParts<V> {
 export class Replica<R, E, V extends View<R, E>> implements Turnable {
   readonly handle: Handle<R, E, V>
   readonly post: ReplicaPost
+  readonly leadership: Leadership<R, E>
   readonly #parts: ReplicaParts<V>
   readonly #shard: Shard
   readonly #raft: RaftGroup
@@ -51,7 +52,6 @@ export class Replica<R, E, V extends View<R, E>> implements Turnable {
   readonly #checkpointer: Checkpointer
   readonly #persister: Persister
   readonly #snapshots: ReplicaSnapshots<R, E>
-  readonly #leadership: Leadership<R, E>
   readonly #sleep: SleepWatch
   readonly #gate: Gate
   readonly #observers: GroupObserver<E>[] = []
@@ -89,13 +89,13 @@ export class Replica<R, E, V extends View<R, E>> implements Turnable {
       ...{ spec, view, state, shard, raft, proposals, reads, observers, watch, stopped, mark },
       meta: () => this.#applier.meta,
     })
-    this.#leadership = new Leadership({
+    this.leadership = new Leadership({
       ...{ handle: this.handle, applier: this.#applier },
       ...{ raft, proposals, reads, observers, watch, shard, stopped, mark },
     })
     this.post = new ReplicaPost({
       ...{ raft, handle: this.handle, outbox: shard.outbox, snapshots: this.#snapshots },
-      ...{ leadership: this.#leadership, stopped, mark },
+      ...{ leadership: this.leadership, stopped, mark },
     })
     this.#gate = new Gate({ env: shard.env, raft, view, nodeOf, mark })
     this.#sleep = new SleepWatch({ raft, reads, nodeOf, turned: () => shard.turned(spec.group) })
@@ -108,7 +108,7 @@ export class Replica<R, E, V extends View<R, E>> implements Turnable {
   }
 
   get leads(): boolean {
-    return this.#leadership.held
+    return this.leadership.held
   }
 
   /** Its state is damaged and waits for a leader's snapshot. */
@@ -142,7 +142,7 @@ export class Replica<R, E, V extends View<R, E>> implements Turnable {
     } else {
       this.#snapshots.take(ready, ready.snapshot)
     }
-    this.#leadership.publish()
+    this.leadership.publish()
     this.#reads.confirmed(ready.readStates, this.#applier.meta.applied)
     if (this.#raft.hasReady()) this.#shard.mark(this)
   }
@@ -150,14 +150,14 @@ export class Replica<R, E, V extends View<R, E>> implements Turnable {
   /** Applies until nothing waits, `enough` says so, or the layers are at their bound: then a checkpoint comes first. */
   apply(enough: () => boolean): void {
     const { state, shard } = this.#parts
-    if (this.#stopped || !this.#applier.waiting) return
+    if (this.#stopped || !this.#applier.waiting || this.#reads.inDoubt) return
     const full = () => state.bytes() >= shard.limits.layerBytesMax
     if (full()) {
       this.#checkpointer.request()
       return
     }
     try {
-      this.#applier.run(() => enough() || full())
+      this.#applier.run(() => enough() || full() || this.#reads.inDoubt)
     } catch (error) {
       // A read met damage: what was applied of this entry goes with the rest of the state.
       if (error instanceof SandglassError && this.heedDamage()) return
@@ -167,9 +167,20 @@ export class Replica<R, E, V extends View<R, E>> implements Turnable {
       return
     }
     this.#reads.applied(this.#applier.meta.applied)
-    this.#leadership.publish()
+    this.leadership.publish()
     this.#checkpointer.check(this.#applier.logBytes)
     if (this.#applier.waiting || this.#raft.hasReady()) shard.mark(this)
+  }
+
+  missTicks(ticks: number): void {
+    if (!this.#stopped) this.#raft.missTicks(ticks)
+  }
+
+  /** Another may lead by now: no answer to what was asked before counts, and nothing is applied, before one has come. */
+  stoodStill(): void {
+    if (this.#stopped) return
+    this.#reads.again()
+    this.#shard.mark(this)
   }
 
   tick(): void {
@@ -229,20 +240,9 @@ export class Replica<R, E, V extends View<R, E>> implements Turnable {
     if (!this.#stopped) this.#checkpointer.request()
   }
 
-  /** This replica is the one that placement wants to lead a new group. */
-  beFirst(): void {
-    this.#leadership.beFirst()
-  }
-
   /** Starts to hand leadership over. False: it does not lead, or nobody can take over. */
   handOver(): boolean {
-    return this.#leadership.handOver()
-  }
-
-  /** A change after which this leader would not vote: it makes room first for one that stays. */
-  handsOverBefore(change: MemberChange): boolean {
-    const leaves = leavesBy(change, this.#parts.spec.replica) && this.#raft.mayChange(toConfChange(change))
-    return leaves && this.handOver()
+    return this.leadership.handOver()
   }
 
   /** A checkpoint is on its way. */
@@ -264,7 +264,7 @@ export class Replica<R, E, V extends View<R, E>> implements Turnable {
     this.#stopped = true
     this.#snapshots.cancel()
     this.#answerAll()
-    if (running) this.#leadership.end()
+    if (running) this.leadership.end()
     await this.#snapshots.idle
     await this.#persister.whenIdle()
     await this.#checkpointer.idle
@@ -278,7 +278,7 @@ export class Replica<R, E, V extends View<R, E>> implements Turnable {
   #halt(error: Error): void {
     this.#stopped = true
     this.#answerAll()
-    this.#leadership.end()
+    this.leadership.end()
     this.#shard.changed(this.group)
     this.#shard.event({ type: 'halted', group: this.group, error })
   }

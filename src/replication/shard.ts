@@ -46,5 +46,7 @@ export interface Turnable {
   collect(): void
   /** Applies until nothing waits or `enough` says so. */
   apply(enough: () => boolean): void
+  /** So many passed in which this process did not run: time is counted, nothing is done about it before the next tick. */
+  missTicks(ticks: number): void
   tick(): void
 }

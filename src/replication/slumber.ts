@@ -142,6 +142,17 @@ export class Slumber<S extends Sleeper> {
     }
   }
 
+  /**
+   * So many passed in which this process did not run: it makes nobody silent who was not. A node that has said nothing for long
+   * is granted the time between two of its signs of life.
+   */
+  missTicks(ticks: number): void {
+    const latest = this.#options.silentTicks - this.#options.pulseTicks
+    for (const peer of this.#peers.values()) {
+      peer.silentTicks = Math.max(peer.silentTicks, Math.min(peer.silentTicks + ticks, latest))
+    }
+  }
+
   /** A frame came from the node. */
   heard(node: NodeId, pulse: Pulse | undefined): void {
     const peer = this.#peer(node)

@@ -2,13 +2,14 @@
  * The turn of a shard (architecture §8): what happened in one turn of the event loop becomes one frame per peer and one
  * batch of the log, of so many replicas as a turn may visit; the others come next. Messages leave first, the log writes
  * meanwhile, then committed entries are applied for what is left of one slice over all groups. Ticks follow the monotonic
- * clock; what a stall swallowed is never made up.
+ * clock: those that were missed are counted, and the one that is due comes when what arrived meanwhile was taken.
  */
 import type { Env, Timer } from '../base/env.ts'
 import { lot } from '../base/in-turns.ts'
 import { TICKS_PER_TURN, VISITS_PER_TURN } from '../base/limits.ts'
 import type { Outbox } from './outbox.ts'
 import type { Turnable } from './shard.ts'
+import type { StallWatch } from './stall-watch.ts'
 
 interface TurnLoopParts {
   readonly env: Env
@@ -21,6 +22,9 @@ interface TurnLoopParts {
   readonly wanted: () => number
   /** Before anything else of a turn. */
   readonly onTurn: () => void
+  readonly watch: StallWatch
+  /** So many have passed that this process did not see; what came meanwhile is taken before `onTick`. */
+  readonly onMissed: (ticks: number) => void
   /** `ticks` have passed. */
   readonly onTick: (ticks: number) => void
   readonly fatal: (error: unknown) => void
@@ -54,9 +58,12 @@ export class TurnLoop {
     this.#schedule()
   }
 
-  /** Each is ticked once, the first of them now. Who still waits for the last time is not ticked twice. */
+  /** Each is ticked once, the first of them now. Who still waits for the last time has missed that one. */
   tick(replicas: Iterable<Turnable>): void {
-    for (const replica of replicas) this.#due.add(replica)
+    for (const replica of replicas) {
+      if (this.#due.has(replica)) replica.missTicks(1)
+      else this.#due.add(replica)
+    }
     this.#tickSome()
     if (this.#due.size > 0) this.#schedule()
   }
@@ -85,6 +92,7 @@ export class TurnLoop {
     this.#scheduled = false
     if (!this.#running) return
     try {
+      this.#parts.watch.look()
       this.#parts.onTurn()
       this.#tickSome()
       this.#visit()
@@ -112,9 +120,9 @@ export class TurnLoop {
 
   /** When the slice is used up, those that had no turn come first in the next one. */
   #apply(endMs: number): void {
-    const { env } = this.#parts
+    const { watch } = this.#parts
     if (this.#behind.size === 0 || this.#stateIsBusy()) return
-    const enough = () => env.monoMs() >= endMs
+    const enough = () => watch.look() >= endMs
     for (const replica of this.#behind) {
       this.#behind.delete(replica)
       // It asks for another visit if it has not finished.
@@ -144,24 +152,45 @@ export class TurnLoop {
   #arm(ticks: number): void {
     const { env, tickMs } = this.#parts
     const now = env.monoMs()
-    let atMs = this.#lastTickMs + ticks * tickMs
-    // After a stall the rhythm starts anew: no tick follows another at once, so that what arrived meanwhile is heard first.
-    if (atMs <= now) {
-      this.#lastTickMs = now
-      atMs = now + ticks * tickMs
-    }
+    // No tick follows another at once: what came meanwhile is taken first.
+    if (this.#lastTickMs + ticks * tickMs <= now) this.#miss(Math.floor((now - this.#lastTickMs) / tickMs))
+    const atMs = this.#lastTickMs + ticks * tickMs
     this.#armed = ticks
-    this.#timer = env.after(atMs - now, () => {
-      if (!this.#running) return
-      this.#lastTickMs = atMs
-      this.#armed = 0
-      try {
-        this.#parts.onTick(ticks)
-        if (this.#running) this.#arm(this.#parts.wanted())
-      } catch (error) {
-        this.#parts.fatal(error)
+    this.#timer = env.after(atMs - now, () => this.#fire(ticks, atMs))
+  }
+
+  /** The timer has come, perhaps late: then the sockets have their turn before the tick has. */
+  #fire(ticks: number, atMs: number): void {
+    if (!this.#running) return
+    const { env, tickMs, watch, fatal } = this.#parts
+    this.#lastTickMs = atMs
+    this.#armed = 0
+    try {
+      const missed = Math.floor((watch.look() - atMs) / tickMs)
+      if (missed <= 0) {
+        this.#passed(ticks)
+        return
       }
-    })
+      this.#miss(missed)
+      env.endOfTurn(() => this.#passed(ticks))
+    } catch (error) {
+      fatal(error)
+    }
+  }
+
+  #miss(ticks: number): void {
+    this.#lastTickMs += ticks * this.#parts.tickMs
+    this.#parts.onMissed(ticks)
+  }
+
+  #passed(ticks: number): void {
+    if (!this.#running) return
+    try {
+      this.#parts.onTick(ticks)
+      if (this.#running) this.#arm(this.#parts.wanted())
+    } catch (error) {
+      this.#parts.fatal(error)
+    }
   }
 }
 

@@ -51,6 +51,12 @@ describe('the bookkeeper', () => {
     expect(keepBooks([...good, again])).toMatchObject({ acked: 3, lost: 0, unanswered: 1, ok: true })
   })
 
+  test('tells how many terms all partitions together came to in a minute, if they were told', () => {
+    const terms = (sum: number, atMs: number): Line => ({ type: 'terms', sum, atMs })
+    expect(keepBooks(good).termsPerMinute).toBeNull()
+    expect(keepBooks([...good, terms(12, 1000), terms(20, 31_000)]).termsPerMinute).toBe(16)
+  })
+
   test('has no gap to tell of a kill after which nothing was produced', () => {
     expect(keepBooks([...good, killed(900, [0]), killed(5000, [0])]).gapsMs.at(1)).toBeNull()
   })

@@ -8,6 +8,7 @@ import { LOG_MUTANTS } from './raft/log.ts'
 import { LOST_STATE_MUTANTS } from './raft/lost-state.ts'
 import { MEMBERSHIP_MUTANTS } from './raft/membership.ts'
 import { QUIESCENCE_MUTANTS } from './raft/quiescence.ts'
+import { STALL_MUTANTS } from './raft/stalls.ts'
 import { REPLICATION_MUTANTS } from './replication.ts'
 import { REQUEST_MUTANTS } from './requests.ts'
 import { STORAGE_MUTANTS } from './storage.ts'
@@ -19,6 +20,7 @@ export const MUTANTS: readonly Mutant[] = [
   ...MEMBERSHIP_MUTANTS,
   ...LOST_STATE_MUTANTS,
   ...QUIESCENCE_MUTANTS,
+  ...STALL_MUTANTS,
   ...STORAGE_MUTANTS,
   ...VIEW_MUTANTS,
   ...REPLICATION_MUTANTS,

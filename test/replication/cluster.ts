@@ -175,7 +175,7 @@ export class Node {
       node: this.id,
       wal: this.wal,
       state: this.state,
-      transport: network.transport(this.id),
+      transport: network.transport(this.id, this.env),
       onFatal: (error) => this.fatal.push(error),
       onEvent: (event) => this.events.push(event),
       damage: this.damage,

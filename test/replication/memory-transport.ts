@@ -17,6 +17,8 @@ export interface SentFrame {
 export class MemoryNetwork {
   readonly #time: VirtualTime
   readonly #receivers = new Map<NodeId, PeerReceiver>()
+  /** By node, how anything reaches its process. */
+  readonly #enter = new Map<NodeId, (run: () => void) => void>()
   readonly #cut = new Set<string>()
   readonly sent: SentFrame[] = []
   /** How long the next frame, or chunk of a snapshot, takes, ms. */
@@ -32,7 +34,9 @@ export class MemoryNetwork {
     this.#time = time
   }
 
-  transport(from: NodeId): Transport {
+  /** `env`: of the process, where that may stand still. */
+  transport(from: NodeId, env?: { enter(run: () => void): void }): Transport {
+    this.#enter.set(from, (run) => (env === undefined ? run() : env.enter(run)))
     return {
       send: (to, lane, frame) => this.#send({ from, to, lane, frame }),
       sendSnapshot: (to, group, stream) => this.#sendSnapshot(from, to, group, stream),
@@ -81,11 +85,13 @@ export class MemoryNetwork {
     this.#time.after(this.travelMs(), () => {
       // A restarted process does not hear what was sent to the one before it.
       if (!this.#open(sent.from, sent.to) || this.#receivers.get(sent.to) !== receiver) return
-      try {
-        receiver?.frame(sent.from, copy)?.catch(this.onThrow)
-      } catch (error) {
-        this.onThrow(error)
-      }
+      this.#enter.get(sent.to)?.(() => {
+        try {
+          receiver?.frame(sent.from, copy)?.catch(this.onThrow)
+        } catch (error) {
+          this.onThrow(error)
+        }
+      })
     })
     return true
   }

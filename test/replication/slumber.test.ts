@@ -75,6 +75,24 @@ test('a follower is not woken while its leader’s node is heard, and each at it
   expect(patient.woken).toBe(1)
 })
 
+test('what this node missed makes nobody silent, and brings nobody nearer to it who was silent already', () => {
+  const { slumber } = slumberOf()
+  const patient = new Replica(7, followerOf(2, 2 * SILENT_TICKS))
+  const hasty = new Replica(8, followerOf(2, SILENT_TICKS))
+  for (const replica of [patient, hasty]) slumber.turned(replica)
+  slumber.missTicks(100)
+  // The time between two signs of life is granted.
+  slumber.tick(1)
+  expect(hasty.woken).toBe(0)
+  slumber.tick(1)
+  expect([hasty.woken, patient.woken]).toEqual([1, 0])
+  slumber.missTicks(100)
+  for (let i = 0; i < SILENT_TICKS - 1; i++) slumber.tick(1)
+  expect(patient.woken).toBe(0)
+  slumber.tick(1)
+  expect(patient.woken).toBe(1)
+})
+
 test('a leader is woken when it may lack a majority of voters, learners not counted', () => {
   const { slumber } = slumberOf()
   const sleep = { leads: true, term: 1, nodes: [2, 3, 4], voters: [2, 3], spare: 1 } as const

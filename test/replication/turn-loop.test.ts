@@ -4,8 +4,10 @@ import type { Env } from '../../src/base/env.ts'
 import { MESSAGES_PER_TURN, TICKS_PER_TURN, TURNS_PER_ROUND, VISITS_PER_TURN } from '../../src/base/limits.ts'
 import { PeerClocks } from '../../src/replication/clocks/peer-clocks.ts'
 import { decodeFrame } from '../../src/replication/frame/frame.ts'
+import { DEFAULT_TIMING } from '../../src/replication/options.ts'
 import { Outbox } from '../../src/replication/outbox.ts'
 import type { Turnable } from '../../src/replication/shard.ts'
+import { StallWatch } from '../../src/replication/stall-watch.ts'
 import { TurnLoop } from '../../src/replication/turn-loop.ts'
 import { messageOf } from '../raft/harness/entries.ts'
 import { VirtualTime } from '../virtual-env.ts'
@@ -107,8 +109,7 @@ describe('a turn', () => {
     const busy = (name: string, slices: number): Turnable => {
       let left = slices
       const replica: Turnable = {
-        collect: () => undefined,
-        tick: () => undefined,
+        ...IDLE,
         apply: (enough) => {
           for (; left > 0 && !enough(); left--) {
             nowMs += 3
@@ -255,6 +256,37 @@ describe('ticks', () => {
     expect(ticks).toEqual([50, 100, 1150, 1200, 1250])
   })
 
+  test('that were missed are counted first, then what arrived meanwhile is taken, then comes the one that is due', async () => {
+    const time = new VirtualTime()
+    const env = time.env()
+    const happened: string[] = []
+    const loop = loopOf(time, env, {
+      onMissed: (ticks) => happened.push(`missed ${ticks}`),
+      onTick: () => happened.push(`tick ${time.nowMs}`),
+    })
+    await time.run(60)
+    env.pause()
+    await time.run(500)
+    env.enter(() => happened.push('arrival'))
+    env.resume()
+    await time.run(50)
+    loop.stop()
+    expect(happened).toEqual(['tick 50', 'missed 9', 'arrival', 'tick 560', 'tick 600'])
+  })
+
+  test('missed by a replica that still waited for the last one are told to it', () => {
+    const time = new VirtualTime()
+    const env = time.env()
+    const loop = loopOf(time, env, {})
+    const missed: number[] = []
+    const count = TICKS_PER_TURN + 1
+    const replicas = Array.from({ length: count }, (_, i) => ({ ...IDLE, missTicks: () => missed.push(i) }))
+    loop.tick(replicas)
+    loop.tick(replicas)
+    loop.stop()
+    expect(missed).toEqual([count - 1])
+  })
+
   test('come seldom while nobody wants them, and at once as soon as somebody does', async () => {
     const time = new VirtualTime()
     const env = time.env()
@@ -321,7 +353,12 @@ test('a damaged frame is refused, and nothing else suffers', async () => {
   expect(await cluster.propose(leader, 'a')).toMatchObject({ type: 'applied' })
 })
 
-const IDLE: Turnable = { collect: () => undefined, tick: () => undefined, apply: () => undefined }
+const IDLE: Turnable = {
+  collect: () => undefined,
+  missTicks: () => undefined,
+  tick: () => undefined,
+  apply: () => undefined,
+}
 
 /** One that wants every tick, hears nothing of it, and fails the test when it fails. */
 function loopOf(
@@ -337,6 +374,8 @@ function loopOf(
     stateReady: () => undefined,
     wanted: () => 1,
     onTurn: () => undefined,
+    watch: new StallWatch(parts.env ?? env, DEFAULT_TIMING, () => undefined),
+    onMissed: () => undefined,
     onTick: () => undefined,
     fatal: (error) => {
       throw error

@@ -37,6 +37,8 @@ export const FAULT_TYPES = [
   'die',
   // The power of a node goes, and what it had applied of a group is damaged or gone; its log is whole.
   'loseState',
+  // A busy machine: again and again the process stands still for a while, runs for a moment, and finds what came meanwhile.
+  'load',
 ] as const
 
 export type FaultType = (typeof FAULT_TYPES)[number]

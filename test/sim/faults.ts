@@ -12,6 +12,9 @@ export const NEAR_MS = 900
 const WILD_MS = 7_200_000
 const SLOWNESS = 20
 const BYTES_LEFT_MAX = 3000
+/** Under load: for how long a process stands still at most, and runs between. Elections take 400 ms and more. */
+const LATE_MS_MAX = 700
+const RUN_MS = 10
 
 export class Faults {
   readonly #world: World
@@ -81,6 +84,9 @@ export class Faults {
       case 'loseState':
         this.#loseState(event)
         return
+      case 'load':
+        this.#load(event)
+        return
       default:
         this.#strikeDisk(event)
     }
@@ -124,6 +130,21 @@ export class Faults {
       disk?.fill(Math.floor(amount * BYTES_LEFT_MAX))
       this.#world.time.after(ms, () => disk?.makeRoom())
     }
+  }
+
+  #load({ node, ms, amount }: FaultEvent): void {
+    const { time, machines } = this.#world
+    const env = machines[node - 1]?.process?.env
+    const endMs = time.nowMs + ms
+    const stop = () => {
+      if (this.#healed || time.nowMs >= endMs) return
+      env?.pause()
+      time.after(1 + amount * LATE_MS_MAX, () => {
+        env?.resume()
+        time.after(RUN_MS, stop)
+      })
+    }
+    stop()
   }
 
   /** One replica of a group at a time, and none while they move: somebody must have both the state and the newest log. */

@@ -1,18 +1,19 @@
 /** Time and chance of one life of one process. It can stand still (SIGSTOP) and it can be over. */
 import type { Env, Timer } from '../../src/base/env.ts'
 import type { Random } from '../raft/simulation/random.ts'
+import { Standstill } from '../standstill.ts'
 import type { VirtualTime } from '../virtual-env.ts'
 
 export class SimEnv implements Env {
   readonly #time: VirtualTime
   readonly #random: Random
   readonly #wallOffsetMs: () => number
+  readonly #standstill: Standstill
   #alive = true
-  /** What would have happened while it stands still. */
-  #backlog: (() => void)[] | undefined
 
   constructor(time: VirtualTime, random: Random, wallOffsetMs: () => number) {
     this.#time = time
+    this.#standstill = new Standstill(time)
     this.#random = random
     this.#wallOffsetMs = wallOffsetMs
   }
@@ -39,7 +40,7 @@ export class SimEnv implements Env {
 
   after(ms: number, run: () => void): Timer {
     let cancelled = false
-    const timer = this.#time.after(ms, () => this.enter(() => cancelled || run()))
+    const timer = this.#time.after(ms, () => this.#enter('timer', () => cancelled || run()))
     return {
       cancel: () => {
         cancelled = true
@@ -49,30 +50,29 @@ export class SimEnv implements Env {
   }
 
   endOfTurn(run: () => void): void {
-    this.#time.endOfTurn(() => this.enter(run))
+    this.#time.endOfTurn(() => this.#enter('turn', run))
   }
 
   /** Something reaches this process: now, when it goes on, or never. */
   enter(run: () => void): void {
-    if (!this.#alive) return
-    if (this.#backlog === undefined) run()
-    else this.#backlog.push(run)
+    this.#enter('arrival', run)
   }
 
   pause(): void {
-    this.#backlog ??= []
+    this.#standstill.begin()
   }
 
-  /** Goes on: what waited happens now, turn by turn. */
   resume(): void {
-    const backlog = this.#backlog ?? []
-    this.#backlog = undefined
-    for (const run of backlog) this.#time.after(0, () => this.enter(run))
+    this.#standstill.end()
   }
 
   die(): void {
     this.#alive = false
-    this.#backlog = undefined
+    this.#standstill.forget()
+  }
+
+  #enter(kind: Parameters<Standstill['enter']>[0], run: () => void): void {
+    if (this.#alive) this.#standstill.enter(kind, () => this.#alive && run())
   }
 }
 

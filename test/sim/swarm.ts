@@ -160,7 +160,8 @@ function drawClients(random: Random, partitions: number): ClientSwarm {
 /** In the order in which the kinds came to be, so that a new one leaves what older seeds draw of the others as it was. */
 function drawFaults(random: Random, clocks: Swarm['clocks']): Record<FaultType, number> {
   const draw = () => sometimes(random, 0.25, () => random.between(500, 5000))
-  const every = Object.fromEntries(FAULT_TYPES.filter((type) => type !== 'loseState').map((type) => [type, draw()]))
+  const first = FAULT_TYPES.filter((type) => type !== 'loseState' && type !== 'load')
+  const every = Object.fromEntries(first.map((type) => [type, draw()]))
   const clock = clocks === 'true' ? 0 : random.between(500, 3000)
-  return { ...(every as Record<FaultType, number>), clock, loseState: draw() }
+  return { ...(every as Record<FaultType, number>), clock, loseState: draw(), load: draw() }
 }

@@ -225,6 +225,7 @@ class NodeDirectory implements CatalogDirectory {
 
   #tick(): void {
     if (this.#closed) return
+    this.#reports.tick(TICK_MS)
     const accepts = this.#options.accepts()
     if (accepts !== this.#accepted) this.#sender.send()
     else this.#sender.tick()

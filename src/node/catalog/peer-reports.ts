@@ -26,6 +26,7 @@ export class PeerReports {
   readonly #env: Env
   readonly #carries: (group: GroupId, node: NodeId) => boolean
   readonly #peers = new Map<NodeId, Peer>()
+  #tickedMs: number | undefined
 
   /** `carries`: whether a node has a replica of a group. */
   constructor(env: Env, carries: (group: GroupId, node: NodeId) => boolean) {
@@ -42,6 +43,15 @@ export class PeerReports {
     const sinceMs = lived ? before.sinceMs : now
     this.#peers.set(report.node, { heardMs: now, sinceMs, accepts: report.accepts, leads })
     return !lived || before.accepts !== report.accepts || !sameLeads(before.leads, leads)
+  }
+
+  /** To be called every so many ms. If it comes late this process stood still, and could hear nobody: that ages none of them. */
+  tick(everyMs: number): void {
+    const now = this.#env.monoMs()
+    const lateMs = now - (this.#tickedMs ?? now) - everyMs
+    this.#tickedMs = now
+    if (lateMs <= everyMs) return
+    for (const peer of this.#peers.values()) peer.heardMs = Math.min(now, peer.heardMs + lateMs)
   }
 
   alive(node: NodeId): boolean {

@@ -58,8 +58,8 @@ export const QUIESCENCE_MUTANTS: readonly Mutant[] = [
   {
     name: 'damage-is-not-seen-asleep',
     breaks: 'whether a sleeper’s state was found damaged is looked at now and then',
-    file: 'replication/multi-raft.ts',
-    find: 'for (const replica of this.#slumber.asleep.keys()) replica.heedDamage()',
+    file: 'replication/ticker.ts',
+    find: 'for (const replica of slumber.asleep.keys()) replica.heedDamage()',
     replace: '',
     killers: host('is healed: a %s'),
   },

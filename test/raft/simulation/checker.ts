@@ -23,10 +23,15 @@ interface Known {
   readonly data: string
 }
 
+interface Committed extends Known {
+  /** It was committed by the leader of this term at the latest: later ones have it. */
+  readonly byTerm: number
+}
+
 export class Checker {
   readonly #leaders = new Map<number, number>()
   readonly #votes = new Map<string, number>()
-  readonly #committed = new Map<number, Known>()
+  readonly #committed = new Map<number, Committed>()
   readonly #acknowledged = new Map<number, Known>()
   readonly logs = new LogChecker(violated)
   readonly confs = new ConfChecker(violated)
@@ -55,11 +60,12 @@ export class Checker {
     this.#leaders.set(term, id)
     for (let index = this.committed; index > this.committed - 5; index--) {
       const entry = this.#committed.get(index)
+      if (entry === undefined || entry.byTerm >= term) continue
       const own = termAt(index)
-      if (entry !== undefined && own !== undefined && own !== entry.term) {
+      if (own !== undefined && own !== entry.term) {
         throw new Violation(`leader ${id} of term ${term} has term ${own} at committed index ${index}`)
       }
-      if (entry !== undefined && own === undefined && index === this.committed) {
+      if (own === undefined && index === this.committed) {
         throw new Violation(`leader ${id} of term ${term} lacks committed index ${index}`)
       }
     }
@@ -67,10 +73,10 @@ export class Checker {
   }
 
   /** State machine safety: an index is applied with one content, for ever. */
-  applies(id: number, entry: Entry): void {
+  applies(id: number, entry: Entry, byTerm: number): void {
     const known = this.#committed.get(entry.index)
     const data = text(entry.data)
-    if (known === undefined) this.#committed.set(entry.index, { term: entry.term, data })
+    if (known === undefined) this.#committed.set(entry.index, { term: entry.term, data, byTerm })
     else if (known.term !== entry.term || known.data !== data) {
       throw new Violation(`${id} applies ${entry.term}/${data} at ${entry.index}, another ${known.term}/${known.data}`)
     }

@@ -7,7 +7,7 @@ import { Checker, Violation } from './checker.ts'
 import { type CoreEvent, type CoreFault, FaultDraw, type Scene } from './core-faults.ts'
 import { Random } from './random.ts'
 import { ENTRY_BYTES, ENTRY_BYTES_MAX, SimNode, UNCOMMITTED_BYTES, type World } from './sim-node.ts'
-import { drawInflightBytes, drawSwarm, type Swarm } from './swarm.ts'
+import { drawLater, drawSwarm, type Swarm } from './swarm.ts'
 import { Timeline } from './timeline.ts'
 
 const TICK_MS = 10
@@ -32,7 +32,7 @@ export class Cluster implements World, Scene {
 
   constructor(seed: number, overrides: Partial<Swarm> = {}) {
     const root = new Random(seed)
-    this.swarm = { ...drawSwarm(root), inflightBytes: drawInflightBytes(seed), ...overrides }
+    this.swarm = { ...drawSwarm(root), ...drawLater(seed), ...overrides }
     const { inflight, inflightBytes, entriesPerMessage } = this.swarm
     const windows = {
       inflightAppends: inflight,
@@ -160,6 +160,8 @@ export class Cluster implements World, Scene {
 
   #strikeNode(event: Exclude<CoreEvent, { type: 'cut' | 'mend' | 'staysDown' }>): void {
     const node = this.nodes.get(event.node)
+    // Nobody asks anything of a process that stands still.
+    if (node?.stalled === true && event.type !== 'crash' && event.type !== 'changeConf') return
     switch (event.type) {
       case 'propose':
         node?.propose(`p${++this.#counter}`)
@@ -175,6 +177,10 @@ export class Cluster implements World, Scene {
         return
       case 'changeConf':
         this.#changeConf(node, event)
+        return
+      case 'stall':
+        node?.stall()
+        this.timeline.after(event.ms, () => node?.goOn())
         return
       case 'transfer':
         node?.raft?.transferLeadership(event.to)
@@ -223,6 +229,7 @@ export class Cluster implements World, Scene {
     // Of those that an earlier change brings in, if that was left out, somebody must be there as well.
     const named = 'to' in change ? added : [...added, ...change.changes.map(({ replica }) => replica)]
     for (const id of named) if (!this.nodes.has(id)) this.#add(id, NOBODY)
+    if (leader?.stalled === true) return
     if ('to' in change) leader?.raft?.transferLeadership(change.to)
     else leader?.raft?.proposeConfChange({ ...change, context: new Uint8Array(0) })
     leader?.pump()
@@ -234,6 +241,7 @@ export class Cluster implements World, Scene {
     this.#cut.clear()
     const dead = this.#staysDown(events)
     for (const node of this.nodes.values()) {
+      node.goOn()
       if (node.raft !== undefined && node === dead) node.crash()
       else if (node.raft === undefined && node !== dead) node.start()
     }

@@ -16,6 +16,7 @@ export type CoreFault =
       readonly node: number
     }
   | { readonly type: 'crash'; readonly node: number; readonly losesState: boolean; readonly downMs: number }
+  | { readonly type: 'stall'; readonly node: number; readonly ms: number }
   | { readonly type: 'cut'; readonly links: readonly Link[] }
   | { readonly type: 'mend' }
   | { readonly type: 'transfer'; readonly node: number; readonly to: number }
@@ -44,6 +45,8 @@ export interface Scene {
 
 const REPLICAS_MAX = 9
 const DOWN_MS_MAX = 800
+/** Ticks are 10 ms apart, elections 100 to 200. */
+const STALL_MS_MAX = 400
 
 export class FaultDraw {
   readonly #random: Random
@@ -66,6 +69,7 @@ export class FaultDraw {
       [swarm.checkpointEvery, () => this.#at('checkpoint')],
       [swarm.confChangeEvery, () => this.#changeConf()],
       [swarm.whimEvery, () => this.#whim()],
+      [swarm.stallEvery, () => this.#stall()],
     ]
   }
 
@@ -93,6 +97,11 @@ export class FaultDraw {
     if (node?.raft === undefined) return undefined
     const losesState = this.#random.chance(this.#scene.swarm.stateLoss) && this.#scene.mayLoseState(node)
     return { type: 'crash', node: node.id, losesState, downMs: this.#random.between(1, DOWN_MS_MAX) }
+  }
+
+  #stall(): CoreFault | undefined {
+    const node = this.#random.chance(0.4) ? this.#scene.leader() : this.#up()
+    return node && { type: 'stall', node: node.id, ms: this.#random.between(1, STALL_MS_MAX) }
   }
 
   #partition(): CoreFault {

@@ -49,6 +49,8 @@ export class SimNode {
   #flushing = false
   #toApply: Entry[] = []
   #applyScheduled = false
+  /** Stands still: what came meanwhile, and ticks it missed. */
+  #stall: { readonly backlog: (() => void)[]; missed: number } | undefined
   #reads = new Map<number, number>()
   #proposed = new Map<string, string>()
   #looker: Looker | undefined
@@ -106,8 +108,28 @@ export class SimNode {
     this.#applyScheduled = false
     this.#reads.clear()
     this.#proposed.clear()
+    this.#stall = undefined
     this.raft = undefined
     this.life++
+  }
+
+  get stalled(): boolean {
+    return this.#stall !== undefined
+  }
+
+  /** The process stands still, as a starved or stopped one does; its disk goes on. */
+  stall(): void {
+    if (this.raft !== undefined) this.#stall ??= { backlog: [], missed: 0 }
+  }
+
+  /** Time first, then what came, then the tick that is due. */
+  goOn(): void {
+    const stall = this.#stall
+    if (stall === undefined) return
+    this.#stall = undefined
+    if (stall.missed > 0) this.raft?.missTicks(stall.missed)
+    for (const run of stall.backlog) run()
+    this.tick()
   }
 
   propose(data: string): void {
@@ -125,11 +147,17 @@ export class SimNode {
   }
 
   receive(message: Message): void {
-    this.raft?.step(message)
-    this.pump()
+    this.#whenRunning(() => {
+      this.raft?.step(message)
+      this.pump()
+    })
   }
 
   tick(): void {
+    if (this.#stall !== undefined) {
+      this.#stall.missed++
+      return
+    }
     this.raft?.tick()
     this.pump()
   }
@@ -222,12 +250,19 @@ export class SimNode {
     const { life } = this
     if (this.#writing.length > 0 && !this.#flushing) {
       this.#flushing = true
-      timeline.after(this.#world.diskMs(), () => this.life === life && this.#flush())
+      timeline.after(this.#world.diskMs(), () => this.#whenRunning(() => this.life === life && this.#flush()))
     }
     if (this.#toApply.length > 0 && !this.#applyScheduled) {
       this.#applyScheduled = true
-      timeline.after(random.between(0, swarm.applyMs), () => this.life === life && this.#apply())
+      timeline.after(random.between(0, swarm.applyMs), () =>
+        this.#whenRunning(() => this.life === life && this.#apply()),
+      )
     }
+  }
+
+  #whenRunning(run: () => void): void {
+    if (this.#stall === undefined) run()
+    else this.#stall.backlog.push(run)
   }
 
   #flush(): void {
@@ -266,7 +301,7 @@ export class SimNode {
     if (entry.index !== this.applied + 1) throw new Violation(`${this.id} applies ${entry.index} after ${this.applied}`)
     if (this.log.lastIndex() < entry.index)
       throw new Violation(`${this.id} applies ${entry.index} before it is durable`)
-    this.#world.checker.applies(this.id, entry)
+    this.#world.checker.applies(this.id, entry, this.raft?.term ?? 0)
     if (entry.type === 'confChange' && this.raft !== undefined) {
       this.conf = this.raft.applyConfChange(decodeConfChange(entry.data))
     }

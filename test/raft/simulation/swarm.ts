@@ -23,18 +23,25 @@ export interface Swarm {
   readonly checkpointEvery: number
   readonly confChangeEvery: number
   readonly whimEvery: number
+  readonly stallEvery: number
   /** Whether what a crashed node had applied may be lost, so that only its log is left. */
   readonly stateLoss: number
   /** Entries kept before a checkpoint; 0 makes every lagging follower need a snapshot. */
   readonly keep: number
 }
 
-/** By a chance of its own: what older seeds draw of the rest stays. */
-export function drawInflightBytes(seed: number): number {
-  return new Random(seed ^ 0x1f).pick([0, 0, 30, 200]) ?? 0
+type LaterDrawn = 'inflightBytes' | 'stallEvery'
+
+/** By chances of their own: what older seeds draw of the rest stays. */
+export function drawLater(seed: number): Pick<Swarm, LaterDrawn> {
+  const stalls = new Random(seed ^ 0x2f)
+  return {
+    inflightBytes: new Random(seed ^ 0x1f).pick([0, 0, 30, 200]) ?? 0,
+    stallEvery: stalls.chance(0.3) ? stalls.between(50, 900) : 0,
+  }
 }
 
-export function drawSwarm(random: Random): Omit<Swarm, 'inflightBytes'> {
+export function drawSwarm(random: Random): Omit<Swarm, LaterDrawn> {
   const sometimes = (probability: number, value: () => number): number => (random.chance(probability) ? value() : 0)
   return {
     nodes: random.pick([1, 2, 3, 3, 3, 3, 5, 5, 5, 4]) ?? 3,

@@ -1,0 +1,127 @@
+/** A process that stood still while the others went on, and one that only it took for long. */
+import { beforeEach, describe, expect, test } from 'vitest'
+import type { ReadOutcome } from '../../src/replication/group.ts'
+import { Cluster, type Node } from './cluster.ts'
+
+const LONG_MS = 5000
+
+let cluster: Cluster
+let leader: Node
+/** What it applied while it believed to lead. */
+let led: number[]
+
+beforeEach(async () => {
+  cluster = await Cluster.start({ timing: { idleMs: 0 } })
+  leader = await cluster.leader()
+  await cluster.propose(leader, 'a')
+  await cluster.settled()
+  led = []
+  const { handle } = leader
+  handle.observe({
+    status: () => undefined,
+    applied: (_effects, _at, index) => void (handle.status().role === 'leader' && led.push(index)),
+    reloaded: () => undefined,
+  })
+})
+
+/** Stops the leader when the answers to what it asked are on their way to it, or lie in its sockets. */
+async function stopBehindAnswers(): Promise<void> {
+  await cluster.time.run(1)
+  leader.env.pause()
+  await cluster.time.run(10)
+}
+
+function read(node: Node): ReadOutcome[] {
+  const outcomes: ReadOutcome[] = []
+  node.handle.read((outcome) => outcomes.push(outcome))
+  return outcomes
+}
+
+/** From the others to the leader; what it says still arrives. */
+function deafen(): void {
+  for (const { id } of cluster.others(leader)) cluster.network.cut(id, leader.id)
+}
+
+describe('a leader that stood still while another was elected', () => {
+  test('applies nothing as a leader of what was acknowledged before, and steps down, though it hears nothing of the other', async () => {
+    const asked = cluster.ask(leader, 'b')
+    await stopBehindAnswers()
+    deafen()
+    const next = await cluster.leader(cluster.others(leader))
+    await cluster.time.run(LONG_MS)
+    leader.env.resume()
+    await cluster.time.until(() => !leader.leads, 1000, 'it to step down')
+    expect(led).toEqual([])
+    // It is committed, and told as soon as it is no leader's word any more.
+    await cluster.time.until(() => asked.outcomes.length > 0, 100, 'an answer')
+    expect(led).toEqual([])
+    cluster.network.heal()
+    await cluster.propose(next, 'c')
+    await cluster.settled()
+    expect(await leader.texts()).toEqual(['a', 'b', 'c'])
+  })
+
+  test('answers no read from before, though its round was answered', async () => {
+    const outcomes = read(leader)
+    await stopBehindAnswers()
+    deafen()
+    await cluster.leader(cluster.others(leader))
+    await cluster.time.run(LONG_MS)
+    leader.env.resume()
+    await cluster.time.until(() => outcomes.length > 0, 2000, 'an answer')
+    expect(outcomes).toEqual([{ type: 'refused', reason: 'NOT_LEADER' }])
+  })
+
+  test('hears of the other first, if that lies in its sockets', async () => {
+    const outcomes = read(leader)
+    const asked = cluster.ask(leader, 'b')
+    await stopBehindAnswers()
+    const next = await cluster.leader(cluster.others(leader))
+    await cluster.time.run(LONG_MS)
+    cluster.network.sent.length = 0
+    leader.env.resume()
+    await cluster.time.until(() => outcomes.length > 0 && asked.outcomes.length > 0, 10, 'answers')
+    expect([led, outcomes]).toEqual([[], [{ type: 'refused', reason: 'NOT_LEADER' }]])
+    expect(leader.handle.status().leaderNode).toBe(next.id)
+  })
+})
+
+describe('who stood still and missed nothing', () => {
+  test('goes on as leader after one round', async () => {
+    const others = cluster.others(leader)
+    const { term } = leader.handle.status()
+    const outcomes = read(leader)
+    const asked = cluster.ask(leader, 'b')
+    await stopBehindAnswers()
+    // All of them: nobody could elect another.
+    for (const { env } of others) env.pause()
+    await cluster.time.run(LONG_MS)
+    for (const { env } of cluster.nodes) env.resume()
+    await cluster.time.until(() => outcomes.length > 0 && asked.outcomes.length > 0, 50, 'answers')
+    expect([outcomes, asked.outcomes]).toMatchObject([[{ type: 'ok' }], [{ type: 'applied' }]])
+    await cluster.time.run(LONG_MS)
+    expect(leader.handle.status()).toMatchObject({ role: 'leader', term })
+  })
+
+  test('stands for no election as a follower whose leader has spoken meanwhile', async () => {
+    const { term } = leader.handle.status()
+    const [follower] = cluster.others(leader)
+    if (follower === undefined) throw new Error('no follower')
+    follower.env.pause()
+    await cluster.time.run(LONG_MS)
+    cluster.network.sent.length = 0
+    follower.env.resume()
+    await cluster.time.run(LONG_MS)
+    expect(leader.handle.status()).toMatchObject({ role: 'leader', term })
+    expect(follower.events.filter(({ type }) => type === 'role').at(-1)).toMatchObject({ role: 'follower', term })
+  })
+
+  test('elects within two election timeouts and a heartbeat if its leader died meanwhile', async () => {
+    const others = cluster.others(leader)
+    for (const { env } of others) env.pause()
+    leader.crash()
+    await cluster.time.run(LONG_MS)
+    for (const { env } of others) env.resume()
+    await cluster.time.until(() => others.some(({ leads }) => leads), 1000, 'another leader')
+  })
+})

@@ -1,0 +1,55 @@
+/**
+ * A process that may stand still (SIGSTOP, or starved). What reaches it meanwhile comes when it goes on, in the order of an event
+ * loop: the timers that are due, then what its sockets hold, then what was put off to the end of the turn.
+ */
+import type { VirtualTime } from './virtual-env.ts'
+
+type Kind = 'timer' | 'arrival' | 'turn'
+
+const ORDER: readonly Kind[] = ['timer', 'arrival', 'turn']
+
+interface Waiting {
+  readonly kind: Kind
+  readonly run: () => void
+}
+
+export class Standstill {
+  readonly #time: VirtualTime
+  #backlog: Waiting[] | undefined
+  /** Of what waited, still to happen after it went on. */
+  #left = 0
+
+  constructor(time: VirtualTime) {
+    this.#time = time
+  }
+
+  /** Now, or when it goes on. */
+  enter(kind: Kind, run: () => void): void {
+    if (this.#backlog !== undefined) this.#backlog.push({ kind, run })
+    // The turn ends when everything that waited has happened.
+    else if (kind === 'turn' && this.#left > 0) this.#time.after(0, () => this.enter(kind, run))
+    else run()
+  }
+
+  begin(): void {
+    this.#backlog ??= []
+  }
+
+  end(): void {
+    const backlog = this.#backlog ?? []
+    this.#backlog = undefined
+    const inOrder = ORDER.flatMap((kind) => backlog.filter((waiting) => waiting.kind === kind))
+    this.#left += backlog.filter(({ kind }) => kind !== 'turn').length
+    for (const { kind, run } of inOrder) {
+      this.#time.after(0, () => {
+        if (kind !== 'turn') this.#left--
+        this.enter(kind, run)
+      })
+    }
+  }
+
+  /** What waits never happens. */
+  forget(): void {
+    this.#backlog = undefined
+  }
+}
