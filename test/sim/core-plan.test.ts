@@ -34,7 +34,7 @@ test('every kind of event is drawn within a hundred seeds', () => {
   expect(new Set(seeds.flatMap((events) => events.map(({ type }) => type)))).toEqual(
     new Set([
       ...['propose', 'read', 'checkpoint', 'crash', 'cut', 'mend', 'transfer', 'changeConf'],
-      ...['campaign', 'forgetLeader', 'leaderUnreachable', 'staysDown'],
+      ...['campaign', 'forgetLeader', 'leaderUnreachable', 'staysDown', 'stall'],
     ]),
   )
 })
