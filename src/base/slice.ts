@@ -10,8 +10,8 @@ const ROWS_PER_LOOK = 128
 /** What a work has of a turn in which another one had the slice: nobody starves. */
 const SHARE_MS = 1
 
-/** Processes in which a slice was begun in this turn of the event loop. */
-const begun = new WeakSet<Env>()
+/** When the slice of this turn of the event loop ends, of processes in which one was begun. */
+const begun = new WeakMap<Env, number>()
 
 export class Slice {
   readonly #env: Env
@@ -23,29 +23,30 @@ export class Slice {
   constructor(env: Env, rowsPerLook = ROWS_PER_LOOK) {
     this.#env = env
     this.#rowsPerLook = rowsPerLook
-    this.#endMs = env.monoMs() + SLICE_MS
+    // A work that begins where one has just ended, in the same turn, has what that has left.
+    this.#endMs = begun.get(env) ?? this.#begin()
   }
 
-  /** Call once per row; when it says true, `await rest()` before the next. */
+  /** Call once per row, before it; when it says true, `await rest()` first. */
   spent(): boolean {
-    return ++this.#rows % this.#rowsPerLook === 0 && this.#env.monoMs() >= this.#endMs
+    return this.#rows++ % this.#rowsPerLook === 0 && this.#env.monoMs() >= this.#endMs
   }
 
   rest(): Promise<void> {
     return new Promise((resolve) => {
       this.#env.endOfTurn(() => {
-        this.#endMs = this.#env.monoMs() + this.#share()
+        this.#endMs = begun.has(this.#env) ? this.#env.monoMs() + SHARE_MS : this.#begin()
         resolve()
       })
     })
   }
 
-  #share(): number {
+  #begin(): number {
     const env = this.#env
-    if (begun.has(env)) return SHARE_MS
-    begun.add(env)
+    const endMs = env.monoMs() + SLICE_MS
+    begun.set(env, endMs)
     // Asked for before any work of this turn rests: so it runs before they go on.
     env.endOfTurn(() => begun.delete(env))
-    return SLICE_MS
+    return endMs
   }
 }

@@ -3,6 +3,7 @@ import type { Env } from '../../base/env.ts'
 import { SandglassError } from '../../base/errors.ts'
 import type { GroupId } from '../../base/ids.ts'
 import { settled } from '../../base/settled.ts'
+import { Slice } from '../../base/slice.ts'
 import { refuseOthersIn } from '../regular-file.ts'
 import { Clearing, type Found, findDead } from './clearing.ts'
 import { KnownDamage, LOST, setAside, settleDamage } from './damage-marks.ts'
@@ -30,7 +31,7 @@ export async function openStateStore(options: StateOptions): Promise<StateStore>
   // LevelDB would wait for a pipe for ever.
   await refuseOthersIn(dir, [LOST])
   // LevelDB reads without looking at its checksums: a block of zeros reads as one without rows, and others abort it.
-  const files = await examineFiles(dir)
+  const files = await examineFiles(dir, new Slice(env, 1))
   if (files.damage.some((damage) => damage.kind !== 'log')) await repair(dir, files)
   const database = await openLevelDatabase({ ...options, pause })
   for (const damage of files.damage) onError?.(new SandglassError('INTERNAL', `State is damaged: ${damage.text}`))

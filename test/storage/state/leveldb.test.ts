@@ -1,6 +1,8 @@
 import { join } from 'node:path'
 import { ClassicLevel } from 'classic-level'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import { SLICE_MS } from '../../../src/base/limits.ts'
+import { Slice } from '../../../src/base/slice.ts'
 import { inspectState, isLocked } from '../../../src/storage/state/store.ts'
 import type { GroupState, StateStore } from '../../../src/storage/state/types.ts'
 import { ALL, bytes, meta, text } from './fixture.ts'
@@ -36,6 +38,20 @@ describe('a folder', () => {
     await store.close()
     expect((await inspectState(folder.dir)).damage).toEqual([])
     store = await folder.open()
+  })
+
+  test('checks its files in slices when it is opened', async () => {
+    for (let at = 1; at <= 60; at++) {
+      group.put('k', bytes(String(at).repeat(1000)))
+      await group.checkpoint(meta(at))
+    }
+    await store.close()
+    // Each look at the clock takes a millisecond of a slice here: the log has a record for each checkpoint.
+    const rest = vi.spyOn(Slice.prototype, 'rest')
+    store = await folder.open()
+    expect(rest.mock.calls.length).toBeGreaterThanOrEqual(60 / (SLICE_MS + 1))
+    group = await store.group(7)
+    expect(group.meta?.applied).toBe(60)
   })
 
   test('that never held a state is verified as empty', async () => {

@@ -4,8 +4,9 @@
  */
 import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import type { Slice } from '../../../base/slice.ts'
 import type { KeyRange } from '../types.ts'
-import { isBatch, readLogFile } from './log-file.ts'
+import { isBatch, type LogFile, readLogFile } from './log-file.ts'
 import { type LiveFiles, readManifest } from './manifest.ts'
 import { readAhead } from './read-ahead.ts'
 import { findTableDamage } from './table-file.ts'
@@ -29,7 +30,8 @@ export interface FileDamage {
   readonly keys: KeyRange | undefined
 }
 
-export async function examineFiles(dir: string): Promise<FileFindings> {
+/** `slice`: of a process that serves meanwhile. */
+export async function examineFiles(dir: string, slice?: Slice): Promise<FileFindings> {
   const names = await readdir(dir).catch((error: unknown): string[] => {
     if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return []
     throw error
@@ -40,12 +42,12 @@ export async function examineFiles(dir: string): Promise<FileFindings> {
   }
   const manifest = (await readFile(join(dir, 'CURRENT'), 'latin1')).trim()
   if (!names.includes(manifest)) return broken('CURRENT', 0, 'it names no manifest')
-  const file = readLogFile(await readFile(join(dir, manifest)))
+  const { records, ...file } = await readRecords(join(dir, manifest))
   const damagedAt = file.damagedAt ?? file.wrongAt
   if (damagedAt !== undefined) return broken(manifest, damagedAt, `damaged at ${damagedAt}`)
   let live: LiveFiles
   try {
-    live = readManifest(file.records)
+    live = readManifest(records)
   } catch (error) {
     if (!(error instanceof RangeError)) throw error
     return broken(manifest, file.end, error.message)
@@ -55,7 +57,7 @@ export async function examineFiles(dir: string): Promise<FileFindings> {
   if (live.firstLog > 0 && !names.includes(log)) {
     return broken(manifest, file.end, `${log} is missing, or a later record that does without it`)
   }
-  return { end: { file: manifest, offset: file.end }, ...(await examineLive(dir, names, live)) }
+  return { end: { file: manifest, offset: file.end }, ...(await examineLive(dir, names, live, slice)) }
 }
 
 /** Files in `dir` that say nothing about what the database holds: LevelDB's lock, and what it has not removed yet. */
@@ -63,7 +65,7 @@ export async function unusedFiles(dir: string): Promise<readonly string[]> {
   const names = await readdir(dir)
   if (!names.includes('CURRENT')) return []
   const current = (await readFile(join(dir, 'CURRENT'), 'latin1')).trim()
-  const live = readManifest(readLogFile(await readFile(join(dir, current))).records)
+  const live = readManifest((await readRecords(join(dir, current))).records)
   return names.filter((name) => {
     const number = Number.parseInt(name, 10)
     if (/\.(ldb|sst)$/.test(name)) return !live.tables.has(number)
@@ -72,19 +74,35 @@ export async function unusedFiles(dir: string): Promise<readonly string[]> {
   })
 }
 
-async function examineLive(dir: string, names: readonly string[], live: LiveFiles): Promise<FileFindings> {
-  const damage = await damagedTables(dir, names, live)
+async function readRecords(path: string): Promise<LogFile & { readonly records: readonly Buffer[] }> {
+  const records: Buffer[] = []
+  const file = await readLogFile(await readFile(path), { take: (record) => records.push(record) })
+  return { ...file, records }
+}
+
+async function examineLive(
+  dir: string,
+  names: readonly string[],
+  live: LiveFiles,
+  slice: Slice | undefined,
+): Promise<FileFindings> {
+  const damage = await damagedTables(dir, names, live, slice)
   let torn: FileFindings['end']
   for (const name of names) {
     if (!name.endsWith('.log') || Number.parseInt(name, 10) < live.firstLog) continue
-    const { damagedAt, whole, end } = readLogFile(await readFile(join(dir, name)), isBatch)
+    const { damagedAt, whole, end } = await readLogFile(await readFile(join(dir, name)), { isRecord: isBatch, slice })
     if (!whole) torn ??= { file: name, offset: end }
     if (damagedAt !== undefined) damage.push(anyKey('log', name, damagedAt, `damaged at ${damagedAt}`))
   }
   return { present: true, damage, logsWhole: torn === undefined, ...(torn && { end: torn }) }
 }
 
-async function damagedTables(dir: string, names: readonly string[], live: LiveFiles): Promise<FileDamage[]> {
+async function damagedTables(
+  dir: string,
+  names: readonly string[],
+  live: LiveFiles,
+  slice: Slice | undefined,
+): Promise<FileDamage[]> {
   const damage: FileDamage[] = []
   const missing = new Map(live.tables)
   const tables: { readonly name: string; readonly keys: KeyRange }[] = []
@@ -98,7 +116,7 @@ async function damagedTables(dir: string, names: readonly string[], live: LiveFi
   const contents = readAhead(tables.map(({ name }) => join(dir, name)))
   for (const { name, keys } of tables) {
     const { value: bytes } = await contents.next()
-    const found = bytes && findTableDamage(bytes)
+    const found = bytes && (await findTableDamage(bytes, slice))
     if (found) damage.push({ kind: 'table', file: name, offset: found.offset, text: `${name}: ${found.reason}`, keys })
   }
   for (const [number, keys] of missing) {

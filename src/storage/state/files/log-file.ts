@@ -2,6 +2,7 @@
  * Reads a file of LevelDB's log format (google/leveldb, doc/log_format.md): its logs and its manifest. Records lie in
  * blocks of 32 KiB as one or more fragments, each with a checksum. LevelDB passes over damage here without a word.
  */
+import type { Slice } from '../../../base/slice.ts'
 import { maskedCrc32c } from './crc32c.ts'
 
 const BLOCK_BYTES = 32 * 1024
@@ -13,7 +14,6 @@ const FIRST = 2
 const LAST = 4
 
 export interface LogFile {
-  readonly records: readonly Buffer[]
   /** Offset of the first damage before a record that was begun later; what ends the file may be a torn write. */
   readonly damagedAt: number | undefined
   /** Offset of the first fragment that is there as a whole and wrong: LevelDB refuses a manifest for that. */
@@ -29,15 +29,23 @@ interface Fragment {
   readonly data: Buffer
 }
 
-/** `isRecord`: what a record of this file begins with, to find one where damage has moved it. */
-export function readLogFile(bytes: Buffer, isRecord: (data: Buffer) => boolean = () => true): LogFile {
-  const records: Buffer[] = []
+export interface LogReading {
+  /** What a record of this file begins with, to find one where damage has moved it. Default: anything. */
+  readonly isRecord?: (data: Buffer) => boolean
+  /** Is given each record. */
+  readonly take?: (record: Buffer) => void
+  /** Of a process that serves meanwhile. */
+  readonly slice?: Slice | undefined
+}
+
+export async function readLogFile(bytes: Buffer, { isRecord = () => true, take, slice }: LogReading): Promise<LogFile> {
   let parts: Buffer[] | undefined
   let suspect: number | undefined
   let damagedAt: number | undefined
   let wrongAt: number | undefined
   let end = 0
   for (let at = 0; at + HEADER_BYTES <= bytes.length; ) {
+    if (slice?.spent()) await slice.rest()
     const left = BLOCK_BYTES - (at % BLOCK_BYTES)
     if (left < HEADER_BYTES) {
       suspect ??= firstNonZero(bytes, at, left)
@@ -59,14 +67,14 @@ export function readLogFile(bytes: Buffer, isRecord: (data: Buffer) => boolean =
     }
     parts?.push(fragment.data)
     if (parts !== undefined && (fragment.type === FULL || fragment.type === LAST)) {
-      records.push(Buffer.concat(parts))
+      take?.(Buffer.concat(parts))
       parts = undefined
       end = at + HEADER_BYTES + fragment.data.length
     }
     at += HEADER_BYTES + fragment.data.length
   }
   if (suspect !== undefined && laterRecord(bytes, suspect + 1, isRecord)) damagedAt ??= suspect
-  return { records, damagedAt, wrongAt, whole: suspect === undefined && parts === undefined, end }
+  return { damagedAt, wrongAt, whole: suspect === undefined && parts === undefined, end }
 }
 
 function fragmentAt(bytes: Buffer, at: number, left: number): Fragment | undefined {

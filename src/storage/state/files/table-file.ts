@@ -2,6 +2,7 @@
  * Checks a table file of LevelDB (google/leveldb, doc/table_format.md): every block that footer and index name, by its
  * checksum. LevelDB itself reads without looking at them.
  */
+import type { Slice } from '../../../base/slice.ts'
 import { ByteReader } from './byte-reader.ts'
 import { maskedCrc32c } from './crc32c.ts'
 import { uncompress } from './snappy.ts'
@@ -16,10 +17,13 @@ interface BlockHandle {
   readonly size: number
 }
 
-/** What is wrong with the file and where; undefined when nothing is. */
-export function findTableDamage(bytes: Buffer): { readonly reason: string; readonly offset: number } | undefined {
+/** What is wrong with the file and where; undefined when nothing is. `slice`: of a process that serves meanwhile. */
+export async function findTableDamage(
+  bytes: Buffer,
+  slice?: Slice,
+): Promise<{ readonly reason: string; readonly offset: number } | undefined> {
   try {
-    checkTable(bytes)
+    await checkTable(bytes, slice)
     return undefined
   } catch (error) {
     // What cannot be read at all is an index, and the footer says where that is.
@@ -40,7 +44,7 @@ class BlockError extends RangeError {
   }
 }
 
-function checkTable(bytes: Buffer): void {
+async function checkTable(bytes: Buffer, slice: Slice | undefined): Promise<void> {
   if (bytes.length < FOOTER_BYTES || bytes.subarray(-MAGIC.length).compare(MAGIC) !== 0) {
     throw new RangeError('it does not end in a footer')
   }
@@ -51,8 +55,14 @@ function checkTable(bytes: Buffer): void {
   if (footer.bytes(FOOTER_BYTES - MAGIC.length - footer.at).some((byte) => byte !== 0)) {
     throw new RangeError('the padding of the footer is not zero')
   }
-  for (const handle of handlesIn(readBlock(bytes, metaIndex))) readBlock(bytes, handle)
-  for (const handle of handlesIn(readBlock(bytes, index))) checkedBlock(bytes, handle)
+  for (const handle of handlesIn(readBlock(bytes, metaIndex))) {
+    if (slice?.spent()) await slice.rest()
+    readBlock(bytes, handle)
+  }
+  for (const handle of handlesIn(readBlock(bytes, index))) {
+    if (slice?.spent()) await slice.rest()
+    checkedBlock(bytes, handle)
+  }
 }
 
 function readHandle(reader: ByteReader): BlockHandle {
