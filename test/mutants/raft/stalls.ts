@@ -1,4 +1,4 @@
-/** Faults in what is made of a process that stood still (docs/decisions/015-stalls.md). */
+/** Faults in what is made of a process that stood still (docs/decisions/016-stalls.md). */
 import { type Mutant, testsOf } from '../mutant.ts'
 
 const core = testsOf('raft/stall.test.ts')
