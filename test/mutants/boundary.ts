@@ -105,8 +105,9 @@ export const BOUNDARY_MUTANTS: readonly Mutant[] = [
     name: 'strangers-as-peers',
     breaks: 'a connection counts as that of a peer once its caller is admitted, and not before',
     file: 'rpc/peer/port.ts',
-    find: 'tracked.begin(connection)',
-    replace: 'tracked.begin(connection)\n    connection.serving = 1\n    connection.used = true',
+    find: '(connection) => tracked.begin(connection)',
+    replace:
+      '(connection) => {\n      tracked.begin(connection)\n      connection.serving = 1\n      connection.used = true\n    }',
     killers: connections('however many strangers connect, peers stay and new ones get in'),
   },
   {
