@@ -1,12 +1,14 @@
 /**
  * A process that may stand still (SIGSTOP, or starved). What reaches it meanwhile comes when it goes on, in the order of an event
- * loop: the timers that are due, then what its sockets hold, then what was put off to the end of the turn.
+ * loop: the timers that are due, then what its sockets hold, then what was put off to the end of the turn. One that was starved
+ * while it waited for its sockets begins with those.
  */
 import type { VirtualTime } from './virtual-env.ts'
 
 type Kind = 'timer' | 'arrival' | 'turn'
 
 const ORDER: readonly Kind[] = ['timer', 'arrival', 'turn']
+const SOCKETS_FIRST: readonly Kind[] = ['arrival', 'turn', 'timer']
 
 interface Waiting {
   readonly kind: Kind
@@ -35,14 +37,16 @@ export class Standstill {
     this.#backlog ??= []
   }
 
-  end(): void {
+  end(socketsFirst = false): void {
+    const order = socketsFirst ? SOCKETS_FIRST : ORDER
+    const before = order.slice(0, order.indexOf('turn'))
     const backlog = this.#backlog ?? []
     this.#backlog = undefined
-    const inOrder = ORDER.flatMap((kind) => backlog.filter((waiting) => waiting.kind === kind))
-    this.#left += backlog.filter(({ kind }) => kind !== 'turn').length
+    const inOrder = order.flatMap((kind) => backlog.filter((waiting) => waiting.kind === kind))
+    this.#left += backlog.filter(({ kind }) => before.includes(kind)).length
     for (const { kind, run } of inOrder) {
       this.#time.after(0, () => {
-        if (kind !== 'turn') this.#left--
+        if (before.includes(kind)) this.#left--
         this.enter(kind, run)
       })
     }

@@ -198,8 +198,9 @@ export class VirtualEnv implements Env {
     this.#standstill.begin()
   }
 
-  resume(): void {
-    this.#standstill.end()
+  /** `socketsFirst`: it stood where an event loop waits for them, so its timers come behind what they hold. */
+  resume(socketsFirst = false): void {
+    this.#standstill.end(socketsFirst)
   }
 
   /** The process is gone: nothing it scheduled happens any more. */

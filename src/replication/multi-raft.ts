@@ -206,10 +206,12 @@ export class MultiRaft implements PeerReceiver {
       this.#up.add(from)
       this.#event({ type: 'peerUp', node: from })
     }
+    this.#loop.arrived()
     return this.#inbox.frame(from, bytes)
   }
 
   snapshot(from: NodeId, bytes: Uint8Array, chunks: AsyncIterable<Uint8Array>): Promise<void> {
+    this.#loop.arrived()
     return this.#inbox.snapshot(from, bytes, chunks)
   }
 

@@ -27,6 +27,8 @@ export class Reads {
   readonly #timeoutTicks: number
   readonly #rounds = new Map<number, Round>()
   #fresh: Done[] = []
+  /** Since when the first of them has waited that were asked for before, in ticks. */
+  #freshTick = Number.POSITIVE_INFINITY
   /** Ascending by index. */
   #confirmed: Confirmed[] = []
   #context: number
@@ -53,6 +55,8 @@ export class Reads {
 
   /** What was asked before this moment is asked anew: an answer that is on its way may be old. A round is opened in any case. */
   again(): void {
+    const [oldest] = this.#rounds.values()
+    this.#freshTick = Math.min(this.#freshTick, oldest?.startedTick ?? this.#tick)
     const before = [...[...this.#rounds.values(), ...this.#confirmed].flatMap(({ done }) => done)]
     this.#rounds.clear()
     this.#confirmed = []
@@ -75,10 +79,13 @@ export class Reads {
     if (raft.role !== 'leader') this.#inDoubt = false
     if (this.#fresh.length === 0 && (!this.#inDoubt || this.busy)) return
     const done = this.#fresh
+    // Who stands still again and again is not to put off the end of their time again and again.
+    const startedTick = Math.min(this.#freshTick, this.#tick)
     this.#fresh = []
+    this.#freshTick = Number.POSITIVE_INFINITY
     this.#context++
     if (raft.readIndex(this.#context)) {
-      this.#rounds.set(this.#context, { done, startedTick: this.#tick })
+      this.#rounds.set(this.#context, { done, startedTick })
       return
     }
     // A leader refuses only when too many rounds are open.

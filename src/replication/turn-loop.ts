@@ -77,6 +77,18 @@ export class TurnLoop {
     this.#arm(next)
   }
 
+  /**
+   * Something came, and is taken next. An event loop that was starved has it before its timer: what was missed until now is
+   * counted first, or the silence from before would be added to what is heard now.
+   */
+  arrived(): void {
+    const { env, tickMs } = this.#parts
+    const atMs = this.#lastTickMs + this.#armed * tickMs
+    if (!this.#running || this.#armed === 0 || env.monoMs() < atMs + tickMs) return
+    this.#timer?.cancel()
+    this.#fire(this.#armed, atMs)
+  }
+
   stop(): void {
     this.#running = false
     this.#timer?.cancel()

@@ -4,6 +4,8 @@ import type { ReadOutcome } from '../../src/replication/group.ts'
 import { Cluster, type Node } from './cluster.ts'
 
 const LONG_MS = 5000
+/** Longer than between two heartbeats, and too short for an election. */
+const WITHIN_TIMEOUT_MS = 300
 
 let cluster: Cluster
 let leader: Node
@@ -86,6 +88,23 @@ describe('a leader that stood still while another was elected', () => {
   })
 })
 
+describe('a leader that stands still again and again, for longer than a round takes', () => {
+  test('answers its reads in the end: that no quorum was heard of in time', async () => {
+    const outcomes = read(leader)
+    for (let i = 0; i < 50 && outcomes.length === 0; i++) {
+      leader.env.pause()
+      await cluster.time.run(350)
+      leader.env.resume()
+      await cluster.time.run(0.5)
+    }
+    expect([leader.leads, outcomes]).toEqual([true, [{ type: 'refused', reason: 'NO_QUORUM' }]])
+    await cluster.time.run(LONG_MS)
+    const later = read(leader)
+    await cluster.time.until(() => later.length > 0, 100, 'an answer')
+    expect(later).toEqual([{ type: 'ok' }])
+  })
+})
+
 describe('who stood still and missed nothing', () => {
   test('goes on as leader after one round', async () => {
     const others = cluster.others(leader)
@@ -114,6 +133,23 @@ describe('who stood still and missed nothing', () => {
     await cluster.time.run(LONG_MS)
     expect(leader.handle.status()).toMatchObject({ role: 'leader', term })
     expect(follower.events.filter(({ type }) => type === 'role').at(-1)).toMatchObject({ role: 'follower', term })
+  })
+
+  test('counts as silence of its leader what came before the word that it read, not what came after', async () => {
+    const [follower] = cluster.others(leader)
+    if (follower === undefined) throw new Error('no follower')
+    const seen = { ...leader.handle.status() }
+    for (const socketsFirst of [false, true]) {
+      follower.env.pause()
+      await cluster.time.run(LONG_MS)
+      follower.env.resume(socketsFirst)
+      await cluster.time.run(1)
+      cluster.network.cut(leader.id, follower.id)
+      await cluster.time.run(WITHIN_TIMEOUT_MS)
+      expect(follower.handle.status()).toMatchObject({ role: 'follower', term: seen.term, leaderNode: leader.id })
+      cluster.network.heal()
+      await cluster.time.run(LONG_MS)
+    }
   })
 
   test('elects within two election timeouts and a heartbeat if its leader died meanwhile', async () => {

@@ -61,4 +61,21 @@ export const STALL_MUTANTS: readonly Mutant[] = [
       'that were missed are counted first, then what arrived meanwhile is taken, then comes the one that is due',
     ),
   },
+  {
+    name: 'heard-before-missed',
+    breaks:
+      'the silence from before a frame is not added to what is heard in it, though it comes before the late timer',
+    file: 'replication/turn-loop.ts',
+    find: 'this.#armed === 0 || env.monoMs() < atMs + tickMs) return',
+    replace: 'this.#armed === 0 || env.monoMs() > 0) return',
+    killers: host('counts as silence of its leader what came before the word that it read, not what came after'),
+  },
+  {
+    name: 'stall-puts-off-the-end-of-reads',
+    breaks: 'a read whose leader stands still again and again hears that in the end',
+    file: 'replication/reads.ts',
+    find: 'const startedTick = Math.min(this.#freshTick, this.#tick)',
+    replace: 'const startedTick = this.#tick',
+    killers: host('answers its reads in the end: that no quorum was heard of in time'),
+  },
 ]
