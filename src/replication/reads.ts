@@ -56,10 +56,10 @@ export class Reads {
   /** What was asked before this moment is asked anew: an answer that is on its way may be old. A round is opened in any case. */
   again(): void {
     const [oldest] = this.#rounds.values()
-    this.#freshTick = Math.min(this.#freshTick, oldest?.startedTick ?? this.#tick)
     const before = [...[...this.#rounds.values(), ...this.#confirmed].flatMap(({ done }) => done)]
     this.#rounds.clear()
     this.#confirmed = []
+    if (before.length > 0) this.#freshTick = Math.min(this.#freshTick, oldest?.startedTick ?? this.#tick)
     this.#fresh.unshift(...before)
     this.#inDoubt = true
   }
@@ -135,6 +135,7 @@ export class Reads {
   all(): void {
     const waiting = [...this.#fresh, ...[...this.#rounds.values(), ...this.#confirmed].flatMap(({ done }) => done)]
     this.#fresh = []
+    this.#freshTick = Number.POSITIVE_INFINITY
     this.#rounds.clear()
     this.#confirmed = []
     this.#answer(waiting, { type: 'refused', reason: 'NOT_LEADER' })

@@ -152,6 +152,21 @@ describe('who stood still and missed nothing', () => {
     }
   })
 
+  test('gives a read that is asked for long after a stall its own time', async () => {
+    const [follower] = cluster.others(leader)
+    if (follower === undefined) throw new Error('no follower')
+    follower.env.pause()
+    await cluster.time.run(LONG_MS)
+    follower.env.resume()
+    await cluster.time.run(LONG_MS)
+    cluster.network.cut(follower.id, leader.id)
+    const outcomes = read(follower)
+    await cluster.time.run(WITHIN_TIMEOUT_MS)
+    expect(outcomes).toEqual([])
+    await cluster.time.until(() => outcomes.length > 0, LONG_MS, 'an answer')
+    expect(outcomes).toEqual([{ type: 'refused', reason: 'NO_QUORUM' }])
+  })
+
   test('elects within two election timeouts and a heartbeat if its leader died meanwhile', async () => {
     const others = cluster.others(leader)
     for (const { env } of others) env.pause()
