@@ -9,7 +9,7 @@ import type { LeaderReport } from '../../rpc/control/types.ts'
 const ALIVE_MS = 3000
 
 interface Peer {
-  heardMs: number
+  readonly heardMs: number
   /** When it was heard of first, without a gap since. */
   sinceMs: number
   accepts: boolean
@@ -26,17 +26,21 @@ export class PeerReports {
   readonly #env: Env
   readonly #carries: (group: GroupId, node: NodeId) => boolean
   readonly #peers = new Map<NodeId, Peer>()
-  #tickedMs: number | undefined
+  /** Lived through until the last tick. */
+  #livedMs = 0
+  #tickedMs: number
+  #everyMs = Number.POSITIVE_INFINITY
 
   /** `carries`: whether a node has a replica of a group. */
   constructor(env: Env, carries: (group: GroupId, node: NodeId) => boolean) {
     this.#env = env
+    this.#tickedMs = env.monoMs()
     this.#carries = carries
   }
 
   /** Whether anything but the time is new. The caller has made sure that the node is one of the cluster. */
   take(report: LeaderReport): boolean {
-    const now = this.#env.monoMs()
+    const now = this.#nowMs()
     const before = this.#peers.get(report.node)
     const lived = before !== undefined && now - before.heardMs < ALIVE_MS
     const leads = new Map(report.leads.map(({ group, term }) => [group, term]))
@@ -47,11 +51,9 @@ export class PeerReports {
 
   /** To be called every so many ms. If it comes late this process stood still, and could hear nobody: that ages none of them. */
   tick(everyMs: number): void {
-    const now = this.#env.monoMs()
-    const lateMs = now - (this.#tickedMs ?? now) - everyMs
-    this.#tickedMs = now
-    if (lateMs <= everyMs) return
-    for (const peer of this.#peers.values()) peer.heardMs = Math.min(now, peer.heardMs + lateMs)
+    this.#livedMs = this.#nowMs()
+    this.#tickedMs = this.#env.monoMs()
+    this.#everyMs = everyMs
   }
 
   alive(node: NodeId): boolean {
@@ -61,7 +63,7 @@ export class PeerReports {
   /** Heard of without a gap for `ms`, and willing to lead. */
   mayLead(node: NodeId, ms: number): boolean {
     const peer = this.#live(node)
-    return peer?.accepts === true && this.#env.monoMs() - peer.sinceMs >= ms
+    return peer?.accepts === true && this.#nowMs() - peer.sinceMs >= ms
   }
 
   /** Of those who say that they lead the group, and have a replica of it, the one with the highest term. */
@@ -79,9 +81,14 @@ export class PeerReports {
     return [...this.#peers.keys()].filter((node) => this.alive(node)).sort((a, b) => a - b)
   }
 
+  /** Ms that this process has lived through: two ticks at most since the last one, also before the late one has come. */
+  #nowMs(): number {
+    return this.#livedMs + Math.min(this.#env.monoMs() - this.#tickedMs, 2 * this.#everyMs)
+  }
+
   #live(node: NodeId): Peer | undefined {
     const peer = this.#peers.get(node)
-    return peer !== undefined && this.#env.monoMs() - peer.heardMs < ALIVE_MS ? peer : undefined
+    return peer !== undefined && this.#nowMs() - peer.heardMs < ALIVE_MS ? peer : undefined
   }
 }
 

@@ -41,3 +41,14 @@ test('while this process stood still nobody could be heard: that makes nobody go
   await time.run(1000)
   expect(reports.alive(2)).toBe(false)
 })
+
+test('nor does it before the tick that is late, where a request or a report comes first', async () => {
+  await time.run(1000)
+  env.pause()
+  await time.run(10_000)
+  const seen: boolean[] = []
+  env.enter(() => seen.push(reports.alive(2), reports.mayLead(2, 1000), reports.take(report)))
+  env.resume(true)
+  await time.run(1)
+  expect(seen).toEqual([true, true, false])
+})
