@@ -173,6 +173,8 @@ export class Replica<R, E, V extends View<R, E>> implements Turnable {
   }
 
   missTicks(ticks: number): void {
+    // An heir that was told to run waits for no election timeout.
+    if (this.#raft.status().transferee !== 0) this.stoodStill()
     if (!this.#stopped) this.#raft.missTicks(ticks)
   }
 

@@ -1,6 +1,7 @@
 /** A process that stood still while the others went on, and one that only it took for long. */
 import { beforeEach, describe, expect, test } from 'vitest'
 import type { ReadOutcome } from '../../src/replication/group.ts'
+import { DEFAULT_TIMING } from '../../src/replication/options.ts'
 import { Cluster, type Node } from './cluster.ts'
 
 const LONG_MS = 5000
@@ -72,6 +73,21 @@ describe('a leader that stood still while another was elected', () => {
     leader.env.resume()
     await cluster.time.until(() => outcomes.length > 0, 2000, 'an answer')
     expect(outcomes).toEqual([{ type: 'refused', reason: 'NOT_LEADER' }])
+  })
+
+  test('answers no read from before a far shorter stall, if it had told that other to run', async () => {
+    const outcomes = read(leader)
+    const [heir] = cluster.others(leader)
+    if (heir === undefined) throw new Error('no heir')
+    leader.handle.transferLeadership(heir.handle.replica)
+    cluster.network.cut(heir.id, leader.id)
+    await stopBehindAnswers()
+    deafen()
+    await cluster.leader([heir])
+    await cluster.time.run(2 * DEFAULT_TIMING.tickMs)
+    leader.env.resume()
+    await cluster.time.until(() => outcomes.length > 0, 2000, 'an answer')
+    expect([led, outcomes]).toEqual([[], [{ type: 'refused', reason: 'NOT_LEADER' }]])
   })
 
   test('hears of the other first, if that lies in its sockets', async () => {
