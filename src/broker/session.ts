@@ -11,7 +11,7 @@ import type { SessionHost } from './session-host.ts'
 import { type SettleCommand, type Settled, submitInParts } from './settle-parts.ts'
 
 export interface DeliveryBatch {
-  /** Leader's time, ms. */
+  /** Leader's time at which the leases began, ms. */
   readonly deliveredMs: number
   /** Infinity: endless. */
   readonly leaseMs: number

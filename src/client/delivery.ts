@@ -16,6 +16,7 @@ export interface Delivery {
   readonly value: Uint8Array
   readonly headers: Readonly<Record<string, string>>
   readonly dueMs: number
+  /** Leader's time at which its lease began. */
   readonly deliveredMs: number
   /** 1: the first delivery to this group. */
   readonly deliveryCount: number

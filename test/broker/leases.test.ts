@@ -24,6 +24,24 @@ test('a leased message whose lease runs out is delivered again', async () => {
   expect(consumer.answers).toEqual([{ id: 1, lost: [0] }])
 })
 
+test('a delivery that took long to store says when its lease began, so that it never ends before that and its length', async () => {
+  const h = new Harness()
+  const consumer = h.consumer('a', spec)
+  await h.time.run(1)
+  const began = h.env.wallMs()
+  h.handle.manual = true
+  void h.produce()
+  await h.time.run(1)
+  h.handle.applyNext()
+  await h.time.run(1)
+  await h.time.run(1200)
+  h.handle.applyNext()
+  await h.time.run(1)
+  expect(consumer.got).toHaveLength(1)
+  // Another leader will end it then.
+  expect(consumer.batches[0]?.deliveredMs).toBe(began + 1)
+})
+
 test('time that runs fast ends no lease early', async () => {
   const { h, consumer } = await leased()
   await h.time.run(1)

@@ -226,8 +226,10 @@ export class Deliveries {
         if (count > 1) counters.redelivered += 1
         if (count === 1 || due > now) this.#context.onLateness(now - due)
       }
+      // What it took to store them is part of the leases: they began when they were asked for.
+      const fromMs = Number.isFinite(run.deadline) ? run.deadline - hand.session.leaseMs : now
       // A stream that ended meanwhile keeps these leases as it keeps the others.
-      if (messages.length > 0) hand.session.deliver(now, flight.markOf(hand), messages)
+      if (messages.length > 0) hand.session.deliver(fromMs, flight.markOf(hand), messages)
     }
   }
 }

@@ -30,7 +30,7 @@ export interface LiveSession {
   attach(): void
   /** False while its stream takes no more. */
   writable(): boolean
-  /** Does nothing once its stream has ended. `mark`: the newest one echoed when the leases were proposed. */
+  /** Does nothing once its stream has ended. `deliveredMs`: when the leases began. `mark`: the newest one echoed when the leases were proposed. */
   deliver(deliveredMs: number, mark: number, messages: readonly DeliveredMessage[]): void
   caughtUp(at: number): void
   /** The stream ends after it; the session is no longer known here. */
