@@ -111,7 +111,11 @@ class Demo {
     const step = (PER_SECOND * TICK_MS) / 1000
     const started = performance.now()
     for (let from = 0; from < this.#tasks.length; from += step) {
-      for (const task of this.#tasks.slice(from, from + step)) pending.push(this.#produce(producer, task))
+      for (const task of this.#tasks.slice(from, from + step)) {
+        const produced = this.#produce(producer, task)
+        produced.catch(() => 'awaited below')
+        pending.push(produced)
+      }
       if (from >= (KILL_AT[planned] ?? 1) * this.#tasks.length) {
         planned += 1
         // Not before its last victim is back: two of three that are away are no fault to be survived.
