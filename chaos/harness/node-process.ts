@@ -98,6 +98,11 @@ export class NodeProcess {
     })
   }
 
+  /** As when this process is gone: the node loses the channel to it. */
+  leave(): void {
+    this.#child?.disconnect()
+  }
+
   ready(ms: number = READY_MS): Promise<ReadyLine> {
     return within(`${this.name} ready`, ms, this.#ready).catch((error: Error) => {
       throw new Error(`${error.message}\n${this.log()}`)

@@ -142,6 +142,16 @@ test('a folder that another node has: DATA_LOCKED, also when its ports are taken
   await first.kill()
 })
 
+test.each(['while the node is loaded', 'when it is ready'])(
+  'a harness that is gone %s ends it with 0',
+  async (when) => {
+    const started = start()
+    if (when === 'when it is ready') await started.ready()
+    started.leave()
+    expect(await started.exited(ENDS_MS)).toEqual({ code: 0, signal: null })
+  },
+)
+
 test('a signal while the node is still starting ends it with 0', async () => {
   const configuration = createHttpServer()
   const asked = new Promise((resolve) => configuration.once('request', resolve))

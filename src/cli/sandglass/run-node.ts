@@ -37,7 +37,11 @@ export async function runNode(given: Given, signals: StopSignals): Promise<void>
   }
   signals.handle(stop)
   // A node started by `sandglass dev`, or by a harness, ends with it, also when that is killed.
-  if (process.send !== undefined) process.on('disconnect', () => stop('disconnect'))
+  if (process.send !== undefined) {
+    process.on('disconnect', () => stop('disconnect'))
+    // It may have been gone before this program was loaded.
+    if (!process.connected) stop('disconnect')
+  }
   const { config, warnings } = await loadConfig({ ...given, environment: process.env })
   const log = createLog(config.logLevel, config.name)
   for (const warning of warnings) log.warn('setting_retired', { warning })
