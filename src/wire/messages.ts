@@ -222,6 +222,7 @@ export interface Delivery<B = Body> {
 }
 
 export interface Deliveries<B = Body> {
+  /** leader's time at which the leases began: they end lease_ms later */
   readonly deliveredMs: number
   /** 0: endless */
   readonly leaseMs: number
@@ -282,6 +283,7 @@ export interface PullRequest {
 /** Without deliveries: nothing became due in time. */
 export interface PullResponse<B = Body> {
   readonly partition: number
+  /** as in Deliveries */
   readonly deliveredMs: number
   readonly leaseMs: number
   readonly deliveries: readonly Delivery<B>[]
