@@ -4,6 +4,7 @@
  */
 import type { GroupId } from '../../src/base/ids.ts'
 import { END } from '../../src/broker/dispatcher/windows/window.ts'
+import type { StoredGroupState } from '../../src/storage/state/group-state.ts'
 import type { Store } from '../../src/views/view.ts'
 import { Random } from '../raft/simulation/random.ts'
 import { flush } from '../views/flushed.ts'
@@ -138,8 +139,11 @@ async function checkGroup(world: World, group: GroupId): Promise<void> {
         each,
         stored.map(({ value }) => value),
       )
-    if (!('put' in reader)) throw new Error('what a replica reads is its state')
-    flush(view, reader as typeof reader & Store)
+    if (!('put' in reader && 'idle' in reader)) throw new Error('what a replica reads is its state')
+    const state = reader as typeof reader & Store & Pick<StoredGroupState, 'idle'>
+    // What a checkpoint has taken from the view is on its way to the rows.
+    await world.time.during(state.idle())
+    flush(view, state)
     const found = await world.time.during(reader.scan({ gte: '', lt: '\xff' }, ROWS_MAX))
     const rows = found.map(({ key, value }) => `${hex(key)} ${Buffer.from(value).toString('hex')}`)
     first ??= rows
