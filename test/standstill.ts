@@ -1,8 +1,9 @@
 /**
  * A process that may stand still (SIGSTOP, or starved). What reaches it meanwhile comes when it goes on, in the order of an event
  * loop: the timers that are due, then what its sockets hold, then what was put off to the end of the turn. One that was starved
- * while it waited for its sockets begins with those.
+ * while it waited for its sockets begins with those. Once it is over nothing happens any more.
  */
+import type { Timer } from '../src/base/env.ts'
 import type { VirtualTime } from './virtual-env.ts'
 
 type Kind = 'timer' | 'arrival' | 'turn'
@@ -20,16 +21,40 @@ export class Standstill {
   #backlog: Waiting[] | undefined
   /** Of what waited, still to happen after it went on. */
   #left = 0
+  #alive = true
 
   constructor(time: VirtualTime) {
     this.#time = time
   }
 
-  /** Now, or when it goes on. */
+  get alive(): boolean {
+    return this.#alive
+  }
+
+  after(ms: number, run: () => void): Timer {
+    let cancelled = false
+    const timer = this.#time.after(ms, () => this.enter('timer', () => cancelled || run()))
+    return {
+      cancel: () => {
+        cancelled = true
+        timer.cancel()
+      },
+    }
+  }
+
+  endOfTurn(run: () => void): void {
+    this.#time.endOfTurn(() => this.enter('turn', run))
+  }
+
+  /** Now, when it goes on, or never. */
   enter(kind: Kind, run: () => void): void {
+    if (this.#alive) this.#take(kind, () => this.#alive && run())
+  }
+
+  #take(kind: Kind, run: () => void): void {
     if (this.#backlog !== undefined) this.#backlog.push({ kind, run })
     // The turn ends when everything that waited has happened.
-    else if (kind === 'turn' && this.#left > 0) this.#time.after(0, () => this.enter(kind, run))
+    else if (kind === 'turn' && this.#left > 0) this.#time.after(0, () => this.#take(kind, run))
     else run()
   }
 
@@ -47,13 +72,14 @@ export class Standstill {
     for (const { kind, run } of inOrder) {
       this.#time.after(0, () => {
         if (before.includes(kind)) this.#left--
-        this.enter(kind, run)
+        this.#take(kind, run)
       })
     }
   }
 
-  /** What waits never happens. */
-  forget(): void {
+  /** The process is gone: what waits never happens. */
+  die(): void {
+    this.#alive = false
     this.#backlog = undefined
   }
 }

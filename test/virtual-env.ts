@@ -147,7 +147,6 @@ export class VirtualEnv implements Env {
   readonly #time: VirtualTime
   readonly #random: () => number
   readonly #standstill: Standstill
-  #alive = true
   /** How far this process's wall clock is off; may change at any time. */
   wallOffsetMs = 0
 
@@ -174,23 +173,16 @@ export class VirtualEnv implements Env {
   }
 
   after(ms: number, run: () => void): Timer {
-    let cancelled = false
-    const timer = this.#time.after(ms, () => this.#enter('timer', () => cancelled || run()))
-    return {
-      cancel: () => {
-        cancelled = true
-        timer.cancel()
-      },
-    }
+    return this.#standstill.after(ms, run)
   }
 
   endOfTurn(run: () => void): void {
-    this.#time.endOfTurn(() => this.#enter('turn', run))
+    this.#standstill.endOfTurn(run)
   }
 
   /** Something reaches this process: now, when it goes on, or never. */
   enter(run: () => void): void {
-    this.#enter('arrival', run)
+    this.#standstill.enter('arrival', run)
   }
 
   /** SIGSTOP. */
@@ -205,12 +197,7 @@ export class VirtualEnv implements Env {
 
   /** The process is gone: nothing it scheduled happens any more. */
   crash(): void {
-    this.#alive = false
-    this.#standstill.forget()
-  }
-
-  #enter(kind: Parameters<Standstill['enter']>[0], run: () => void): void {
-    if (this.#alive) this.#standstill.enter(kind, () => this.#alive && run())
+    this.#standstill.die()
   }
 }
 

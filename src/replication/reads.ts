@@ -56,7 +56,7 @@ export class Reads {
   /** What was asked before this moment is asked anew: an answer that is on its way may be old. A round is opened in any case. */
   again(): void {
     const [oldest] = this.#rounds.values()
-    const before = [...[...this.#rounds.values(), ...this.#confirmed].flatMap(({ done }) => done)]
+    const before = [...this.#rounds.values(), ...this.#confirmed].flatMap(({ done }) => done)
     this.#rounds.clear()
     this.#confirmed = []
     if (before.length > 0) this.#freshTick = Math.min(this.#freshTick, oldest?.startedTick ?? this.#tick)

@@ -9,7 +9,6 @@ export class SimEnv implements Env {
   readonly #random: Random
   readonly #wallOffsetMs: () => number
   readonly #standstill: Standstill
-  #alive = true
 
   constructor(time: VirtualTime, random: Random, wallOffsetMs: () => number) {
     this.#time = time
@@ -19,7 +18,7 @@ export class SimEnv implements Env {
   }
 
   get alive(): boolean {
-    return this.#alive
+    return this.#standstill.alive
   }
 
   wallMs(): number {
@@ -39,23 +38,16 @@ export class SimEnv implements Env {
   }
 
   after(ms: number, run: () => void): Timer {
-    let cancelled = false
-    const timer = this.#time.after(ms, () => this.#enter('timer', () => cancelled || run()))
-    return {
-      cancel: () => {
-        cancelled = true
-        timer.cancel()
-      },
-    }
+    return this.#standstill.after(ms, run)
   }
 
   endOfTurn(run: () => void): void {
-    this.#time.endOfTurn(() => this.#enter('turn', run))
+    this.#standstill.endOfTurn(run)
   }
 
   /** Something reaches this process: now, when it goes on, or never. */
   enter(run: () => void): void {
-    this.#enter('arrival', run)
+    this.#standstill.enter('arrival', run)
   }
 
   pause(): void {
@@ -67,12 +59,7 @@ export class SimEnv implements Env {
   }
 
   die(): void {
-    this.#alive = false
-    this.#standstill.forget()
-  }
-
-  #enter(kind: Parameters<Standstill['enter']>[0], run: () => void): void {
-    if (this.#alive) this.#standstill.enter(kind, () => this.#alive && run())
+    this.#standstill.die()
   }
 }
 

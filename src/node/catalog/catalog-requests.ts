@@ -69,27 +69,26 @@ export class CatalogRequests {
   }
 
   /** Until the catalog's entry of the node is this one. Rejects when it is refused, or with SHUTTING_DOWN. */
-  async register(node: NodeRecord): Promise<void> {
-    for (;;) {
-      try {
-        // What this replica knows of an earlier run may be behind what that run changed.
-        await this.#changes.refresh(REGISTER_TRY_MS)
-        if (sameRecord(this.#view.node(node.id), node)) return
-        const { reply } = await this.#changes.propose({ type: 'registerNode', node }, REGISTER_TRY_MS)
-        if (reply.type === 'refused') throw refusal(reply)
-        return
-      } catch (error) {
-        if (!(error instanceof SandglassError) || !isPassing(error)) throw error
-        await this.#pause()
-      }
-    }
+  register(node: NodeRecord): Promise<void> {
+    return this.#persist(async () => {
+      // What this replica knows of an earlier run may be behind what that run changed.
+      await this.#changes.refresh(REGISTER_TRY_MS)
+      if (sameRecord(this.#view.node(node.id), node)) return
+      const { reply } = await this.#changes.propose({ type: 'registerNode', node }, REGISTER_TRY_MS)
+      if (reply.type === 'refused') throw refusal(reply)
+    })
   }
 
   /** An index that the catalog had committed after the call, once it is applied here. Rejects with SHUTTING_DOWN. */
-  async readPoint(): Promise<number> {
+  readPoint(): Promise<number> {
+    return this.#persist(() => this.#changes.refresh(REGISTER_TRY_MS))
+  }
+
+  /** Tries again as long as what went wrong is passing. */
+  async #persist<T>(run: () => Promise<T>): Promise<T> {
     for (;;) {
       try {
-        return await this.#changes.refresh(REGISTER_TRY_MS)
+        return await run()
       } catch (error) {
         if (!(error instanceof SandglassError) || !isPassing(error)) throw error
         await this.#pause()
